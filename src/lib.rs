@@ -1,0 +1,1 @@
+//! stepbox: a container engine you can step through.
