@@ -1,0 +1,23 @@
+//! The kernel, as this project sees it: operations as data, and the one place that performs them.
+//!
+//! ```text
+//!   Op  (op.rs)  ── Display ──>  mount("overlay", "/merged", "overlay", 0, "lowerdir=…")
+//!    │
+//!    └── linux::call (linux.rs) ──>  the system call; errno comes back as a number
+//! ```
+//!
+//! All `unsafe` of the project lives below this module.
+
+pub mod ctext;
+pub mod flags;
+pub mod hint;
+#[allow(unsafe_code)]
+pub mod linux;
+pub mod netlink;
+pub mod op;
+#[allow(unsafe_code)]
+pub mod process;
+
+pub use ctext::CText;
+pub use op::Op;
+pub use rustix::io::Errno;

@@ -1,0 +1,167 @@
+//! Hints: for an operation and the error it met, the cause and the remedy.
+
+use super::op::Op;
+use super::{Errno, flags};
+
+/// An error's symbol and meaning, as strace prints them: `EBUSY (Device or resource busy)`.
+pub fn errno_text(errno: Errno) -> String {
+    const NAMES: &[(Errno, &str)] = &[
+        (Errno::PERM, "EPERM"),
+        (Errno::NOENT, "ENOENT"),
+        (Errno::SRCH, "ESRCH"),
+        (Errno::INTR, "EINTR"),
+        (Errno::IO, "EIO"),
+        (Errno::NXIO, "ENXIO"),
+        (Errno::TOOBIG, "E2BIG"),
+        (Errno::NOEXEC, "ENOEXEC"),
+        (Errno::BADF, "EBADF"),
+        (Errno::CHILD, "ECHILD"),
+        (Errno::AGAIN, "EAGAIN"),
+        (Errno::NOMEM, "ENOMEM"),
+        (Errno::ACCESS, "EACCES"),
+        (Errno::BUSY, "EBUSY"),
+        (Errno::EXIST, "EEXIST"),
+        (Errno::XDEV, "EXDEV"),
+        (Errno::NODEV, "ENODEV"),
+        (Errno::NOTDIR, "ENOTDIR"),
+        (Errno::ISDIR, "EISDIR"),
+        (Errno::INVAL, "EINVAL"),
+        (Errno::MFILE, "EMFILE"),
+        (Errno::TXTBSY, "ETXTBSY"),
+        (Errno::NOSPC, "ENOSPC"),
+        (Errno::ROFS, "EROFS"),
+        (Errno::NAMETOOLONG, "ENAMETOOLONG"),
+        (Errno::NOSYS, "ENOSYS"),
+        (Errno::NOTEMPTY, "ENOTEMPTY"),
+        (Errno::LOOP, "ELOOP"),
+        (Errno::OVERFLOW, "EOVERFLOW"),
+        (Errno::USERS, "EUSERS"),
+        (Errno::MSGSIZE, "EMSGSIZE"),
+        (Errno::OPNOTSUPP, "EOPNOTSUPP"),
+        (Errno::ADDRINUSE, "EADDRINUSE"),
+        (Errno::NETUNREACH, "ENETUNREACH"),
+    ];
+    let message = std::io::Error::from(errno).to_string();
+    let message = message.split(" (os error").next().unwrap_or_default();
+    match NAMES.iter().find(|(known, _)| *known == errno) {
+        Some((_, name)) => format!("{name} ({message})"),
+        None => format!("errno {} ({message})", errno.raw_os_error()),
+    }
+}
+
+/// The cause and the remedy, for every error that can be foreseen.
+pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
+    Some(match (op, errno) {
+        (Op::Clone { flags } | Op::Unshare { flags }, errno) => return namespaces(*flags, errno),
+        (Op::Setns { .. }, Errno::PERM) => {
+            "joining a namespace needs CAP_SYS_ADMIN in the user namespace that owns it"
+        }
+        (Op::Setns { .. }, Errno::INVAL) => {
+            "the file is not a namespace of that kind, or the process has several threads"
+        }
+        (Op::Mount { kind, .. }, errno) => return mounts(kind.as_path().to_str()?, errno),
+        (Op::PivotRoot { .. }, Errno::BUSY) => {
+            "the new root must be a mount point of its own: bind it onto itself"
+        }
+        (Op::PivotRoot { .. }, Errno::INVAL) => {
+            "the parent mount is shared: make the whole tree private first (mount --make-rprivate /)"
+        }
+        (Op::Umount { .. }, Errno::BUSY) => {
+            "somebody still uses it: MNT_DETACH takes it out of the tree at once"
+        }
+        (Op::Write { path, .. }, errno) => return writes(path.as_path().to_str()?, errno),
+        (Op::Exec(_), Errno::NOENT) => {
+            "the program, or the loader named in it, does not exist inside the container"
+        }
+        (Op::Exec(_), Errno::ACCESS) => "the file may not be executed: check its mode and the mount's noexec",
+        (Op::Exec(_), Errno::NOEXEC) => {
+            "not a program for this machine: another architecture, or a script without #!"
+        }
+        (Op::Fork { .. }, Errno::NOMEM) => {
+            "the PID namespace's process 1 has died: nothing can be born in it again"
+        }
+        (Op::Fork { .. } | Op::Exec(_), Errno::AGAIN) => {
+            "a limit on processes is reached: pids.max or RLIMIT_NPROC"
+        }
+        (Op::Netlink(_), Errno::PERM) => {
+            "changing a network needs CAP_NET_ADMIN over its namespace: run as root, or use --network none"
+        }
+        (Op::Netlink(_), Errno::OPNOTSUPP) => "this kernel lacks that kind of link: load its module as root",
+        (Op::Netlink(_), Errno::EXIST) => {
+            "the link, address or route is there already: stepbox clean removes leftovers"
+        }
+        (Op::Mkdir { .. }, Errno::EXIST) => {
+            "left by an earlier run that was killed? stepbox clean removes it"
+        }
+        (Op::Mkdir { .. }, Errno::ROFS) => "the file system is read-only: choose another with STEPBOX_ROOT",
+        (Op::Mknod { .. }, Errno::PERM) => {
+            "devices can be made only by root of the initial user namespace; whiteouts (0:0) by everybody"
+        }
+        (_, Errno::NOSPC) => "the disk, its inodes or a limit of the kernel is used up: df -h, df -i",
+        (_, Errno::MFILE) => "too many open descriptors: raise ulimit -n",
+        _ => return None,
+    })
+}
+
+fn namespaces(wanted: u64, errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::PERM if wanted & flags::NEWUSER == 0 => {
+            "new namespaces need CAP_SYS_ADMIN: run as root, or add a user namespace"
+        }
+        Errno::PERM => {
+            "user namespaces are refused here: on Ubuntu sysctl kernel.apparmor_restrict_unprivileged_userns=0, \
+             on older Debian sysctl kernel.unprivileged_userns_clone=1, in a container --security-opt seccomp=unconfined"
+        }
+        Errno::NOSPC | Errno::USERS => {
+            "too many namespaces, or nested too deeply: see /proc/sys/user/max_*_namespaces"
+        }
+        Errno::INVAL => "this kernel lacks one of these namespaces, or the process has several threads",
+        Errno::NOMEM => "the PID namespace's process 1 has died: nothing can be born in it again",
+        Errno::AGAIN => "a limit on processes is reached: pids.max or RLIMIT_NPROC",
+        _ => return None,
+    })
+}
+
+fn mounts(kind: &str, errno: Errno) -> Option<&'static str> {
+    Some(match (kind, errno) {
+        ("proc", Errno::PERM) => {
+            "a new /proc needs one that is fully visible: in a container, run it with --security-opt systempaths=unconfined"
+        }
+        ("sysfs", Errno::PERM) => "sysfs needs a network namespace that the same user namespace owns",
+        ("overlay", Errno::PERM) => "overlay in a user namespace needs Linux 5.11 or newer",
+        ("overlay", Errno::NODEV) => "this kernel has no overlayfs: modprobe overlay",
+        ("overlay", Errno::INVAL) => {
+            "upper and work must lie on one file system that knows extended attributes, and not be an overlay themselves"
+        }
+        ("overlay", Errno::LOOP) => "too many overlays stacked on each other: at most two",
+        (_, Errno::PERM) => {
+            "mounting needs CAP_SYS_ADMIN in the user namespace that owns this mount namespace"
+        }
+        (_, Errno::NOENT) => "source or target does not exist",
+        (_, Errno::NOTDIR) => "a directory can be bound only onto a directory, a file only onto a file",
+        (_, Errno::NODEV) => "this kernel does not know that file system",
+        (_, Errno::INVAL) => "the target is not a mount point, or an option is not known to this file system",
+        (_, Errno::BUSY) => "the target is in use, or is mounted already with other options",
+        _ => return None,
+    })
+}
+
+fn writes(path: &str, errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::PERM if path.ends_with("gid_map") => "write deny to setgroups first: user_namespaces(7)",
+        Errno::PERM if path.ends_with("uid_map") => {
+            "a map is written once, by the owner, for its own id; other ids need newuidmap and /etc/subuid"
+        }
+        Errno::ACCESS if path.ends_with("id_map") => {
+            "the process is not dumpable: write the map before changing ids"
+        }
+        Errno::ACCESS | Errno::PERM if path.contains("cgroup") => {
+            "this cgroup is not ours: run as root, or have it delegated (systemd-run --user -p Delegate=yes)"
+        }
+        Errno::NOENT if path.contains("cgroup") => "this controller is not enabled for the cgroup",
+        Errno::INVAL if path.contains("cgroup") => "the value is out of range, or contradicts another limit",
+        Errno::BUSY if path.contains("cgroup") => "the cgroup still has processes or children",
+        Errno::INVAL => "the kernel does not accept this value",
+        _ => return None,
+    })
+}

@@ -1,0 +1,383 @@
+//! From an operation to the system call.
+//!
+//! Runs before and after the clone, so nothing on the way of a box operation allocates, locks, formats or
+//! panics: raw calls through rustix and libc's thin wrappers, errno as a number.
+
+use std::ffi::{CStr, c_char};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::netlink::Message;
+use super::op::{Exec, Op};
+use super::{CText, flags};
+
+type Result<T> = rustix::io::Result<T>;
+
+/// What an operation needs that must be built before the clone.
+#[derive(Debug)]
+pub enum Prepared {
+    /// the operation says everything
+    AsItIs,
+    /// the bytes of a netlink message
+    Message(Message),
+    /// the pointers that execve(2) takes; they point into the operation
+    Exec {
+        /// arguments, NULL at the end
+        argv: Vec<*const c_char>,
+        /// environment, NULL at the end
+        env: Vec<*const c_char>,
+    },
+}
+
+impl Prepared {
+    /// Builds what this operation needs. Called on the host's side, where allocation is allowed.
+    pub fn new(op: &Op, box_pid: Option<i32>) -> Result<Prepared> {
+        Ok(match op {
+            Op::Netlink(request) => Prepared::Message(request.encode(box_pid)?),
+            Op::Exec(exec) => Prepared::Exec { argv: pointers(&exec.argv), env: pointers(&exec.env) },
+            _ => Prepared::AsItIs,
+        })
+    }
+}
+
+fn pointers(list: &[CText]) -> Vec<*const c_char> {
+    list.iter().map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// Descriptors that live from one operation to the next, and the processes an operation may speak of.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// the socket to the other lane
+    pub loan: Option<OwnedFd>,
+    /// the box's process id; only the host knows one
+    pub box_pid: Option<i32>,
+    /// refers to the box's process, whatever becomes of its number
+    pub pidfd: Option<OwnedFd>,
+    /// the controlling end of a terminal
+    pub ptmx: Option<OwnedFd>,
+    /// a file system under construction: fsopen(2)
+    pub fs: Option<OwnedFd>,
+    /// a mount that hangs nowhere yet: fsmount(2)
+    pub mnt: Option<OwnedFd>,
+}
+
+/// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
+pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {
+    match op {
+        Op::Mkdir { path, mode } => fs::mkdir(path.as_c_str(), Mode::from_raw_mode(*mode)).map(zero),
+        Op::Rmdir { path } => fs::rmdir(path.as_c_str()).map(zero),
+        Op::Create { path, mode, data } => {
+            let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+            write_file(path.as_c_str(), how, *mode, data)
+        }
+        Op::Append { path, data } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::APPEND, 0, data),
+        Op::Write { path, data } => {
+            let (path, data) = (path.resolve(context.box_pid), data.resolve(context.box_pid));
+            write_file(path.as_c_str(), OFlags::WRONLY, 0, data.as_c_str().to_bytes())
+        }
+        Op::Copy { from, to } => copy(from.as_c_str(), to.as_c_str()),
+        Op::Symlink { target, path } => fs::symlink(target.as_c_str(), path.as_c_str()).map(zero),
+        Op::Link { from, to } => fs::link(from.as_c_str(), to.as_c_str()).map(zero),
+        Op::Rename { from, to } => fs::rename(from.as_c_str(), to.as_c_str()).map(zero),
+        Op::Unlink { path } => fs::unlink(path.as_c_str()).map(zero),
+        Op::RemoveTree { path } => remove_tree(path).map(zero),
+        Op::Mknod { path, mode, major, minor } => {
+            let kind = rustix::fs::FileType::CharacterDevice;
+            let device = fs::makedev(*major, *minor);
+            fs::mknodat(CWD, path.as_c_str(), kind, Mode::from_raw_mode(*mode), device).map(zero)
+        }
+        Op::Chmod { path, mode } => fs::chmod(path.as_c_str(), Mode::from_raw_mode(*mode)).map(zero),
+        Op::Redirect { path, fd } => {
+            let file = fs::open(path.as_c_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+            dup2(file.as_fd(), *fd)
+        }
+        // SAFETY: takes three numbers; the descriptors it marks close at exec, none is closed under an owner.
+        Op::CloseRange { first } => check(unsafe {
+            libc::syscall(libc::SYS_close_range, *first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+        }),
+        Op::Chdir { path } => rustix::process::chdir(path.as_c_str()).map(zero),
+        Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
+        Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
+        Op::Mount { source, target, kind, flags, data } => mount(source, target, kind, *flags, data),
+        Op::Umount { target, flags } => {
+            let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
+            rustix::mount::unmount(target.as_c_str(), flags).map(zero)
+        }
+        Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigCreate | Op::Fsmount => {
+            build_mount(op, context)
+        }
+        Op::MoveMount { .. } => build_mount(op, context),
+        _ => call_process(op, prepared, context),
+    }
+}
+
+fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {
+    match op {
+        Op::Unshare { flags } => {
+            // SAFETY: takes a number; the callers are single-threaded, so no other thread is left behind.
+            check(unsafe { libc::syscall(libc::SYS_unshare, *flags) })
+        }
+        Op::Setns { path, flags } => {
+            let path = path.resolve(context.box_pid);
+            let file = fs::open(path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            // SAFETY: the descriptor is open for the whole call.
+            check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *flags as libc::c_int) })
+        }
+        Op::Sethostname { name } => rustix::system::sethostname(name.as_c_str().to_bytes()).map(zero),
+        Op::Exec(exec) => Err(execute(exec, prepared)),
+        // SAFETY: leaves without running destructors or exit handlers, which belong to the other process.
+        Op::Exit { code } => unsafe { libc::_exit(*code) },
+        Op::Fork { code } => super::process::fork_and_exit(*code).map(i64::from),
+        Op::WaitFork => super::process::wait_any().map(zero),
+        Op::KillBox { signal } => {
+            let pidfd = context.pidfd.as_ref().ok_or(Errno::SRCH)?;
+            super::process::signal(pidfd.as_fd(), *signal).map(zero)
+        }
+        Op::Nanosleep { milliseconds } => {
+            let request = rustix::thread::Timespec {
+                tv_sec: (*milliseconds / 1000) as i64,
+                tv_nsec: (*milliseconds % 1000 * 1_000_000) as _,
+            };
+            match rustix::thread::nanosleep(&request) {
+                rustix::thread::NanosleepRelativeResult::Ok => Ok(0),
+                rustix::thread::NanosleepRelativeResult::Interrupted(_) => Err(Errno::INTR),
+                rustix::thread::NanosleepRelativeResult::Err(errno) => Err(errno),
+            }
+        }
+        Op::Setsid => rustix::process::setsid().map(|_| 0),
+        Op::Umask { mask } => Ok(rustix::process::umask(Mode::from_raw_mode(*mask)).bits().into()),
+        Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => identity(op),
+        Op::DropBounding { keep } => drop_bounding(*keep),
+        Op::Capset { keep } => capset(*keep),
+        Op::KeepCaps { on } => prctl(libc::PR_SET_KEEPCAPS, u64::from(*on)),
+        Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
+        Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
+        Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
+        Op::Netlink(_) => match prepared {
+            Prepared::Message(message) => send(message),
+            _ => Err(Errno::INVAL),
+        },
+        _ => Err(Errno::NOSYS),
+    }
+}
+
+fn zero<T>(_: T) -> i64 {
+    0
+}
+
+/// The answer of a raw system call made through libc: -1 and errno, or a number.
+pub(super) fn check(answer: libc::c_long) -> Result<i64> {
+    if answer < 0 {
+        // SAFETY: errno is thread-local and set by the call just made.
+        return Err(Errno::from_raw_os_error(unsafe { *libc::__errno_location() }));
+    }
+    Ok(answer)
+}
+
+fn prctl(option: libc::c_int, value: u64) -> Result<i64> {
+    // SAFETY: the options used here take numbers only.
+    check(unsafe { libc::syscall(libc::SYS_prctl, option, value, 0, 0, 0) })
+}
+
+fn write_file(path: &CStr, how: OFlags, mode: u32, data: &[u8]) -> Result<i64> {
+    let file = fs::open(path, how | OFlags::CLOEXEC, Mode::from_raw_mode(mode))?;
+    let mut rest = data;
+    while !rest.is_empty() {
+        rest = &rest[rustix::io::write(&file, rest)?..];
+    }
+    Ok(data.len() as i64)
+}
+
+fn copy(from: &CStr, to: &CStr) -> Result<i64> {
+    let source = fs::open(from, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mode = Mode::from_raw_mode(fs::fstat(&source)?.st_mode);
+    let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let target = fs::open(to, how, mode)?;
+    let mut total = 0;
+    loop {
+        match fs::copy_file_range(&source, None, &target, None, 1 << 30) {
+            Ok(0) => return Ok(total),
+            Ok(count) => total += count as i64,
+            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP) if total == 0 => {
+                return fs::sendfile(&target, &source, None, 1 << 30).map(|count| count as i64);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Removes a tree by descriptors, so that no link swapped in on the way leads elsewhere.
+fn remove_tree(path: &CText) -> Result<()> {
+    match std::fs::remove_dir_all(path.as_path()) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
+    }
+}
+
+fn mount(source: &CText, target: &CText, kind: &CText, flags: u64, data: &CText) -> Result<i64> {
+    let or_null = |text: &CText| match text.as_c_str().is_empty() {
+        true => std::ptr::null(),
+        false => text.as_c_str().as_ptr(),
+    };
+    // SAFETY: every pointer is NULL or a NUL-terminated string that outlives the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount,
+            or_null(source),
+            target.as_c_str().as_ptr(),
+            or_null(kind),
+            flags,
+            or_null(data),
+        )
+    })
+}
+
+/// The new mount API, one call at a time: a file system is opened, told its options, created, mounted, moved.
+fn build_mount(op: &Op, context: &mut Context) -> Result<i64> {
+    use rustix::mount as m;
+    match op {
+        Op::Fsopen { kind } => {
+            context.fs = Some(m::fsopen(kind.as_c_str(), m::FsOpenFlags::FSOPEN_CLOEXEC)?);
+        }
+        Op::FsconfigString { key, value } => {
+            let fs = context.fs.as_ref().ok_or(Errno::BADF)?;
+            m::fsconfig_set_string(fs.as_fd(), key.as_c_str(), value.as_c_str())?;
+        }
+        Op::FsconfigCreate => m::fsconfig_create(context.fs.as_ref().ok_or(Errno::BADF)?.as_fd())?,
+        Op::Fsmount => {
+            let fs = context.fs.take().ok_or(Errno::BADF)?;
+            let (how, attributes) = (m::FsMountFlags::FSMOUNT_CLOEXEC, m::MountAttrFlags::empty());
+            context.mnt = Some(m::fsmount(fs.as_fd(), how, attributes)?);
+        }
+        Op::MoveMount { target } => {
+            let mnt = context.mnt.take().ok_or(Errno::BADF)?;
+            let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+            m::move_mount(mnt.as_fd(), c"", CWD, target.as_c_str(), how)?;
+        }
+        _ => return Err(Errno::NOSYS),
+    }
+    Ok(0)
+}
+
+/// execvp's search, without its allocations: the first that can be executed wins; "permission denied" outlives
+/// "no such file", so that the message names the better reason.
+fn execute(exec: &Exec, prepared: &Prepared) -> Errno {
+    let Prepared::Exec { argv, env } = prepared else { return Errno::INVAL };
+    let mut reason = Errno::NOENT;
+    for path in &exec.paths {
+        // SAFETY: the path and every pointer of both lists end in NUL and outlive the call; the lists end in NULL.
+        unsafe { libc::execve(path.as_c_str().as_ptr(), argv.as_ptr(), env.as_ptr()) };
+        // SAFETY: errno is thread-local and was set by execve, which returns only when it failed.
+        match Errno::from_raw_os_error(unsafe { *libc::__errno_location() }) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            Errno::ACCESS => reason = Errno::ACCESS,
+            other => return other,
+        }
+    }
+    reason
+}
+
+fn identity(op: &Op) -> Result<i64> {
+    // SAFETY: numbers, and a list that outlives the call. Raw calls: libc's would signal threads we do not have.
+    check(unsafe {
+        match op {
+            Op::Setgroups { gids } => libc::syscall(libc::SYS_setgroups, gids.len(), gids.as_ptr()),
+            Op::Setresgid { gid } => libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid),
+            Op::Setresuid { uid } => libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid),
+            _ => return Err(Errno::NOSYS),
+        }
+    })
+}
+
+fn drop_bounding(keep: u64) -> Result<i64> {
+    for bit in 0..64 {
+        if keep >> bit & 1 == 0 {
+            match prctl(libc::PR_CAPBSET_DROP, bit) {
+                Ok(_) => {}
+                Err(Errno::INVAL) if bit as usize >= flags::CAPABILITIES.len() - 4 => break,
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn capset(keep: u64) -> Result<i64> {
+    #[repr(C)]
+    struct Set {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    let header: [u32; 2] = [VERSION_3, 0];
+    let half = |bits: u64| Set { effective: bits as u32, permitted: bits as u32, inheritable: 0 };
+    let sets = [half(keep), half(keep >> 32)];
+    // SAFETY: header and data have the layout of capset(2), version 3, and outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })
+}
+
+pub(super) fn dup2(from: BorrowedFd<'_>, to: RawFd) -> Result<i64> {
+    // SAFETY: `from` is open; `to` is 0, 1 or 2, which nothing in this process owns.
+    check(unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, 0) })
+}
+
+/// The index of a link in this process's network namespace.
+pub fn link_index(name: &CText) -> Result<u32> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let bytes = name.as_c_str().to_bytes_with_nul();
+    // SAFETY: ifreq is plain data, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    if bytes.len() > request.ifr_name.len() {
+        return Err(Errno::NODEV);
+    }
+    for (slot, byte) in request.ifr_name.iter_mut().zip(bytes) {
+        *slot = *byte as c_char;
+    }
+    // SAFETY: the request is an ifreq with a NUL-terminated name, which SIOCGIFINDEX reads and fills.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, socket.as_raw_fd(), libc::SIOCGIFINDEX, &mut request) })?;
+    // SAFETY: SIOCGIFINDEX has written the index into the union.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.cast_unsigned())
+}
+
+/// Sends one message and waits for the kernel's answer.
+fn send(message: &Message) -> Result<i64> {
+    let socket = open_netlink(libc::NETLINK_ROUTE)?;
+    let mut bytes = [0u8; 1024];
+    let length = message.bytes.len();
+    bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
+    if let Some(link) = &message.link {
+        bytes[20..24].copy_from_slice(&link_index(link)?.to_ne_bytes());
+    }
+    rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
+    let mut answer = [0u8; 1024];
+    let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
+    // nlmsgerr: a header of 16 bytes, then the negated errno; 0 is the acknowledgement
+    let error = answer.get(16..20).filter(|_| count >= 20).ok_or(Errno::PROTO)?;
+    match i32::from_ne_bytes([error[0], error[1], error[2], error[3]]) {
+        0 => Ok(0),
+        error => Err(Errno::from_raw_os_error(-error)),
+    }
+}
+
+/// A netlink socket of this protocol, in this process's network namespace.
+pub fn open_netlink(protocol: i32) -> Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers; a new descriptor comes back, which nothing else owns.
+    let fd = check(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, kind, protocol) })?;
+    // SAFETY: just opened, owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// Whether a path exists, links followed.
+pub fn exists(path: &CStr) -> bool {
+    fs::statat(CWD, path, AtFlags::empty()).is_ok()
+}

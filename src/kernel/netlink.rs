@@ -1,0 +1,183 @@
+//! Route netlink: links, addresses and routes, each change one message.
+//!
+//! ```text
+//!   Request ── encode (before the clone) ──> Message: bytes + the link whose index must be filled in
+//!   send: socket(AF_NETLINK), SIOCGIFINDEX, sendto, recvfrom (the kernel's ack), close
+//! ```
+//!
+//! See rtnetlink(7). A netlink socket belongs to the network namespace in which it was opened.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rustix::fd::{AsRawFd, OwnedFd};
+use serde::{Deserialize, Serialize};
+
+use super::CText;
+
+/// One change to links, addresses or routes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the fields are those of ip-link(8), ip-address(8) and ip-route(8)
+pub enum Request {
+    AddBridge { name: String },
+    AddVeth { name: String, peer: String, peer_in: Netns },
+    SetMaster { link: String, bridge: String },
+    SetUp { link: String },
+    AddAddress { link: String, address: Ipv4Addr, prefix: u8 },
+    AddDefaultRoute { gateway: Ipv4Addr },
+    DeleteLink { name: String },
+}
+
+/// Where the far end of a veth pair is born.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Netns {
+    /// the caller's own namespace
+    Own,
+    /// the box's
+    Box,
+    /// the one that this file names, as /run/netns/blue
+    Path(CText),
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sendto(netlink, ")?;
+        match self {
+            Request::AddBridge { name } => write!(f, "RTM_NEWLINK {name} kind=bridge")?,
+            Request::AddVeth { name, peer, peer_in } => {
+                write!(f, "RTM_NEWLINK {name} kind=veth peer={peer}")?;
+                match peer_in {
+                    Netns::Own => {}
+                    Netns::Box => f.write_str(" peer netns=[BOX]")?,
+                    Netns::Path(path) => write!(f, " peer netns={path}")?,
+                }
+            }
+            Request::SetMaster { link, bridge } => write!(f, "RTM_SETLINK {link} master={bridge}")?,
+            Request::SetUp { link } => write!(f, "RTM_SETLINK {link} IFF_UP")?,
+            Request::AddAddress { link, address, prefix } => {
+                write!(f, "RTM_NEWADDR {address}/{prefix} dev={link}")?
+            }
+            Request::AddDefaultRoute { gateway } => write!(f, "RTM_NEWROUTE default via={gateway}")?,
+            Request::DeleteLink { name } => write!(f, "RTM_DELLINK {name}")?,
+        }
+        f.write_str(")")
+    }
+}
+
+/// A request as bytes. Two numbers are known only when it is sent: the index of the link it is about and that of
+/// the bridge.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// the whole message, header included
+    pub bytes: Vec<u8>,
+    /// the link whose index belongs at byte 20, where ifinfomsg and ifaddrmsg keep it
+    pub link: Option<CText>,
+    /// a file that must stay open until the message is sent
+    pub keep: Option<OwnedFd>,
+}
+
+impl Request {
+    /// The bytes of this request. `box_pid` and a namespace's file are needed only for [`Request::AddVeth`],
+    /// the bridge's index only for [`Request::SetMaster`].
+    pub fn encode(&self, box_pid: Option<i32>) -> rustix::io::Result<Message> {
+        let create = NLM_F_CREATE | NLM_F_EXCL;
+        let mut link = LinkMessage::default();
+        let mut message = Message::default();
+        let (payload, flags) = match self {
+            Request::AddBridge { name } => {
+                link.attributes = vec![
+                    LinkAttribute::IfName(name.clone()),
+                    LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
+                ];
+                (RouteNetlinkMessage::NewLink(link), create)
+            }
+            Request::AddVeth { name, peer, peer_in } => {
+                let mut far = LinkMessage::default();
+                far.attributes.push(LinkAttribute::IfName(peer.clone()));
+                match peer_in {
+                    Netns::Own => {}
+                    Netns::Box => {
+                        let pid = box_pid.ok_or(rustix::io::Errno::SRCH)?;
+                        far.attributes.push(LinkAttribute::NetNsPid(pid.cast_unsigned()));
+                    }
+                    Netns::Path(path) => {
+                        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+                        let file = rustix::fs::open(path.as_c_str(), flags, rustix::fs::Mode::empty())?;
+                        far.attributes.push(LinkAttribute::NetNsFd(file.as_raw_fd()));
+                        message.keep = Some(file);
+                    }
+                }
+                link.attributes = vec![
+                    LinkAttribute::IfName(name.clone()),
+                    LinkAttribute::LinkInfo(vec![
+                        LinkInfo::Kind(InfoKind::Veth),
+                        LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))),
+                    ]),
+                ];
+                (RouteNetlinkMessage::NewLink(link), create)
+            }
+            Request::SetMaster { link: port, bridge } => {
+                let index = super::linux::link_index(&CText::from(bridge))?;
+                link.attributes.push(LinkAttribute::Controller(index));
+                message.link = Some(port.into());
+                (RouteNetlinkMessage::SetLink(link), 0)
+            }
+            Request::SetUp { link: name } => {
+                link.header.flags = LinkFlags::Up;
+                link.header.change_mask = LinkFlags::Up;
+                message.link = Some(name.into());
+                (RouteNetlinkMessage::SetLink(link), 0)
+            }
+            Request::AddAddress { link: name, address, prefix } => {
+                message.link = Some(name.into());
+                (RouteNetlinkMessage::NewAddress(address_message(*address, *prefix)), create)
+            }
+            Request::AddDefaultRoute { gateway } => {
+                (RouteNetlinkMessage::NewRoute(default_route(*gateway)), create)
+            }
+            Request::DeleteLink { name } => {
+                link.attributes.push(LinkAttribute::IfName(name.clone()));
+                (RouteNetlinkMessage::DelLink(link), 0)
+            }
+        };
+        let mut netlink = NetlinkMessage::from(payload);
+        netlink.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        netlink.finalize();
+        message.bytes = vec![0; netlink.buffer_len()];
+        netlink.serialize(&mut message.bytes);
+        Ok(message)
+    }
+}
+
+fn address_message(address: Ipv4Addr, prefix: u8) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.prefix_len = prefix;
+    message.attributes =
+        vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
+    if prefix < 31 {
+        let broadcast = u32::from(address) | (u32::MAX >> prefix.min(31));
+        message.attributes.push(AddressAttribute::Broadcast(Ipv4Addr::from(broadcast)));
+    }
+    message
+}
+
+fn default_route(gateway: Ipv4Addr) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.protocol = RouteProtocol::Boot;
+    message.header.scope = RouteScope::Universe;
+    message.header.kind = RouteType::Unicast;
+    message.attributes.push(RouteAttribute::Gateway(RouteAddress::Inet(gateway)));
+    message
+}

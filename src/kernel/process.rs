@@ -1,0 +1,254 @@
+//! Processes: the clone, what the two lanes say to each other, waiting, signals, the terminal.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+
+use super::linux::{Context, check, dup2};
+use super::op::Op;
+
+type Result<T> = rustix::io::Result<T>;
+
+/// How the box's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// by exit(2), with this code
+    Code(i32),
+    /// by this signal
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit code that a shell, and Docker, would report: 128 + n for signal n.
+    pub fn code(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exited {code}"),
+            Exit::Signal(signal) => write!(f, "killed by {}", super::op::signal_name(*signal)),
+        }
+    }
+}
+
+/// The two sides of a clone.
+#[derive(Debug)]
+pub enum Cloned {
+    /// this process is the host; the box has this id
+    Host(i32, OwnedFd),
+    /// this process is the box
+    Box,
+}
+
+/// clone3(2) with these namespace flags and a pidfd; clone(2) where a seccomp filter answers ENOSYS to clone3.
+///
+/// The caller must have one thread only: the new process is a copy of the calling thread, and a lock that
+/// another thread holds would stay locked in it for ever.
+pub fn clone(flags: u64) -> Result<Cloned> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: clone_args is plain data, for which zero means "none".
+    let mut args: libc::clone_args = unsafe { MaybeUninit::zeroed().assume_init() };
+    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.pidfd = (&raw mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: no CLONE_VM and no stack: the child goes on in a copy of this stack, as after fork(2).
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
+    let pid = match check(answer) {
+        Err(Errno::NOSYS) => {
+            let flags = args.flags | libc::SIGCHLD as u64;
+            // SAFETY: as above; clone(2) takes the pidfd's place in its third argument.
+            check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) })?
+        }
+        other => other?,
+    };
+    if pid == 0 {
+        return Ok(Cloned::Box);
+    }
+    // SAFETY: the kernel has just opened it for us.
+    Ok(Cloned::Host(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+}
+
+/// A child that leaves at once; its id comes back.
+pub(super) fn fork_and_exit(code: i32) -> Result<i32> {
+    // SAFETY: as in `clone`; the child calls _exit and nothing else.
+    match check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) })? {
+        0 => unsafe { libc::_exit(code) },
+        pid => Ok(pid as i32),
+    }
+}
+
+pub(super) fn wait_any() -> Result<()> {
+    rustix::process::wait(rustix::process::WaitOptions::empty()).map(|_| ())
+}
+
+/// Waits until the process has ended, and reaps it.
+pub fn wait(pidfd: BorrowedFd<'_>) -> Result<Exit> {
+    loop {
+        let options = rustix::process::WaitIdOptions::EXITED;
+        match rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd), options) {
+            Ok(Some(status)) => {
+                return Ok(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Exit::Code(code),
+                    (None, signal) => Exit::Signal(signal.unwrap_or(libc::SIGKILL)),
+                });
+            }
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Sends a signal to the process that the pidfd stands for.
+pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    // SAFETY: a descriptor that is open, and numbers.
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0, 0) }).map(|_| ())
+}
+
+/// A pidfd for a process that is not our child.
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+}
+
+/// Leaves without running destructors or exit handlers: they belong to the host's process.
+pub fn leave(code: i32) -> ! {
+    // SAFETY: ends this process, touches nothing.
+    unsafe { libc::_exit(code) }
+}
+
+/// The two ends of the loan, both closed by exec.
+pub fn loan_pair() -> Result<(OwnedFd, OwnedFd)> {
+    rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+}
+
+/// Makes a terminal from the box's own devpts, hands its controlling end to the host, makes the other our own.
+pub(super) fn terminal(op: &Op, context: &mut Context) -> Result<i64> {
+    match op {
+        Op::OpenPty => {
+            let how = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let ptmx = rustix::fs::open(c"/dev/pts/ptmx", how, Mode::empty())?;
+            rustix::pty::unlockpt(&ptmx)?;
+            context.ptmx = Some(ptmx);
+        }
+        Op::SendPty => {
+            let (ptmx, loan) = (context.ptmx.as_ref().ok_or(Errno::BADF)?, context.loan.as_ref());
+            send_fd(loan.ok_or(Errno::BADF)?.as_fd(), ptmx.as_fd())?;
+        }
+        Op::AttachPty => {
+            let ptmx = context.ptmx.take().ok_or(Errno::BADF)?;
+            let how = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
+            let terminal = rustix::pty::ioctl_tiocgptpeer(&ptmx, how | rustix::pty::OpenptFlags::CLOEXEC)?;
+            for fd in 0..3 {
+                dup2(terminal.as_fd(), fd)?;
+            }
+            rustix::process::ioctl_tiocsctty(&terminal)?;
+        }
+        _ => return Err(Errno::NOSYS),
+    }
+    Ok(0)
+}
+
+/// Sends one descriptor, with one byte to carry it.
+fn send_fd(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [fd];
+    control.push(SendAncillaryMessage::ScmRights(&fds));
+    rustix::net::sendmsg(socket, &[IoSlice::new(b"t")], &mut control, SendFlags::NOSIGNAL).map(|_| ())
+}
+
+/// One message of the loan: how many bytes came, and a descriptor where one came along.
+pub fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message = loop {
+        let mut slices = [IoSliceMut::new(bytes)];
+        match rustix::net::recvmsg(socket, &mut slices, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            // the other end was closed with our message unread: it is gone all the same
+            Err(Errno::CONNRESET) => return Ok((0, None)),
+            other => break other?,
+        }
+    };
+    let mut fd = None;
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut fds) = part {
+            fd = fds.next();
+        }
+    }
+    Ok((message.bytes, fd))
+}
+
+/// Sends one message of the loan.
+pub fn transmit(socket: BorrowedFd<'_>, bytes: &[u8]) -> Result<()> {
+    rustix::net::send(socket, bytes, SendFlags::NOSIGNAL).map(|_| ())
+}
+
+/// Runs a function in namespaces of another process, in a forked child, and brings its bytes back: the caller
+/// itself never leaves its own. For probes only; the caller must be single-threaded.
+pub fn inside(pid: i32, wanted: u64, look: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>> {
+    let pidfd = pidfd_open(pid)?;
+    let same_user = namespace(pid, "user").is_some() && namespace(pid, "user") == namespace_of_self("user");
+    let wanted = if same_user { wanted } else { wanted | super::flags::NEWUSER };
+    fork_for_bytes(|| {
+        // SAFETY: an open descriptor and a number; the child is single-threaded.
+        let joined = check(unsafe { libc::syscall(libc::SYS_setns, pidfd.as_raw_fd(), wanted as i32) });
+        joined.map(|_| look())
+    })
+}
+
+/// As [`inside`], for the one namespace that a file names.
+pub fn inside_file(path: &std::ffi::CStr, look: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    fork_for_bytes(|| {
+        // SAFETY: an open descriptor and a number; the child is single-threaded.
+        check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), 0) }).map(|_| look())
+    })
+}
+
+fn fork_for_bytes(work: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    match clone(0)? {
+        Cloned::Box => {
+            drop(reader);
+            let code = match work() {
+                Ok(bytes) => {
+                    std::io::Write::write_all(&mut std::fs::File::from(writer), &bytes).is_err().into()
+                }
+                Err(errno) => errno.raw_os_error(),
+            };
+            leave(code)
+        }
+        Cloned::Host(_, pidfd) => {
+            drop(writer);
+            let mut bytes = Vec::new();
+            let read = std::io::Read::read_to_end(&mut std::fs::File::from(reader), &mut bytes);
+            match wait(pidfd.as_fd())? {
+                Exit::Code(0) if read.is_ok() => Ok(bytes),
+                Exit::Code(errno) if errno != 0 => Err(Errno::from_raw_os_error(errno)),
+                _ => Err(Errno::IO),
+            }
+        }
+    }
+}
+
+fn namespace(pid: i32, kind: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()
+}
+
+fn namespace_of_self(kind: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()
+}
