@@ -1,7 +1,30 @@
 //! stepbox: a container engine you can step through.
+//!
+//! ```text
+//!   main, labs      arguments                        cli, lab
+//!      │
+//!   engine          images, stores                   engine
+//!      │
+//!   container       Spec -> Plan: THE recipe         container, spec, rootfs
+//!      │
+//!   mechanisms      settings -> steps; never import  chroot namespaces cgroups privilege overlay veth layers
+//!      │            each other
+//!   launch          the one loop; undo, journal      step, launch, journal, probe, observe, trace
+//!      │
+//!   kernel          Op -> system call; all `unsafe`  kernel
+//! ```
+//!
+//! Imports point down. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
+
+pub mod chroot;
+pub mod host;
 pub mod journal;
 pub mod kernel;
+pub mod lab;
 pub mod launch;
+pub mod namespaces;
+pub mod observe;
+pub mod overlay;
 pub mod probe;
 pub mod step;
 pub mod trace;

@@ -182,6 +182,10 @@ fn tree(root: &Path, shown_as: &str) -> Vec<Fact> {
                 return facts;
             }
             let Ok(meta) = path.symlink_metadata() else { continue };
+            // overlay's own workshop inside its work directory: closed to everybody
+            if meta.is_dir() && meta.mode() & 0o777 == 0 {
+                continue;
+            }
             let relative = path.strip_prefix(root).unwrap_or(path).display();
             let slash = if meta.is_dir() { "/" } else { "" };
             let key = format!("{}/{relative}{slash}", shown_as.trim_end_matches('/'));
@@ -193,7 +197,10 @@ fn tree(root: &Path, shown_as: &str) -> Vec<Fact> {
             }
             facts.push(fact(key, value));
         }
-        waiting.extend(entries.into_iter().rev().filter(|path| path.is_dir() && !path.is_symlink()));
+        let open = |path: &PathBuf| {
+            path.symlink_metadata().is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o777 != 0)
+        };
+        waiting.extend(entries.into_iter().rev().filter(open));
     }
     facts.sort_by(|a, b| a.key.cmp(&b.key));
     facts

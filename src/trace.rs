@@ -11,6 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod diff;
 pub mod html;
 pub mod json;
 pub mod stable;
@@ -142,4 +143,51 @@ pub struct Trace {
     pub kernel: String,
     /// everything that happened, in order
     pub events: Vec<Event>,
+}
+
+/// A step that was not taken, as `--dry-run` lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanLine {
+    /// its number in the plan, from 1
+    pub index: usize,
+    /// which process would do it
+    pub lane: Lane,
+    /// "mount the overlay"
+    pub name: String,
+    /// the reason, one sentence; may be empty
+    pub why: String,
+    /// the call, as strace prints it
+    pub call: String,
+    /// the call that would undo it, where there is one
+    pub undo: Option<String>,
+}
+
+impl Lane {
+    /// The lane's printed name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Container => "box",
+        }
+    }
+}
+
+impl Trace {
+    /// An empty trace of this schema.
+    pub fn new(title: &str, question: &str, host: &str, kernel: &str) -> Self {
+        Self {
+            schema: json::SCHEMA.to_owned(),
+            version: VERSION,
+            title: title.to_owned(),
+            question: question.to_owned(),
+            host: host.to_owned(),
+            kernel: kernel.to_owned(),
+            events: Vec::new(),
+        }
+    }
+}
+
+/// Whether a result, printed as strace does, reports an errno.
+pub fn failed(result: &str) -> bool {
+    result.starts_with('-')
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::netlink::Message;
+use super::netlink::{Message, Tail};
 use super::op::{Exec, Op};
 use super::{CText, flags};
 
@@ -106,10 +106,8 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
             let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
             rustix::mount::unmount(target.as_c_str(), flags).map(zero)
         }
-        Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigCreate | Op::Fsmount => {
-            build_mount(op, context)
-        }
-        Op::MoveMount { .. } => build_mount(op, context),
+        Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => build_mount(op, context),
+        Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => build_mount(op, context),
         _ => call_process(op, prepared, context),
     }
 }
@@ -246,6 +244,10 @@ fn build_mount(op: &Op, context: &mut Context) -> Result<i64> {
             let fs = context.fs.as_ref().ok_or(Errno::BADF)?;
             m::fsconfig_set_string(fs.as_fd(), key.as_c_str(), value.as_c_str())?;
         }
+        Op::FsconfigFlag { key } => {
+            let fs = context.fs.as_ref().ok_or(Errno::BADF)?;
+            m::fsconfig_set_flag(fs.as_fd(), key.as_c_str())?;
+        }
         Op::FsconfigCreate => m::fsconfig_create(context.fs.as_ref().ok_or(Errno::BADF)?.as_fd())?,
         Op::Fsmount => {
             let fs = context.fs.take().ok_or(Errno::BADF)?;
@@ -357,6 +359,18 @@ fn send(message: &Message) -> Result<i64> {
     if let Some(link) = &message.link {
         bytes[20..24].copy_from_slice(&link_index(link)?.to_ne_bytes());
     }
+    let _open = match &message.tail {
+        Tail::Complete => None,
+        Tail::Index(link) => {
+            bytes[length - 4..length].copy_from_slice(&link_index(link)?.to_ne_bytes());
+            None
+        }
+        Tail::Netns(path) => {
+            let file = fs::open(path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            bytes[length - 4..length].copy_from_slice(&file.as_raw_fd().to_ne_bytes());
+            Some(file)
+        }
+    };
     rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
     let mut answer = [0u8; 1024];
     let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;

@@ -19,7 +19,6 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rustix::fd::{AsRawFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 
 use super::CText;
@@ -73,21 +72,31 @@ impl fmt::Display for Request {
     }
 }
 
-/// A request as bytes. Two numbers are known only when it is sent: the index of the link it is about and that of
-/// the bridge.
+/// A request as bytes. Some numbers are known only when it is sent, in the namespace where it is sent.
 #[derive(Debug, Default)]
 pub struct Message {
     /// the whole message, header included
     pub bytes: Vec<u8>,
     /// the link whose index belongs at byte 20, where ifinfomsg and ifaddrmsg keep it
     pub link: Option<CText>,
-    /// a file that must stay open until the message is sent
-    pub keep: Option<OwnedFd>,
+    /// what belongs into the last four bytes
+    pub tail: Tail,
+}
+
+/// What a message's last attribute is filled with when it is sent.
+#[derive(Debug, Default)]
+pub enum Tail {
+    /// it is complete
+    #[default]
+    Complete,
+    /// the index of this link
+    Index(CText),
+    /// a descriptor of this namespace file
+    Netns(CText),
 }
 
 impl Request {
-    /// The bytes of this request. `box_pid` and a namespace's file are needed only for [`Request::AddVeth`],
-    /// the bridge's index only for [`Request::SetMaster`].
+    /// The bytes of this request. `box_pid` is needed only for a veth whose peer is born in the box.
     pub fn encode(&self, box_pid: Option<i32>) -> rustix::io::Result<Message> {
         let create = NLM_F_CREATE | NLM_F_EXCL;
         let mut link = LinkMessage::default();
@@ -110,10 +119,8 @@ impl Request {
                         far.attributes.push(LinkAttribute::NetNsPid(pid.cast_unsigned()));
                     }
                     Netns::Path(path) => {
-                        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-                        let file = rustix::fs::open(path.as_c_str(), flags, rustix::fs::Mode::empty())?;
-                        far.attributes.push(LinkAttribute::NetNsFd(file.as_raw_fd()));
-                        message.keep = Some(file);
+                        far.attributes.push(LinkAttribute::NetNsFd(0));
+                        message.tail = Tail::Netns(path.clone());
                     }
                 }
                 link.attributes = vec![
@@ -126,8 +133,8 @@ impl Request {
                 (RouteNetlinkMessage::NewLink(link), create)
             }
             Request::SetMaster { link: port, bridge } => {
-                let index = super::linux::link_index(&CText::from(bridge))?;
-                link.attributes.push(LinkAttribute::Controller(index));
+                link.attributes.push(LinkAttribute::Controller(0));
+                message.tail = Tail::Index(bridge.into());
                 message.link = Some(port.into());
                 (RouteNetlinkMessage::SetLink(link), 0)
             }

@@ -112,6 +112,9 @@ pub enum Op {
         key: CText,
         value: CText,
     },
+    FsconfigFlag {
+        key: CText,
+    },
     FsconfigCreate,
     Fsmount,
     MoveMount {
@@ -285,7 +288,7 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Op::*;
         match self {
-            Mkdir { path, mode } => write!(f, "mkdir({path}, {mode:#05o})"),
+            Mkdir { path, mode } => write!(f, "mkdir({path}, {mode:04o})"),
             Rmdir { path } => write!(f, "rmdir({path})"),
             Create { path, data, .. } | Append { path, data } => write!(f, "write({path}, {})", Quoted(data)),
             Write { path, data } => write!(f, "write({path}, {data})"),
@@ -296,9 +299,9 @@ impl fmt::Display for Op {
             Unlink { path } => write!(f, "unlink({path})"),
             RemoveTree { path } => write!(f, "unlinkat({path}, and all below)"),
             Mknod { path, mode, major, minor } => {
-                write!(f, "mknod({path}, S_IFCHR|{mode:#05o}, makedev({major}, {minor}))")
+                write!(f, "mknod({path}, S_IFCHR|{mode:04o}, makedev({major}, {minor}))")
             }
-            Chmod { path, mode } => write!(f, "chmod({path}, {mode:#05o})"),
+            Chmod { path, mode } => write!(f, "chmod({path}, {mode:04o})"),
             Redirect { path, fd } => write!(f, "dup2({path}, {fd})"),
             CloseRange { first } => write!(f, "close_range({first}, ~0U, 0)"),
             Chdir { path } => write!(f, "chdir({path})"),
@@ -314,6 +317,7 @@ impl fmt::Display for Op {
             FsconfigString { key, value } => {
                 write!(f, "fsconfig(fs, FSCONFIG_SET_STRING, {key}, {value}, 0)")
             }
+            FsconfigFlag { key } => write!(f, "fsconfig(fs, FSCONFIG_SET_FLAG, {key}, NULL, 0)"),
             FsconfigCreate => f.write_str("fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)"),
             Fsmount => f.write_str("fsmount(fs, FSMOUNT_CLOEXEC, 0)"),
             MoveMount { target } => {
@@ -347,7 +351,7 @@ impl Op {
             KillBox { signal } => write!(f, "pidfd_send_signal(box, {})", signal_name(*signal)),
             Nanosleep { milliseconds } => write!(f, "clock_nanosleep(CLOCK_REALTIME, {milliseconds} ms)"),
             Setsid => f.write_str("setsid()"),
-            Umask { mask } => write!(f, "umask({mask:#o})"),
+            Umask { mask } => write!(f, "umask({mask:03o})"),
             Setgroups { gids } => write!(f, "setgroups({}, {gids:?})", gids.len()),
             Setresgid { gid } => write!(f, "setresgid({gid}, {gid}, {gid})"),
             Setresuid { uid } => write!(f, "setresuid({uid}, {uid}, {uid})"),

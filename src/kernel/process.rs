@@ -252,3 +252,51 @@ fn namespace(pid: i32, kind: &str) -> Option<std::path::PathBuf> {
 fn namespace_of_self(kind: &str) -> Option<std::path::PathBuf> {
     std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()
 }
+
+/// Runs a program where another process is: in its namespaces, its root and its working directory. With no process
+/// given, right here. For the reader who wants to look around; the caller must be single-threaded.
+pub fn visit(pid: Option<i32>, program: &super::op::Exec) -> Result<Exit> {
+    let op = Op::Exec(program.clone());
+    let prepared = super::linux::Prepared::new(&op, None)?;
+    let Cloned::Host(_, visitor) = clone(0)? else {
+        if let Some(pid) = pid
+            && enter(pid).is_err()
+        {
+            leave(125)
+        }
+        // a PID namespace that is joined holds only children born from now on
+        match clone(0) {
+            Ok(Cloned::Box) => {
+                let _ = super::linux::call(&op, &prepared, &mut Context::default());
+                leave(127)
+            }
+            Ok(Cloned::Host(_, child)) => leave(wait(child.as_fd()).map_or(125, Exit::code)),
+            Err(_) => leave(125),
+        }
+    };
+    wait(visitor.as_fd())
+}
+
+fn enter(pid: i32) -> Result<()> {
+    const KINDS: [(&str, u64); 7] = [
+        ("user", super::flags::NEWUSER),
+        ("mnt", super::flags::NEWNS),
+        ("pid", super::flags::NEWPID),
+        ("net", super::flags::NEWNET),
+        ("uts", super::flags::NEWUTS),
+        ("ipc", super::flags::NEWIPC),
+        ("cgroup", super::flags::NEWCGROUP),
+    ];
+    let how = OFlags::PATH | OFlags::CLOEXEC;
+    let open = |link: &str| rustix::fs::open(format!("/proc/{pid}/{link}"), how, Mode::empty());
+    let (pidfd, root, cwd) = (pidfd_open(pid)?, open("root")?, open("cwd")?);
+    let differs = |kind: &str| namespace(pid, kind) != namespace_of_self(kind);
+    let wanted = KINDS.iter().filter(|(kind, _)| differs(kind)).fold(0, |all, (_, flag)| all | flag);
+    if wanted != 0 {
+        // SAFETY: an open descriptor and a number; the child is single-threaded.
+        check(unsafe { libc::syscall(libc::SYS_setns, pidfd.as_raw_fd(), wanted as i32) })?;
+    }
+    rustix::process::fchdir(&root)?;
+    rustix::process::chroot(c".")?;
+    rustix::process::fchdir(&cwd)
+}

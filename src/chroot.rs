@@ -1,0 +1,1 @@
+//! Chroot (written below).

@@ -1,0 +1,316 @@
+//! Labs: the list of them, the flags that each one has, and the stage on which it plays.
+//!
+//! ```text
+//!   labs/08_overlay.rs ── main ──> flags ──> toy host ──> Stage ── plan ──> launch + Watcher
+//! ```
+//!
+//! One mechanism = one module = one lab = one chapter = one snapshot: [`LABS`] names them all, and a test holds
+//! the folders against it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{ArgAction, Parser, ValueEnum};
+use colored::control::SHOULD_COLORIZE;
+
+use crate::host::{self, EnterError};
+use crate::journal::Journal;
+use crate::launch::{LaunchError, launch};
+use crate::observe::{Watcher, Watching};
+use crate::probe::Probe;
+use crate::step::Plan;
+use crate::trace::{Change, Event};
+
+pub mod work;
+
+/// One row: a lab, and where its mechanism lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lab {
+    /// the lab's number and name: the binary, the chapter and the snapshots are called so
+    pub name: &'static str,
+    /// the module under src/
+    pub module: &'static str,
+    /// the question that it answers
+    pub question: &'static str,
+    /// the Docker command that uses the mechanism
+    pub docker: &'static str,
+}
+
+const fn row(name: &'static str, module: &'static str, question: &'static str, docker: &'static str) -> Lab {
+    Lab { name, module, question, docker }
+}
+
+/// Every lab, in the order of the course.
+pub const LABS: &[Lab] = &[
+    row("00-doctor", "doctor", "What does this machine allow, lab by lab?", "docker info"),
+    row("02-chroot", "chroot", "What does a process see when its root is another directory?", "docker run"),
+    row(
+        "03-namespaces",
+        "namespaces",
+        "How can two processes disagree about the same machine?",
+        "docker run --pid",
+    ),
+    row(
+        "06-cgroups",
+        "cgroups",
+        "Who keeps a container from using everything?",
+        "docker run --memory --cpus --pids-limit",
+    ),
+    row("08-overlay", "overlay", "What is a layer?", "docker diff"),
+    row("09-veth-bridge", "veth", "How do two boxes talk to each other?", "docker network create"),
+    row("13-union-image", "layers", "What is an image, byte by byte?", "docker image inspect"),
+    row("15-full-run", "container", "What happens in one docker run?", "docker run"),
+];
+
+/// The row of a lab, by name.
+pub fn find(name: &str) -> Option<&'static Lab> {
+    LABS.iter().find(|lab| lab.name == name)
+}
+
+/// Which host a lab plays on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    /// namespaces of its own that play the host: no root needed, nothing of the machine touched
+    Toy,
+    /// this very machine; needs root
+    Real,
+}
+
+/// The flags that every lab has.
+#[derive(Debug, Clone, Parser)]
+#[command(disable_version_flag = true)]
+pub struct Flags {
+    /// Pause before each step (Enter next, b back, i inspect, s shell, c continue, q quit and undo)
+    #[arg(long)]
+    pub step: bool,
+    /// Go on by itself after so many seconds (0: at once)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub auto: Option<Duration>,
+    /// Do not pause before step N
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub from: usize,
+    /// Stop after step N, and undo
+    #[arg(long, value_name = "N")]
+    pub until: Option<usize>,
+    /// Print the plan; do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the trace to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the trace to FILE as one page that steps back and forth
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Where to play: a toy host, or the real machine (needs root)
+    #[arg(long, value_enum, default_value = "toy")]
+    pub host: Host,
+    /// Print without colour (also: NO_COLOR)
+    #[arg(long = "no-color", action = ArgAction::SetTrue)]
+    pub no_color: bool,
+}
+
+/// A time in seconds, fractions allowed.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| format!("{text} is not a number of seconds"))?;
+    Duration::try_from_secs_f64(number).map_err(|_| format!("{text} is not a time that can be waited"))
+}
+
+/// Why a lab did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// a step failed, or the reader stopped
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// work between the steps failed
+    #[error("{0}")]
+    Work(Box<dyn std::error::Error>),
+}
+
+/// The stage of one lab: where it works, and who watches.
+pub struct Stage {
+    /// the lab's own directory, empty at the start
+    pub dir: PathBuf,
+    watcher: Watcher,
+    dry: bool,
+    journal: Option<PathBuf>,
+    title: &'static str,
+}
+
+impl Stage {
+    /// Takes a plan, watched, and undoes it; in a dry run only lists it.
+    pub fn run(&mut self, plan: &Plan) -> Result<(), LabError> {
+        if self.dry {
+            return self.watcher.list(plan).map_err(|error| LabError::Work(error.into()));
+        }
+        let journal = match &self.journal {
+            Some(directory) => {
+                Some(Journal::create(directory, self.title, plan).map_err(LaunchError::Journal)?)
+            }
+            None => None,
+        };
+        let running = launch(plan, &mut self.watcher, journal)?;
+        running.undo(&mut self.watcher);
+        self.watcher.next_plan(plan);
+        Ok(())
+    }
+
+    /// A heading for work that is not a plan.
+    pub fn act(&mut self, title: &str, text: &str) {
+        if !self.dry {
+            self.watcher.tell(Event::Act { title: title.into(), text: text.into() });
+        }
+    }
+
+    /// Does work that is not one kernel operation, with evidence looked at before and after.
+    pub fn scope<E: std::error::Error + 'static>(
+        &mut self,
+        name: &str,
+        why: &str,
+        probes: &[Probe],
+        work: impl FnOnce() -> Result<Vec<Change>, E>,
+    ) -> Result<(), LabError> {
+        if self.dry {
+            println!(" ·       {name}\n      # {why}");
+            return Ok(());
+        }
+        let before: Vec<_> = probes.iter().map(|probe| probe.look(None)).collect();
+        let began = Instant::now();
+        let mut evidence = work().map_err(|error| LabError::Work(Box::new(error)))?;
+        let micros = began.elapsed().as_micros() as u64;
+        for (before, probe) in before.into_iter().zip(probes) {
+            let after = probe.look(None);
+            let (kind, subject) = (after.kind.into(), after.subject);
+            evidence.push(Change {
+                kind,
+                subject,
+                source: after.source,
+                before: before.facts,
+                after: after.facts,
+            });
+        }
+        self.watcher.tell(Event::Scope { name: name.into(), why: why.into(), evidence, micros });
+        Ok(())
+    }
+}
+
+/// Runs a lab: reads its flags, makes the toy host, plays, and says how it went. The exit code is 0 when it came
+/// to its end or was stopped by the reader, 125 when it could not be played.
+pub fn main(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "work") {
+        return work::main(arguments.collect());
+    }
+    let lab = find(name).unwrap_or_else(|| panic!("{name} is not in LABS"));
+    let flags = parse(lab);
+    if !flags.dry_run && flags.host == Host::Toy && !host::inside() {
+        return enter_toy_host(lab, &flags);
+    }
+    if !flags.dry_run && flags.host == Host::Real && !rustix::process::geteuid().is_root() {
+        eprintln!(
+            "{name}: --host real changes this machine and needs root; without it, a lab plays in a toy host"
+        );
+        return ExitCode::from(125);
+    }
+    play(lab, flags, body)
+}
+
+fn parse(lab: &'static Lab) -> Flags {
+    use clap::{CommandFactory, FromArgMatches};
+    let after = "Everything a lab makes is undone at its end; after a kill -9, by: stepbox clean";
+    let command = Flags::command().name(lab.name).about(lab.question).after_help(after);
+    Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+fn enter_toy_host(lab: &Lab, flags: &Flags) -> ExitCode {
+    let outputs: Vec<(&str, &Path)> = [("--json", &flags.json), ("--html", &flags.html)]
+        .into_iter()
+        .filter_map(|(option, path)| Some((option, path.as_deref()?)))
+        .collect();
+    match host::enter(&without_outputs(std::env::args_os().skip(1)), &outputs) {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(EnterError::Launch(error)) => {
+            eprintln!("SKIP {}: this machine refuses a toy host\n{error}\nsee: stepbox doctor", lab.name);
+            ExitCode::from(125)
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", lab.name);
+            ExitCode::from(125)
+        }
+    }
+}
+
+/// The arguments less --json and --html, which are handed over as open files.
+fn without_outputs(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let (mut kept, mut skip) = (Vec::new(), false);
+    for argument in arguments {
+        let text = argument.to_string_lossy();
+        if std::mem::take(&mut skip) || text.starts_with("--json=") || text.starts_with("--html=") {
+            continue;
+        }
+        if text == "--json" || text == "--html" {
+            skip = true;
+            continue;
+        }
+        kept.push(argument);
+    }
+    kept
+}
+
+fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabError>) -> ExitCode {
+    let real = flags.host == Host::Real && !flags.dry_run;
+    let dir = if real { real_directory() } else { PathBuf::from(host::LAB) };
+    if real && let Err(error) = std::fs::create_dir_all(&dir) {
+        eprintln!("{}: cannot make {}: {error}", lab.name, dir.display());
+        return ExitCode::from(125);
+    }
+    let watching = Watching {
+        step: flags.step,
+        auto: flags.auto.filter(|wait| !wait.is_zero()),
+        from: flags.from,
+        until: flags.until,
+        narrate: true,
+        to_stderr: false,
+        colour: !flags.no_color && SHOULD_COLORIZE.should_colorize(),
+        json: flags.json.clone(),
+        html: flags.html.clone(),
+    };
+    close_inherited();
+    let watcher = Watcher::new(watching, lab.name, lab.question, if real { "real" } else { "toy" });
+    let journal = real.then(|| PathBuf::from("/run/stepbox/journal"));
+    let mut stage = Stage { dir: dir.clone(), watcher, dry: flags.dry_run, journal, title: lab.name };
+    let result = body(&mut stage);
+    if real {
+        let _ = std::fs::remove_dir_all(&dir);
+    }
+    if flags.dry_run {
+        return ExitCode::SUCCESS;
+    }
+    let stopped = stage.watcher.stopped();
+    let (outcome, code) = match &result {
+        Ok(()) => ("the lab is over; everything is undone".to_string(), 0),
+        Err(LabError::Launch(LaunchError::Quit)) if stopped => {
+            ("stopped by the reader; everything is undone".to_string(), 0)
+        }
+        Err(error) => (format!("failed: {error}"), 125),
+    };
+    if let Err(error) = stage.watcher.finish(&outcome, None) {
+        eprintln!("{}: cannot write the trace: {error}", lab.name);
+        return ExitCode::from(125);
+    }
+    if code != 0 && !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        eprintln!("{}: {outcome}", lab.name);
+    }
+    ExitCode::from(code)
+}
+
+fn real_directory() -> PathBuf {
+    PathBuf::from(format!("/run/stepbox/lab-{}", std::process::id()))
+}
+
+/// Whatever was handed to this process beyond its three standard descriptors is not handed on to a box.
+fn close_inherited() {
+    use crate::kernel::linux::{Context, Prepared, call};
+    let _ = call(&crate::kernel::Op::CloseRange { first: 3 }, &Prepared::AsItIs, &mut Context::default());
+}

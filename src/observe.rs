@@ -1,0 +1,190 @@
+//! Observe: the observer that people use. It narrates, pauses, records, and writes the trace files.
+//!
+//! ```text
+//!   launch ── before ──> look at the probes, show what comes next, wait for a key
+//!          ── after ───> look again, make one Event, narrate it, keep it
+//! ```
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::kernel::Op;
+use crate::launch::{Answer, At, Observer, Verdict};
+use crate::probe::View;
+use crate::step::{Expect, Plan};
+use crate::trace::text::Text;
+use crate::trace::{Change, Event, PlanLine, StepEvent, Trace, html, json};
+
+mod pause;
+
+/// How a run is watched.
+#[derive(Debug, Clone, Default)]
+pub struct Watching {
+    /// wait for a key before each step
+    pub step: bool,
+    /// wait this long before each step instead
+    pub auto: Option<Duration>,
+    /// do not pause before this step (from 1)
+    pub from: usize,
+    /// stop, and undo, after this step
+    pub until: Option<usize>,
+    /// say what happens
+    pub narrate: bool,
+    /// narrate to standard error, because standard output belongs to the container
+    pub to_stderr: bool,
+    /// colour the narration
+    pub colour: bool,
+    /// write the trace here as JSON
+    pub json: Option<PathBuf>,
+    /// write the trace here as a page
+    pub html: Option<PathBuf>,
+}
+
+/// Watches a run: narrates it, pauses it, records it.
+pub struct Watcher {
+    how: Watching,
+    text: Text<Box<dyn Write>>,
+    trace: Trace,
+    before: Vec<View>,
+    began: Instant,
+    offset: usize,
+    stopped: bool,
+}
+
+impl Watcher {
+    /// A watcher of one run.
+    pub fn new(how: Watching, title: &str, question: &str, host: &str) -> Watcher {
+        let out: Box<dyn Write> = match how.to_stderr {
+            true => Box::new(io::stderr()),
+            false => Box::new(io::stdout()),
+        };
+        let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(100, |size| size.ws_col.into());
+        let text = Text::new(out, how.colour).width(if columns == 0 { 100 } else { columns });
+        let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+        let trace = Trace::new(title, question, host, &kernel);
+        Watcher { how, text, trace, before: Vec::new(), began: Instant::now(), offset: 0, stopped: false }
+    }
+
+    /// Whether the reader has stopped the run.
+    pub fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// The steps of the plan that was just taken are counted; the next plan's numbers go on from there.
+    pub fn next_plan(&mut self, plan: &Plan) {
+        self.offset += plan.steps.len();
+    }
+
+    /// Tells what was done that is not one kernel operation.
+    pub fn tell(&mut self, event: Event) {
+        if self.how.narrate {
+            // a reader that went away (a closed pipe) does not end the run: what was begun must be undone
+            let _ = self.text.event(&event);
+        }
+        self.trace.events.push(event);
+    }
+
+    /// Lists a plan instead of taking it.
+    pub fn list(&mut self, plan: &Plan) -> io::Result<()> {
+        let lines: Vec<PlanLine> = plan_lines(plan, self.offset);
+        self.text.plan(&lines)?;
+        self.next_plan(plan);
+        Ok(())
+    }
+
+    /// The run is over: says how, and writes the trace files.
+    pub fn finish(mut self, outcome: &str, exit_code: Option<i32>) -> io::Result<Trace> {
+        self.tell(Event::End { outcome: outcome.into(), exit_code });
+        if let Some(path) = &self.how.json {
+            json::write(&self.trace, std::fs::File::create(path)?)?;
+        }
+        if let Some(path) = &self.how.html {
+            html::write(&self.trace, std::fs::File::create(path)?)?;
+        }
+        Ok(self.trace)
+    }
+}
+
+/// A plan as lines for a reader; numbers go on from `offset`.
+pub fn plan_lines(plan: &Plan, offset: usize) -> Vec<PlanLine> {
+    let line = |(index, step): (usize, &crate::step::Step)| PlanLine {
+        index: offset + index + 1,
+        lane: step.lane,
+        name: step.name.into(),
+        why: step.why.into(),
+        call: step.op.to_string(),
+        undo: step.undo.as_ref().map(Op::to_string),
+    };
+    plan.steps.iter().enumerate().map(line).collect()
+}
+
+impl Observer for Watcher {
+    fn act(&mut self, title: &str, text: &str) {
+        self.tell(Event::Act { title: title.into(), text: text.into() });
+    }
+
+    fn before(&mut self, at: At<'_>) -> Verdict {
+        let number = self.offset + at.index + 1;
+        if self.stopped || self.how.until.is_some_and(|until| number > until) {
+            self.stopped = true;
+            return Verdict::Quit;
+        }
+        if number >= self.how.from {
+            if self.how.step && io::stdin().is_terminal() {
+                if self.pause(at, number) == Verdict::Quit {
+                    self.stopped = true;
+                    return Verdict::Quit;
+                }
+            } else if let Some(wait) = self.how.auto {
+                std::thread::sleep(wait);
+            }
+        }
+        self.before = at.step.show.iter().map(|probe| probe.look(at.box_pid)).collect();
+        self.began = Instant::now();
+        Verdict::Go
+    }
+
+    fn after(&mut self, at: At<'_>, answer: Answer) {
+        let micros = self.began.elapsed().as_micros() as u64;
+        let looks = at.step.show.iter().map(|probe| probe.look(at.box_pid));
+        let evidence = std::mem::take(&mut self.before)
+            .into_iter()
+            .zip(looks)
+            .map(|(before, after)| Change {
+                kind: after.kind.into(),
+                subject: after.subject,
+                source: after.source,
+                before: before.facts,
+                after: after.facts,
+            })
+            .collect();
+        let result = match (&at.step.op, answer) {
+            (Op::Clone { .. }, Answer::Value(_)) => "[BOX]".into(),
+            (Op::Fork { .. }, Answer::Value(_)) => "[CHILD]".into(),
+            _ => answer.to_string(),
+        };
+        self.tell(Event::Step(StepEvent {
+            index: self.offset + at.index + 1,
+            total: self.offset + at.total,
+            name: at.step.name.into(),
+            why: at.step.why.into(),
+            lane: at.step.lane,
+            call: at.step.op.to_string(),
+            result,
+            provoked: matches!(at.step.expect, Expect::Fails(_)),
+            undo: at.step.undo.as_ref().map(Op::to_string),
+            evidence,
+            micros,
+        }));
+    }
+
+    fn undone(&mut self, at: At<'_>, op: &Op, answer: Answer) {
+        self.tell(Event::Undo {
+            index: self.offset + at.index + 1,
+            name: at.step.name.into(),
+            call: op.to_string(),
+            result: answer.to_string(),
+        });
+    }
+}

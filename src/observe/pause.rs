@@ -1,0 +1,108 @@
+//! Pause: wait for the reader before a step. Enter goes on; the other keys look around.
+
+use std::io::{self, Write};
+
+use rustix::termios::{self, OptionalActions};
+
+use super::Watcher;
+use crate::kernel::op::Exec;
+use crate::kernel::process;
+use crate::launch::{At, Verdict};
+use crate::step::Lane;
+
+const KEYS: &str = "[Enter] next  [b]ack  [i]nspect  [s]hell  [c]ontinue  [q]uit";
+
+impl Watcher {
+    /// Shows what comes next and waits for a key.
+    pub(super) fn pause(&mut self, at: At<'_>, number: usize) -> Verdict {
+        let mut back = self.trace.events.len();
+        loop {
+            self.prompt(at, number);
+            let key = read_key();
+            eprint!("\r\x1b[J");
+            match key {
+                Some(b'\r' | b'\n' | b' ' | b'n') => return Verdict::Go,
+                Some(b'c') => {
+                    self.how.step = false;
+                    return Verdict::Go;
+                }
+                // end of input and Ctrl-C mean the reader has gone
+                None | Some(b'q' | 3 | 4) => return Verdict::Quit,
+                Some(b'b') => back = self.look_back(back),
+                Some(b'i') => self.inspect(at),
+                Some(b's') => shell(at),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn prompt(&mut self, at: At<'_>, number: usize) {
+        let (dim, bold, plain) =
+            if self.how.colour { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+        let lane = at.step.lane.name();
+        eprint!(
+            "\n{bold}next {number} {lane}  {}{plain}\n     {}\n{dim}{KEYS}{plain} ",
+            at.step.name, at.step.op
+        );
+        let _ = io::stderr().flush();
+    }
+
+    /// Tells the recorded event before this one again; returns its place.
+    fn look_back(&mut self, place: usize) -> usize {
+        let Some(place) = place.checked_sub(1) else {
+            eprintln!("(this was the first)");
+            return 0;
+        };
+        eprintln!("(recorded, {} of {})", place + 1, self.trace.events.len());
+        let _ = self.text.event(&self.trace.events[place]);
+        place
+    }
+
+    /// Shows everything that this step's probes see right now.
+    fn inspect(&mut self, at: At<'_>) {
+        if at.step.show.is_empty() {
+            eprintln!("(this step has no evidence of its own; s opens a shell to look around)");
+        }
+        for view in at.step.show.iter().map(|probe| probe.look(at.box_pid)) {
+            eprintln!("{} of {}  ({})", view.kind, view.subject, view.source);
+            for fact in &view.facts {
+                eprintln!("  {}   {}", fact.key.escape_debug(), fact.value.escape_debug());
+            }
+        }
+    }
+}
+
+/// A shell where the next step would be taken: in the box's namespaces for the box's lane, else here.
+fn shell(at: At<'_>) {
+    let pid = if at.step.lane == Lane::Container { at.box_pid } else { None };
+    eprintln!("(a shell of the {}; exit comes back)", at.step.lane.name());
+    let env = std::env::vars_os().map(|(name, value)| {
+        let mut pair = name;
+        pair.push("=");
+        pair.push(value);
+        pair.into()
+    });
+    let shell = Exec { paths: vec!["/bin/sh".into()], argv: vec!["sh".into()], env: env.collect() };
+    match process::visit(pid, &shell) {
+        Ok(exit) if exit.code() == 127 => eprintln!("(no /bin/sh there)"),
+        Ok(_) => {}
+        Err(errno) => eprintln!("(no shell: {errno})"),
+    }
+}
+
+/// One key, without waiting for a line. `None` at the end of input.
+fn read_key() -> Option<u8> {
+    let stdin = io::stdin();
+    let before = termios::tcgetattr(&stdin).ok()?;
+    let mut raw = before.clone();
+    raw.local_modes -= termios::LocalModes::ICANON | termios::LocalModes::ECHO | termios::LocalModes::ISIG;
+    termios::tcsetattr(&stdin, OptionalActions::Now, &raw).ok()?;
+    let mut byte = [0u8; 1];
+    // unbuffered: what is typed ahead belongs to the shell that may come next
+    let count = rustix::io::read(&stdin, &mut byte[..]);
+    let _ = termios::tcsetattr(&stdin, OptionalActions::Now, &before);
+    match count {
+        Ok(1) => Some(byte[0]),
+        _ => None,
+    }
+}

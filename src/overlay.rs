@@ -1,0 +1,89 @@
+//! Overlay: read-only layers and one writable layer, seen as a single tree.
+//!
+//! ```text
+//!   merged    what the container sees
+//!     upper   the only layer written to; a deletion is a character device 0:0
+//!     lower   the image's layers, never written
+//! ```
+//!
+//! See mount(2) and the kernel's overlayfs.rst. Lab 08-overlay, tutorials/08-overlay.md.
+
+use std::path::PathBuf;
+
+use crate::kernel::Op;
+use crate::step::Step;
+
+/// mount(2) copies its options from one page of memory.
+const PAGE: usize = 4095;
+
+/// The directories of one overlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    /// read-only layers, the topmost first
+    pub lower: Vec<PathBuf>,
+    /// takes every write
+    pub upper: PathBuf,
+    /// where the kernel prepares what it moves into `upper`; on the same file system
+    pub work: PathBuf,
+    /// where the tree appears
+    pub merged: PathBuf,
+    /// keep overlay's own notes in `user.*` attributes, which a user namespace may write
+    pub userxattr: bool,
+}
+
+impl Overlay {
+    /// The writable directories. They are the host's: what a container wrote outlives it.
+    pub fn directories(&self) -> [Step; 3] {
+        [
+            Step::new("make upper", Op::mkdir(&self.upper))
+                .why("every write lands here, so upper is the container's diff")
+                .undo(Op::RemoveTree { path: (&self.upper).into() }),
+            Step::new("make work", Op::mkdir(&self.work))
+                .why("copies are finished here, then renamed into upper in one move")
+                .undo(Op::RemoveTree { path: (&self.work).into() }),
+            Step::new("make merged", Op::mkdir(&self.merged))
+                .why("a mount needs a directory to hang on")
+                .undo(Op::Rmdir { path: (&self.merged).into() }),
+        ]
+    }
+
+    /// The mount. Where the options do not fit mount(2)'s one page, as with a hundred layers, the new mount API
+    /// takes them one by one.
+    pub fn mount(&self) -> Vec<Step> {
+        let why = "a path is now looked up in upper, then down the lower layers";
+        let options = self.options();
+        if options.len() <= PAGE {
+            let op = Op::mount("overlay", &self.merged, "overlay", 0, &options);
+            return vec![Step::new("mount the overlay", op).why(why).undo(Op::detach(&self.merged))];
+        }
+        let set = |key: &str, value: &PathBuf| {
+            let op = Op::FsconfigString { key: key.into(), value: value.into() };
+            Step::new("name a layer", op).why("one call per layer: no limit of one page")
+        };
+        let mut steps = vec![Step::new("open an overlay", Op::Fsopen { kind: "overlay".into() })];
+        steps.extend(self.lower.iter().map(|layer| set("lowerdir+", layer)));
+        steps.extend([set("upperdir", &self.upper), set("workdir", &self.work)]);
+        if self.userxattr {
+            let op = Op::FsconfigFlag { key: "userxattr".into() };
+            steps.push(Step::new("keep notes in user attributes", op));
+        }
+        steps.push(Step::new("create the overlay", Op::FsconfigCreate));
+        steps.push(Step::new("make a mount of it", Op::Fsmount));
+        let op = Op::MoveMount { target: (&self.merged).into() };
+        steps.push(Step::new("mount the overlay", op).why(why).undo(Op::detach(&self.merged)));
+        steps
+    }
+
+    fn options(&self) -> String {
+        let lower: Vec<String> = self.lower.iter().map(|path| escape(path)).collect();
+        let (lower, upper, work) = (lower.join(":"), escape(&self.upper), escape(&self.work));
+        let userxattr = if self.userxattr { ",userxattr" } else { "" };
+        format!("lowerdir={lower},upperdir={upper},workdir={work}{userxattr}")
+    }
+}
+
+/// `:` parts layers and `,` parts options, so inside a path both carry a backslash.
+fn escape(path: &std::path::Path) -> String {
+    let path = path.to_string_lossy();
+    path.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,")
+}

@@ -1,0 +1,163 @@
+//! The three renderers of one trace: text, JSON and the page.
+
+#[path = "trace/browser.rs"]
+mod browser;
+#[path = "trace/sample.rs"]
+mod sample;
+mod support;
+
+use stepbox::trace::stable::Labels;
+use stepbox::trace::text::Text;
+use stepbox::trace::text::terminal::escape;
+use stepbox::trace::{Event, Lane, PlanLine, Trace, html, json};
+
+fn narrated(events: &[Event], colour: bool, width: usize) -> String {
+    let mut out = Vec::new();
+    let mut text = Text::new(&mut out, colour).width(width);
+    events.iter().for_each(|event| text.event(event).expect("a buffer takes every write"));
+    String::from_utf8(out).expect("text is UTF-8")
+}
+
+fn page(trace: &Trace) -> String {
+    let mut out = Vec::new();
+    html::write(trace, &mut out).expect("a buffer takes every write");
+    String::from_utf8(out).expect("the page is UTF-8")
+}
+
+#[test]
+fn text_without_colour() {
+    insta::assert_snapshot!(narrated(&sample::trace().events, false, 100));
+}
+
+#[test]
+fn text_with_colour() {
+    let text = narrated(&sample::trace().events[..6], true, 100);
+    insta::assert_snapshot!(text.replace('\x1b', "\\e"));
+}
+
+#[test]
+fn text_for_a_narrow_terminal() {
+    let text = narrated(&sample::trace().events[..6], false, 60);
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "a line is too wide:\n{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn dry_run() {
+    let line = |index, lane, name: &str, why: &str, call: &str, undo: Option<&str>| PlanLine {
+        index,
+        lane,
+        name: name.into(),
+        why: why.into(),
+        call: call.into(),
+        undo: undo.map(Into::into),
+    };
+    let lines = [
+        line(1, Lane::Host, "make upper", "every write lands here", "mkdir(\"[LAB]/upper\", 0755)", None),
+        line(
+            2,
+            Lane::Host,
+            "mount proc",
+            "",
+            "mount(\"proc\", \"/proc\", \"proc\", 0, NULL)",
+            Some("umount2(\"/proc\", 0)"),
+        ),
+        line(12, Lane::Container, "name the box", "", "sethostname(\"box\", 3)", None),
+    ];
+    let mut out = Vec::new();
+    Text::new(&mut out, false).plan(&lines).expect("a buffer takes every write");
+    insta::assert_snapshot!(String::from_utf8(out).expect("text is UTF-8"));
+}
+
+#[test]
+fn long_evidence_is_cut_and_unchanged_evidence_is_shown_once() {
+    let keys: Vec<String> = (1..=30).map(|n| format!("file{n}")).collect();
+    let pairs: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "file 0")).collect();
+    let look = |before, after| {
+        let evidence = vec![sample::change("tree", "[LAB]", "[LAB]", before, after)];
+        Event::Step(sample::step(Lane::Host, "look", "", "stat(\"[LAB]\")", "0", evidence))
+    };
+    let events = [look(&pairs, &pairs), look(&pairs, &pairs), look(&pairs, &[])];
+    let text = narrated(&events, false, 100);
+    let counts = text.lines().filter(|line| line.contains('…')).map(str::trim).collect::<Vec<_>>();
+    assert_eq!(counts, ["… 18 more", "… 6 more"]);
+    assert_eq!(text.matches("file12").count(), 2, "once at the first look, once when it is gone:\n{text}");
+}
+
+#[test]
+fn no_escape_sequence_reaches_the_terminal() {
+    assert_eq!(escape("a\x1b[2J\u{9b}b\r\n\t\u{202e}한"), "a\\x1b[2J\\x9bb\\r\\n\\t\\u{202e}한");
+    let hostile = "\x1b]0;owned\x07";
+    let evidence = vec![sample::change(hostile, hostile, hostile, &[(hostile, hostile)], &[])];
+    let mut events = vec![Event::Act { title: hostile.into(), text: hostile.into() }];
+    events.push(Event::Step(sample::step(Lane::Host, hostile, hostile, hostile, hostile, evidence.clone())));
+    events.push(Event::Scope { name: hostile.into(), why: hostile.into(), evidence, micros: 0 });
+    events.push(Event::Undo { index: 1, name: hostile.into(), call: hostile.into(), result: hostile.into() });
+    events.push(Event::End { outcome: hostile.into(), exit_code: None });
+    assert!(!narrated(&events, false, 100).contains(|c: char| c.is_control() && c != '\n'));
+}
+
+#[test]
+fn labels_are_numbered_by_first_appearance() {
+    let mut labels = Labels::default();
+    assert_eq!(labels.apply("net:[4026531840] and pid:[4026531836]"), "net:[NS1] and pid:[NS2]");
+    assert_eq!(labels.apply("…pid_for_children:[4026531836]"), "…pid_for_children:[NS2]");
+    let others = "socket:[4026531840] pid:[] pid:[12 pid:[x] [4026531840]";
+    assert_eq!(labels.apply(others), others);
+    let legend = [("NS1", "4026531840"), ("NS2", "4026531836")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(labels.legend(), legend);
+}
+
+#[test]
+fn json_comes_back_as_it_went() {
+    let trace = sample::trace();
+    let mut file = Vec::new();
+    json::write(&trace, &mut file).expect("a buffer takes every write");
+    assert_eq!(json::read(&file[..]).expect("read what was written"), trace);
+    insta::assert_json_snapshot!(serde_json::to_value(&trace.events[3]).expect("an event is JSON"));
+}
+
+#[test]
+fn json_of_another_kind_is_refused() {
+    let read = |text: &str| json::read(text.as_bytes()).expect_err("no trace").to_string();
+    assert_eq!(read(r#"{"schema":"x","version":1}"#), "not a trace: schema is \"x\", not \"stepbox-trace\"");
+    let newer = read(r#"{"schema":"stepbox-trace","version":99}"#);
+    assert_eq!(newer, "trace version 99, but this stepbox reads version 1: write the trace again");
+    assert!(read("[]").starts_with("not a trace: "));
+}
+
+#[test]
+fn the_page_loads_nothing() {
+    let page = page(&sample::trace());
+    for needle in
+        ["src=\"", "href=\"http", "@import", "url(", "fetch(", "XMLHttpRequest", "innerHTML", "import("]
+    {
+        assert!(!page.contains(needle), "the page holds {needle}");
+    }
+    let others = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!others.contains("http://") && !others.contains("https://"), "the page names another site");
+    assert!(page.contains("default-src 'none'"), "no policy forbids it to load anything");
+}
+
+/// A trace whose every text tries to leave its place.
+fn hostile() -> Trace {
+    let evil = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">{{script}}\u{2028}";
+    let mut trace = Trace::new(evil, evil, evil, evil);
+    let evidence = ["tree", "namespaces", "links", "cgroup", "caps", "ids", "layers", evil]
+        .map(|kind| sample::change(kind, evil, evil, &[], &[(evil, evil), ("upper/</script><b>", evil)]));
+    let mut step = sample::step(Lane::Host, evil, evil, evil, evil, evidence.to_vec());
+    step.index = 1;
+    trace.events = vec![Event::Act { title: evil.into(), text: evil.into() }, Event::Step(step)];
+    trace
+}
+
+#[test]
+fn a_hostile_name_stays_text() {
+    let page = page(&hostile());
+    let data =
+        page.split("id=\"trace\">").nth(1).and_then(|tail| tail.split("</script>").next()).expect("the data");
+    let data: serde_json::Value = serde_json::from_str(data).expect("the data is whole");
+    assert_eq!(data["trace"], serde_json::to_value(hostile()).expect("a trace is JSON"));
+    assert_eq!(page.matches("<script").count(), 2, "the data and the viewer, nothing else");
+    assert!(!page.contains("<img"));
+}
