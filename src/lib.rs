@@ -28,3 +28,4 @@ pub mod overlay;
 pub mod probe;
 pub mod step;
 pub mod trace;
+pub mod veth;
