@@ -256,7 +256,38 @@ fn a_hostile_name_does_not_run() {
         8,
         "every kind of figure stands a text that is not meant for it"
     );
+    let size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight].join()";
+    assert_eq!(browser.evaluate(size), "1280,800", "long words do not widen the page, and its panes scroll");
+    browser.resize((390, 844));
+    let wide = "document.documentElement.scrollWidth > innerWidth";
+    assert_eq!(browser.evaluate(wide), false, "nor do they on a small screen");
     browser.evaluate("dispatchEvent(new Event('beforeprint'))");
     assert_eq!(browser.count("img, #app script, #print script"), 0);
     assert_ne!(browser.evaluate("document.title"), "owned");
+}
+
+#[test]
+fn trees_of_several_directories_are_drawn_as_stacks() {
+    let mut trace = Trace::new("stacks", "", "toy", "");
+    let one =
+        sample::change("tree", "[LAB]", "[LAB]", &[], &[("lower1/a", "file 0"), ("a/upper/b", "file 0")]);
+    let two = sample::change("tree", "/b/lower", "/b/lower", &[], &[("c/d", "file 0")]);
+    let mount = r#"mount("overlay", "m", "overlay", 0, "lowerdir=/x/lower2:/x/lower1,upperdir=/x/upper")"#;
+    let three = sample::change(
+        "tree",
+        "/x",
+        "/x",
+        &[],
+        &[("lower1/", "dir"), ("lower2/", "dir"), ("merged/", "dir")],
+    );
+    trace.events =
+        vec![Event::Step(sample::step(Lane::Host, "mount", "", mount, "0", vec![one, two, three]))];
+    let Some(mut browser) = opened("trees_of_several_directories_are_drawn_as_stacks", &trace) else {
+        return;
+    };
+    browser.press("ArrowRight");
+    let drawn =
+        browser.evaluate("[...document.querySelectorAll('#picture svg')].map((s) => s.ariaLabel).join('; ')");
+    assert_eq!(drawn, "layers: lower1; layers: upper; layers: lower; layers: merged over lower2 over lower1");
+    assert_eq!(browser.text("#picture .stacks .file .name"), "a");
 }

@@ -50,7 +50,7 @@ pub struct Browser {
 
 impl Browser {
     /// Starts the browser with an empty profile and opens a file in a window of this size.
-    pub fn open(program: &Path, profile: &Path, file: &Path, (width, height): (u32, u32)) -> Self {
+    pub fn open(program: &Path, profile: &Path, file: &Path, size: (u32, u32)) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1"])
             .arg(program)
@@ -67,11 +67,16 @@ impl Browser {
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = browser.call("Target.attachToTarget", attach);
         browser.session = session["sessionId"].as_str().map(str::to_owned);
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        browser.call("Emulation.setDeviceMetricsOverride", size);
+        browser.resize(size);
         browser.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
         browser.wait_for("document.readyState === 'complete' && location.protocol === 'file:'");
         browser
+    }
+
+    /// Gives the window another size.
+    pub fn resize(&mut self, (width, height): (u32, u32)) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
     /// Sends one command and waits for its answer.

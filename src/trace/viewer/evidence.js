@@ -49,8 +49,16 @@ function say(text) {
   return nodes.filter((node) => node !== "");
 }
 
-/** What differs between before and after: equal facts are paired off first, then those with the same key. */
+const paired = new WeakMap();
+
+/** What differs between before and after; worked out once a change. */
 function differences(change) {
+  if (!paired.has(change)) paired.set(change, pairOff(change));
+  return paired.get(change);
+}
+
+/** Equal facts are paired off first, then those with the same key. */
+function pairOff(change) {
   const old = [...change.before];
   const take = (fits) => {
     const at = old.findIndex(fits);
@@ -67,8 +75,9 @@ function differences(change) {
 
 /** The facts of `after` that were there before, unchanged. */
 function unchanged(change) {
-  const rows = differences(change);
-  return change.after.filter((fact) => !rows.some((row) => row.key === fact.key && row.value === fact.value));
+  const name = (fact) => JSON.stringify([fact.key, fact.value]);
+  const differ = new Set(differences(change).map(name));
+  return change.after.filter((fact) => !differ.has(name(fact)));
 }
 
 const MEANING = { "+": "new", "-": "gone", "~": "changed", " ": "unchanged" };
@@ -94,18 +103,25 @@ function whose(kind, subject) {
   return [make("span", { class: "kind" }, plain(KINDS[kind] ?? kind)), " of ", make("span", { class: lane }, ...say(subject))];
 }
 
+const LONG = 200; // rows of one list; an unpacked image has thousands
+
+/** A list of facts, cut when it is very long. */
+function factList(rows) {
+  const list = rows.slice(0, LONG).map((row) => factRow(row.sign ?? " ", row.key, row.value, row.was));
+  if (rows.length > LONG) list.push(make("li", { class: "fact-more quiet" }, `… ${rows.length - LONG} more`));
+  return make("ul", { class: "facts-list" }, list);
+}
+
 /** One probe's view: the differences, and the rest folded away unless `open` and there is nothing else to show. */
 function changeBlock(change, open) {
   const rows = differences(change);
   const same = unchanged(change);
-  const list = make("ul", { class: "facts-list" }, rows.map((row) => factRow(row.sign, row.key, row.value, row.was)));
-  const rest = () => make("ul", { class: "facts-list" }, same.map((fact) => factRow(" ", fact.key, fact.value)));
   const block = make("section", { class: "change" },
     make("h3", {}, whose(change.kind, change.subject)),
     change.source === change.subject ? "" : make("p", { class: "source" }, say(change.source)));
-  if (rows.length) block.append(list);
-  if (same.length && !rows.length && open) block.append(rest());
-  else if (same.length) block.append(make("details", {}, make("summary", {}, `${same.length} unchanged`), rest()));
+  if (rows.length) block.append(factList(rows));
+  if (same.length && !rows.length && open) block.append(factList(same));
+  else if (same.length) block.append(make("details", {}, make("summary", {}, `${same.length} unchanged`), factList(same)));
   if (!rows.length && !same.length) block.append(make("p", { class: "quiet" }, "nothing there"));
   return block;
 }
@@ -128,7 +144,7 @@ function callCode(call) {
 /** The call and the kernel's answer to it. */
 function callBlock(call, result, provoked) {
   const kind = result.startsWith("-") ? "result bad" : "result good";
-  const answer = make("span", { class: kind }, make("span", { class: "equals" }, "= "), say(result));
+  const answer = make("span", { class: kind }, make("span", { class: "equals" }, "=\u00a0"), say(result));
   const block = make("p", { class: "call" }, callCode(call), " ", answer);
   if (provoked) block.append(" ", make("span", { class: "expected", title: "the step was meant to fail" }, "expected"));
   return block;

@@ -4,26 +4,36 @@
 //   upper       ┆    [fileB]     a whiteout is crossed out
 //   lower    [fileA]             one column a file, so that looking down a column answers where it comes from
 
-const LAYER = /^(?:.*\/)?(lower[\w.-]*|upper|merged)(?:\/(.*))?$/;
+const LAYER = /^(?:(.*?)\/)?(lower[\w.-]*|upper|merged)(?:\/(.*))?$/s;
 
-/** The layers' files: a map from layer to a map from name to its value and state. */
-function stackOf(views) {
-  const layers = new Map();
-  const others = [];
+/** Which stack, layer and file a key of a tree names; the layer's directory may stand in the key or in the subject. */
+function fileOf(subject, key) {
+  const [, root, layer, name = ""] = LAYER.exec(key) ?? [];
+  if (layer) return { root: root ?? subject, layer, name };
+  const [, around, whole, below] = LAYER.exec(subject) ?? [];
+  return whole ? { root: around ?? "", layer: whole, name: below ? `${below}/${key}` : key } : undefined;
+}
+
+/** The stacks: a map from root to layers, each a map from layer to a map from name to its value and state. */
+function stacksOf(views) {
+  const stacks = new Map();
+  const put = (subject, fact, state) => {
+    const file = fileOf(subject, fact.key);
+    if (!file) return false;
+    if (!stacks.has(file.root)) stacks.set(file.root, { root: file.root, layers: new Map(), hot: false });
+    const stack = stacks.get(file.root);
+    stack.hot ||= Boolean(state.hot || state.lost);
+    if (!stack.layers.has(file.layer)) stack.layers.set(file.layer, new Map());
+    if (file.name !== "") stack.layers.get(file.layer).set(file.name, { value: fact.value, ...state });
+    return true;
+  };
+  let others = 0;
   for (const view of views) {
-    for (const fact of view.facts) {
-      const found = LAYER.exec(fact.key);
-      if (!found) { others.push(fact.key); continue; }
-      const [, layer, name = ""] = found;
-      if (!layers.has(layer)) layers.set(layer, new Map());
-      if (name !== "") layers.get(layer).set(name, { value: fact.value, hot: touched(view, fact.key) });
-    }
-    for (const row of view.changed.filter((row) => row.sign === "-")) {
-      const [, layer, name = ""] = LAYER.exec(row.key) ?? [];
-      if (layers.has(layer) && name !== "") layers.get(layer).set(name, { value: row.value, lost: true });
-    }
+    const moved = new Set(view.changed.filter((row) => row.sign !== "-").map((row) => row.key));
+    for (const fact of view.facts) others += put(view.subject, fact, { hot: moved.has(fact.key) }) ? 0 : 1;
+    for (const row of view.changed.filter((row) => row.sign === "-")) put(view.subject, row, { lost: true });
   }
-  return { layers, others };
+  return { stacks: [...stacks.values()].sort((a, b) => b.hot - a.hot), others };
 }
 
 /** Top to bottom: merged, upper, then the lower layers in the order of `lowerdir=`, else as they were seen. */
@@ -98,10 +108,8 @@ function slabOf(layer, files, at, width, plan) {
   return { slab, words };
 }
 
-/** The stack. */
-function treeFigure(views, width) {
-  const { layers, others } = stackOf(views);
-  if (!layers.size) return tableFigure(views);
+/** One stack, and how many files did not fit. */
+function stackDrawing(layers, width) {
   const order = layerOrder(layers);
   const plan = stackPlan(layers, width);
   const { names, more } = columnsOf(layers, plan.fits);
@@ -109,7 +117,7 @@ function treeFigure(views, width) {
   const [lines, chips] = [[], []];
   names.forEach((name, column) => {
     const x = plan.left + column * (plan.chip + 10);
-    lines.push(sightLine(name, order, layers, x + plan.chip / 2, plan));
+    lines.push(sightLine(name, order, layers, x + plan.chip * (plan.narrow ? 0.84 : 0.5), plan));
     order.forEach((layer, at) => {
       const cell = layers.get(layer).get(name);
       if (cell) chips.push(fileChip(name, cell, x, plan.top(at) + plan.head, plan.chip));
@@ -117,8 +125,17 @@ function treeFigure(views, width) {
   });
   const shapes = [...slabs.map(({ slab }) => slab), ...lines.filter(Boolean), ...slabs.map(({ words }) => words), ...chips];
   const drawing = canvas(width, plan.top(order.length) - 13, `layers: ${order.map(plain).join(" over ")}`, ...shapes);
-  const rest = [more ? `${more} more` : "", others.length ? `${others.length} outside the layers` : ""].filter(Boolean);
-  return make("div", {}, drawing, rest.length ? make("p", { class: "quiet" }, `… and ${rest.join(", ")}`) : "");
+  return more ? [drawing, make("p", { class: "quiet" }, `… and ${more} more`)] : [drawing];
+}
+
+/** Every stack, the one that this step changed first; trees without layers are a table. */
+function treeFigure(views, width) {
+  const { stacks, others } = stacksOf(views);
+  if (!stacks.length) return tableFigure(views);
+  const parts = stacks.flatMap(({ root, layers }) =>
+    [stacks.length > 1 ? make("p", { class: "source" }, say(root)) : "", ...stackDrawing(layers, width)]);
+  const rest = others ? make("p", { class: "quiet" }, `… and ${others} outside the layers`) : "";
+  return make("div", { class: "stacks" }, parts, rest);
 }
 
 /** An image's layers as slabs, the last one on top. */
