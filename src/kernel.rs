@@ -18,6 +18,8 @@ pub mod nft;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;
+#[allow(unsafe_code)]
+pub mod signals;
 
 pub use ctext::CText;
 pub use op::Op;
