@@ -17,6 +17,8 @@ pub mod netlink;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;
+#[allow(unsafe_code)]
+pub mod signals;
 
 pub use ctext::CText;
 pub use op::Op;

@@ -25,6 +25,8 @@ pub mod launch;
 pub mod namespaces;
 pub mod observe;
 pub mod overlay;
+pub mod privilege;
 pub mod probe;
+pub mod rootfs;
 pub mod step;
 pub mod trace;

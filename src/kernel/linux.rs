@@ -48,7 +48,7 @@ fn pointers(list: &[CText]) -> Vec<*const c_char> {
 }
 
 /// Descriptors that live from one operation to the next, and the processes an operation may speak of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Context {
     /// the socket to the other lane
     pub loan: Option<OwnedFd>,
@@ -62,7 +62,19 @@ pub struct Context {
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
     pub mnt: Option<OwnedFd>,
+    /// copies of mounts that wait for their place: open_tree(2)
+    pub trees: [Option<OwnedFd>; TREES],
 }
+
+impl Default for Context {
+    fn default() -> Context {
+        let trees = [const { None }; TREES];
+        Context { loan: None, box_pid: None, pidfd: None, ptmx: None, fs: None, mnt: None, trees }
+    }
+}
+
+/// How many copies of mounts can wait at a time; a fixed number, because the box does not allocate.
+pub const TREES: usize = 128;
 
 /// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
 pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {
@@ -108,6 +120,8 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         }
         Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => build_mount(op, context),
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => build_mount(op, context),
+        Op::OpenTree { .. } | Op::MountSetattrReadOnly { .. } | Op::PlaceTree { .. } => tree(op, context),
+        Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
         _ => call_process(op, prepared, context),
     }
 }
@@ -146,6 +160,8 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
         }
         Op::Setsid => rustix::process::setsid().map(|_| 0),
+        Op::UnblockSignals => super::signals::unblock_all().map(zero),
+        Op::DefaultSignal { signal } => super::signals::default(*signal).map(zero),
         Op::Umask { mask } => Ok(rustix::process::umask(Mode::from_raw_mode(*mask)).bits().into()),
         Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => identity(op),
         Op::DropBounding { keep } => drop_bounding(*keep),
@@ -258,6 +274,47 @@ fn build_mount(op: &Op, context: &mut Context) -> Result<i64> {
             let mnt = context.mnt.take().ok_or(Errno::BADF)?;
             let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             m::move_mount(mnt.as_fd(), c"", CWD, target.as_c_str(), how)?;
+        }
+        _ => return Err(Errno::NOSYS),
+    }
+    Ok(0)
+}
+
+/// A copy of a mount is taken by name on the host's side of the pivot and placed by name on the container's: so
+/// neither name can be led to the other side.
+fn tree(op: &Op, context: &mut Context) -> Result<i64> {
+    use rustix::mount as m;
+    match op {
+        Op::OpenTree { source, slot } => {
+            let how = m::OpenTreeFlags::OPEN_TREE_CLONE
+                | m::OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | m::OpenTreeFlags::AT_RECURSIVE;
+            let tree = m::open_tree(CWD, source.as_c_str(), how)?;
+            *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
+        }
+        Op::MountSetattrReadOnly { slot } => {
+            let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
+            // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
+            let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
+            attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
+            let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+            let size = size_of::<libc::mount_attr>();
+            // SAFETY: the descriptor is open, the path an empty string, the attributes of the size given.
+            check(unsafe {
+                libc::syscall(
+                    libc::SYS_mount_setattr,
+                    tree.as_raw_fd(),
+                    c"".as_ptr(),
+                    flags,
+                    &raw const attributes,
+                    size,
+                )
+            })?;
+        }
+        Op::PlaceTree { slot, target } => {
+            let tree = context.trees.get_mut(*slot).and_then(Option::take).ok_or(Errno::BADF)?;
+            let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | m::MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+            m::move_mount(tree.as_fd(), c"", CWD, target.as_c_str(), how)?;
         }
         _ => return Err(Errno::NOSYS),
     }
