@@ -1,1 +1,3 @@
 //! stepbox: a container engine you can step through.
+
+pub mod layers;
