@@ -15,24 +15,13 @@ use super::archive::Archive;
 use super::entry::{Entry, Kind, printable};
 use super::error::{LayerError, Limits, Refusal};
 use super::tree::{self, Directory, Fail, Settled, Tree, call, look, split};
-use super::{Compression, Digest, PREFIX, Whiteout};
+use super::{Compression, Digest, Ownership, PREFIX, Whiteout};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
-
-/// Who owns what a layer makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ownership {
-    /// the owners that the archive names; devices are made; `trusted.overlay.opaque` marks opaque directories.
-    /// Needs CAP_CHOWN, CAP_MKNOD and CAP_SYS_ADMIN in the first user namespace.
-    Root,
-    /// whoever applies it, as an engine without root must; devices are skipped and counted; `user.overlay.opaque`
-    /// marks opaque directories, which overlayfs heeds when mounted with `userxattr`
-    User,
-}
 
 /// What applying a layer amounted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,11 +66,7 @@ pub fn apply_within(
     limits: Limits,
 ) -> Result<Applied, LayerError> {
     let mut archive = Archive::open(archive, limits)?;
-    let opaque = match ownership {
-        Ownership::Root => "trusted.overlay.opaque",
-        Ownership::User => "user.overlay.opaque",
-    };
-    let tree = Tree::new(root, opaque, limits).map_err(|fail| blame(b".", fail))?;
+    let tree = Tree::new(root, ownership.opaque(), limits).map_err(|fail| blame(b".", fail))?;
     let mut layer = Layer { tree, ownership, skipped: HashSet::new(), entries: 0, whiteouts: 0, xattrs: 0 };
     while let Some(entry) = archive.next()? {
         layer.entries += 1;

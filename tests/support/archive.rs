@@ -89,15 +89,7 @@ impl Raw {
 
 /// Who we can be here: root makes devices and owners, others do what others can.
 pub fn ownership() -> Ownership {
-    if rustix::process::geteuid().is_root() { Ownership::Root } else { Ownership::User }
-}
-
-/// What an opaque directory is marked with here.
-pub fn opaque_name() -> &'static str {
-    match ownership() {
-        Ownership::Root => "trusted.overlay.opaque",
-        Ownership::User => "user.overlay.opaque",
-    }
+    Ownership::of_this_process()
 }
 
 /// A directory to apply layers to, and things beside it that no layer may touch.
@@ -168,7 +160,7 @@ impl Place {
 
     pub fn is_opaque(&self, name: &str) -> bool {
         let mut value = [0; 8];
-        match rustix::fs::lgetxattr(self.root().join(name), opaque_name(), &mut value[..]) {
+        match rustix::fs::lgetxattr(self.root().join(name), ownership().opaque(), &mut value[..]) {
             Ok(size) => &value[..size] == b"y",
             Err(_) => false,
         }
