@@ -205,7 +205,7 @@ impl Tree {
                 self.settle.remove(&name);
             }
         }
-        remove::remove_at(parent.fd.as_fd(), base).map_err(call("unlinkat"))
+        crate::kernel::remove::remove_at(parent.fd.as_fd(), base).map_err(call("unlinkat"))
     }
 
     /// Gives every directory its mode and time, the innermost first.
