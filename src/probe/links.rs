@@ -1,9 +1,9 @@
 //! Links, addresses, routes and what bridges have learnt, asked over netlink inside the namespace.
 //!
 //! ```text
-//!   eth0                            veth up 10.0.0.2/24 02:42:0a:00:00:02 peer in another namespace
-//!   route default                   via 10.0.0.1 dev eth0
-//!   br0 learnt 02:42:0a:00:00:02    behind red0
+//!   eth0                            veth up 10.9.0.2/24 02:42:0a:09:00:02 peer elsewhere
+//!   route default                   via 10.9.0.1 dev eth0
+//!   br0 learnt 02:42:0a:09:00:02    behind red0
 //! ```
 //!
 //! IPv4 only: the kernel makes IPv6 addresses in its own time, so they would not read the same twice. A MAC is named
@@ -130,7 +130,7 @@ fn describe(link: &LinkMessage, addresses: &[AddressMessage], names: &BTreeMap<u
     }
     words.extend(master.map(|name| format!("master {name}")));
     match peer.and_then(|index| names.get(index)) {
-        _ if elsewhere => words.push("peer in another namespace".into()),
+        _ if elsewhere => words.push("peer elsewhere".into()),
         Some(peer) => words.push(format!("peer {peer}")),
         None => {}
     }
