@@ -114,7 +114,9 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Chdir { path } => rustix::process::chdir(path.as_c_str()).map(zero),
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
-        Op::Mount { source, target, kind, flags, data } => mount(source, target, kind, *flags, data),
+        Op::Mount { source, target, kind, flags, data } => {
+            mount(&source.resolve(context.box_pid), target, kind, *flags, data)
+        }
         Op::Umount { target, flags } => {
             let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
             rustix::mount::unmount(target.as_c_str(), flags).map(zero)
