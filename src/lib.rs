@@ -16,6 +16,7 @@
 //!
 //! Imports point down. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
+pub mod cgroups;
 pub mod chroot;
 pub mod host;
 pub mod journal;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::Op;
 use crate::launch::{Answer, At, Observer, Verdict};
-use crate::probe::View;
+use crate::probe::{Probe, View};
 use crate::step::{Expect, Plan};
 use crate::trace::text::Text;
 use crate::trace::{Change, Event, PlanLine, StepEvent, Trace, html, json};
@@ -106,6 +106,15 @@ impl Watcher {
     }
 }
 
+/// Before a wait the box's program is already running and moves the counters, so they are looked at only after it.
+fn first_look(probe: &Probe, at: At<'_>) -> View {
+    let mut view = probe.look(at.box_pid);
+    if matches!((&at.step.op, probe), (Op::WaitBox, Probe::Counters(..))) {
+        view.facts.clear();
+    }
+    view
+}
+
 /// A plan as lines for a reader; numbers go on from `offset`.
 pub fn plan_lines(plan: &Plan, offset: usize) -> Vec<PlanLine> {
     let line = |(index, step): (usize, &crate::step::Step)| PlanLine {
@@ -140,7 +149,7 @@ impl Observer for Watcher {
                 std::thread::sleep(wait);
             }
         }
-        self.before = at.step.show.iter().map(|probe| probe.look(at.box_pid)).collect();
+        self.before = at.step.show.iter().map(|probe| first_look(probe, at)).collect();
         self.began = Instant::now();
         Verdict::Go
     }
