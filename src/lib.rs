@@ -17,11 +17,15 @@
 //! Imports point down. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
 pub mod chroot;
+pub mod closure;
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod host;
 pub mod journal;
 pub mod kernel;
 pub mod lab;
 pub mod launch;
+pub mod layers;
 pub mod namespaces;
 pub mod observe;
 pub mod overlay;

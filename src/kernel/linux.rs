@@ -37,6 +37,7 @@ impl Prepared {
     pub fn new(op: &Op, box_pid: Option<i32>) -> Result<Prepared> {
         Ok(match op {
             Op::Netlink(request) => Prepared::Message(request.encode(box_pid)?),
+            Op::Nft(batch) => Prepared::Message(batch.encode()),
             Op::Exec(exec) => Prepared::Exec { argv: pointers(&exec.argv), env: pointers(&exec.env) },
             _ => Prepared::AsItIs,
         })
@@ -170,7 +171,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
         Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
-        Op::Netlink(_) => match prepared {
+        Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => send(message),
             _ => Err(Errno::INVAL),
         },
@@ -409,8 +410,8 @@ pub fn link_index(name: &CText) -> Result<u32> {
 
 /// Sends one message and waits for the kernel's answer.
 fn send(message: &Message) -> Result<i64> {
-    let socket = open_netlink(libc::NETLINK_ROUTE)?;
-    let mut bytes = [0u8; 1024];
+    let socket = open_netlink(message.protocol)?;
+    let mut bytes = [0u8; 2048];
     let length = message.bytes.len();
     bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
     if let Some(link) = &message.link {
@@ -431,6 +432,7 @@ fn send(message: &Message) -> Result<i64> {
     rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
     let mut answer = [0u8; 1024];
     let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
+    // of a batch, the first answer decides: the kernel answers in order, and a batch is taken whole or not at all
     // nlmsgerr: a header of 16 bytes, then the negated errno; 0 is the acknowledgement
     let error = answer.get(16..20).filter(|_| count >= 20).ok_or(Errno::PROTO)?;
     match i32::from_ne_bytes([error[0], error[1], error[2], error[3]]) {

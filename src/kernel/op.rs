@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ctext::{CText, quote};
 use super::flags::{self, decode};
 use super::netlink::Request;
+use super::nft::Batch;
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,6 +205,8 @@ pub enum Op {
 
     // network
     Netlink(Request),
+    /// nftables, taken whole or not at all
+    Nft(Box<Batch>),
 }
 
 /// A program to execute.
@@ -391,6 +394,7 @@ impl Op {
             SendPty => f.write_str("sendmsg(host, SCM_RIGHTS [ptmx])"),
             AttachPty => f.write_str("ioctl(0, TIOCSCTTY, 0)"),
             Netlink(request) => write!(f, "{request}"),
+            Nft(batch) => write!(f, "{batch}"),
             files => unreachable!("printed by Display: {files:?}"),
         }
     }
