@@ -14,6 +14,7 @@ pub mod hint;
 #[allow(unsafe_code)]
 pub mod linux;
 pub mod netlink;
+pub mod nft;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;

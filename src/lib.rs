@@ -34,3 +34,4 @@ pub mod probe;
 pub mod rootfs;
 pub mod step;
 pub mod trace;
+pub mod veth;
