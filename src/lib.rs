@@ -17,6 +17,7 @@
 //! Imports point down. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
 pub mod chroot;
+pub mod doctor;
 pub mod host;
 pub mod journal;
 pub mod kernel;
