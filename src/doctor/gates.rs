@@ -9,7 +9,7 @@
 //! filter of a container around us, or chroot. See user_namespaces(7) and proc_sys_user(5).
 
 use super::machine::{Machine, Module};
-use super::{Finding, Status};
+use super::{COMMAND, Finding, Status};
 use crate::kernel::{Errno, Op, flags, hint};
 use crate::launch::{StepError, Unmet};
 
@@ -50,6 +50,16 @@ fn gate(machine: &Machine, op: &Op, errno: Errno) -> Option<Gate> {
                 AddVeth { .. } => Some(module(machine, "veth")),
                 _ => None,
             }
+        }
+        Op::Write { path, .. }
+            if errno == Errno::PERM && path.as_path().ends_with("uid_map") && lacks_setfcap(machine) =>
+        {
+            let gate = "root without CAP_SETFCAP may not map root into a user namespace (since Linux 5.12)";
+            let fix = match machine.container {
+                Some(_) => around(machine, "--cap-add SETFCAP"),
+                None => format!("setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp {COMMAND}"),
+            };
+            one(gate, fix)
         }
         Op::Mkdir { path, .. } if denied && path.as_path().starts_with("/sys/fs/cgroup") => {
             Some(("this cgroup belongs to another user".into(), Vec::new()))
@@ -99,7 +109,14 @@ fn refused_clone(machine: &Machine, user: bool) -> Option<Gate> {
         let gate = "we are root without CAP_SYS_ADMIN: a container around us keeps it back";
         return one(gate, around(machine, "--privileged"));
     }
-    None
+    one(
+        "none of the kernel's switches is set against it, so this process is chroot'ed, or a security module refuses",
+        "ls -id / /proc/1/root/; cat /sys/kernel/security/lsm  # as root: two numbers that differ mean chroot",
+    )
+}
+
+fn lacks_setfcap(machine: &Machine) -> bool {
+    machine.is_root() && !machine.setfcap
 }
 
 /// Who stands above us: AppArmor, or the seccomp filter of whatever started us.
@@ -150,9 +167,12 @@ fn covered_proc(machine: &Machine) -> Gate {
         return confined(machine)
             .unwrap_or_else(|| ("no /proc that is fully visible is mounted here".into(), Vec::new()));
     }
-    let all = machine.covered.len();
     let first = &machine.covered[0];
-    let gate = format!("parts of /proc are covered ({first} and {} more), so a new one is refused", all - 1);
+    let more = match machine.covered.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let gate = format!("parts of /proc are covered ({first}{more}), so a new one is refused");
     let fix = match &machine.container {
         Some(_) => around(machine, "--security-opt systempaths=unconfined"),
         None => format!("sudo umount {}", machine.covered.join(" ")),

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::flags::capability;
+
 /// The facts that tell one gate from another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
@@ -33,6 +35,8 @@ pub struct Machine {
     pub seccomp: u8,
     /// we hold CAP_SYS_ADMIN
     pub sys_admin: bool,
+    /// we hold CAP_SETFCAP
+    pub setfcap: bool,
     /// AppArmor's profile for us, where it is not `unconfined`
     pub apparmor: Option<String>,
     /// kernel.unprivileged_userns_clone, where the kernel has it
@@ -86,6 +90,7 @@ impl Machine {
             )
         };
         let capabilities = field("CapEff").and_then(|set| u64::from_str_radix(&set, 16).ok()).unwrap_or(0);
+        let holds = |name: &str| capability(name).is_some_and(|bit| capabilities >> bit & 1 == 1);
         let mounts = text("proc/self/mountinfo").unwrap_or_default();
         let mounts: Vec<(&str, &str)> = mounts.lines().filter_map(point_and_kind).collect();
         let uid = rustix::process::geteuid().as_raw();
@@ -103,7 +108,8 @@ impl Machine {
             chrooted: !mounts.is_empty()
                 && (!mounts.iter().any(|(point, _)| *point == "/") || moved_root(root)),
             seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()).unwrap_or(0),
-            sys_admin: capabilities >> 21 & 1 == 1,
+            sys_admin: holds("SYS_ADMIN"),
+            setfcap: holds("SETFCAP"),
             apparmor: text("proc/self/attr/apparmor/current")
                 .map(|profile| profile.trim().to_string())
                 .filter(|profile| !profile.is_empty() && profile != "unconfined"),
