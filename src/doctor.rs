@@ -164,6 +164,7 @@ use Need::{May, Must};
 const TOY: [Need; 5] =
     [Must("user namespace"), Must("namespaces"), Must("proc"), Must("tmpfs"), Must("veth")];
 
+// ANCHOR: needs
 fn needs(name: &str) -> Vec<Need> {
     let more: &[Need] = match name {
         "00-doctor" => return Vec::new(),
@@ -182,6 +183,7 @@ fn needs(name: &str) -> Vec<Need> {
     let toy: &[Need] = if name == "stepbox run" { &[] } else { &TOY };
     [toy, more].concat()
 }
+// ANCHOR_END: needs
 
 /// The worst of what is needed: the first thing that blocks, or all that is missing.
 fn weigh(checks: &[Check], needs: Vec<Need>) -> Finding {

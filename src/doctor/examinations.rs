@@ -138,12 +138,14 @@ fn tmpfs() -> Step {
         .why("a file system in memory, gone with the box")
 }
 
+// ANCHOR: proc
 fn proc(machine: &Machine) -> Plan {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     let mount = Step::new("mount a /proc", Op::mount("proc", "/proc", "proc", flags, ""))
         .why("refused to whom the present /proc is not fully visible");
     born(machine, NEWUSER | NEWNS | NEWPID).inside(quiet()).inside(mount)
 }
+// ANCHOR_END: proc
 
 fn overlay(machine: &Machine) -> Plan {
     let path = |name: &str| Path::new("/tmp").join(name);

@@ -35,19 +35,32 @@ fn header(machine: &Machine) -> String {
     text + "\n"
 }
 
-/// One line for each; a remedy that lifts the line above as well is not said twice.
+/// One line for each. A gate is explained once, and a remedy is said once: one switch often blocks many things.
 fn list<'a>(text: &mut String, findings: impl Iterator<Item = (&'a str, &'a Finding)>, colour: bool) {
-    let mut said: &[String] = &[];
+    let (mut gates, mut fixes) = (Vec::new(), Vec::new());
     for (name, finding) in findings {
-        line(text, name, finding, colour);
-        if finding.fix != said {
-            for fix in &finding.fix {
+        let gate = gate(&finding.reason).filter(|gate| !gate.is_empty());
+        match gate.filter(|gate| gates.contains(gate)) {
+            Some(gate) => {
+                let reason = finding.reason.replace(gate, "the same gate");
+                line(text, name, &Finding { reason, ..finding.clone() }, colour);
+            }
+            None => line(text, name, finding, colour),
+        }
+        gates.extend(gate);
+        for fix in &finding.fix {
+            if !fixes.contains(&fix) {
                 let word = if colour { "\x1b[1mfix:\x1b[0m" } else { "fix:" };
                 _ = writeln!(text, "{:INDENT$}{word} {fix}", "");
+                fixes.push(fix);
             }
         }
-        said = &finding.fix;
     }
+}
+
+/// What follows the call and its errno: `clone3(…) = ENOSPC: ` the gate.
+fn gate(reason: &str) -> Option<&str> {
+    Some(reason.split_once(" = E")?.1.split_once(": ")?.1)
 }
 
 fn line(text: &mut String, name: &str, finding: &Finding, colour: bool) {
