@@ -277,6 +277,8 @@ fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabE
         html: flags.html.clone(),
     };
     close_inherited();
+    // re-executed through /proc/self/exe, the process would be called "exe"
+    let _ = rustix::thread::set_name(crate::kernel::CText::from(lab.name).as_c_str());
     let watcher = Watcher::new(watching, lab.name, lab.question, if real { "real" } else { "toy" });
     let journal = real.then(|| PathBuf::from("/run/stepbox/journal"));
     let mut stage = Stage { dir: dir.clone(), watcher, dry: flags.dry_run, journal, title: lab.name };

@@ -91,7 +91,7 @@ impl fmt::Display for Answer {
 pub enum LaunchError {
     /// a step failed
     #[error("{0}")]
-    Step(StepError),
+    Step(Box<StepError>),
     /// the observer stopped it
     #[error("stopped by the reader")]
     Quit,
@@ -202,7 +202,7 @@ pub fn launch<'p, O: Observer>(
         if let Some(what) = unmet {
             let not_undone = running.undo(observer);
             let error = StepError { step: step.name, op: step.op.clone(), what, not_undone };
-            return Err(LaunchError::Step(error));
+            return Err(LaunchError::Step(Box::new(error)));
         }
         index = at + 1;
     }
