@@ -14,7 +14,6 @@
 
 use std::path::Path;
 
-use crate::kernel::ctext::BOX;
 use crate::kernel::{CText, Op};
 use crate::probe::{Probe, Who};
 use crate::step::Step;
@@ -60,31 +59,33 @@ pub fn private() -> Step {
 
 // ANCHOR: pivot
 /// Makes `merged` the root of the whole mount namespace and takes the old root away. For a process in a mount
-/// namespace of its own; what is mounted below `merged` already comes along.
-///
-/// A plan that mounts something before the pivot begins with [`private`] and then uses [`exchange`].
+/// namespace of its own. The container's recipe takes the parts one by one, because it mounts in between.
 pub fn pivot(merged: &Path) -> Vec<Step> {
-    std::iter::once(private()).chain(exchange(merged)).collect()
+    std::iter::once(private()).chain(enter(merged)).chain(leave_old_root()).collect()
 }
 
-/// [`pivot`] without its first step, for a tree that is private already.
-pub fn exchange(merged: &Path) -> Vec<Step> {
-    let mounts = Probe::Mounts(Who::Box, "/".into());
+/// The exchange. What is mounted below `merged` comes along; the old root stays, out of reach of every path.
+pub fn enter(merged: &Path) -> [Step; 3] {
     let here = || CText::from(".");
-    vec![
+    [
         Step::new("make the new root a mount", Op::bind(merged, merged, libc::MS_REC))
-            .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY"),
+            .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY")
+            .show(Probe::Mounts(Who::Box, merged.display().to_string())),
         Step::new("go there", Op::Chdir { path: merged.into() })
-            .why("the next call names the new root as `.`, so no directory for the old root is needed"),
+            .why("the next call can then name the new root as `.` and needs no directory for the old one"),
         Step::new("exchange the roots", Op::PivotRoot { new: here(), old: here() })
-            .why("the new root takes the place of /, the old one is stacked on top of it")
+            .why("the new root takes the place of /, and the old one is stacked on top of it")
             .show(Probe::Process(Who::Box)),
-        Step::new("take the old root away", Op::detach("."))
-            .why("`.` is the old root now; detached, because the kernel still counts us as its user")
-            .show(mounts)
-            .show(Probe::Tree(format!("/proc/{BOX}/root"))),
+    ]
+}
+
+/// The old root goes, and with it every mount of the host.
+pub fn leave_old_root() -> [Step; 2] {
+    [
+        Step::new("take the old root away", Op::detach("/"))
+            .why("the topmost mount at / is still the old root; detached, because it is busy"),
         Step::new("go to the new root", Op::Chdir { path: "/".into() })
-            .why("a working directory outside the root would be the way back: CVE-2024-21626")
+            .why("a working directory outside the root would be a way back: CVE-2024-21626")
             .show(Probe::Process(Who::Box)),
     ]
 }

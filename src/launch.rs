@@ -346,6 +346,16 @@ impl<'p> Running<'p> {
         self.exit
     }
 
+    /// What these steps have made stays: they are not undone, neither at the end nor by `clean`.
+    pub fn keep(&mut self, stays: impl Fn(&Op) -> bool) {
+        let plan = self.plan;
+        let stays = |index: &usize| plan.steps[*index].undo.as_ref().is_some_and(&stays);
+        if let Some(journal) = &mut self.journal {
+            self.done.iter().filter(|index| stays(index)).for_each(|index| journal.not_ours(*index));
+        }
+        self.done.retain(|index| !stays(index));
+    }
+
     /// Ends the box if it still runs, and undoes what was done, in reverse order. Goes on past an undo that fails;
     /// those that failed come back, each with its errno.
     pub fn undo<O: Observer>(mut self, observer: &mut O) -> Vec<(Op, Errno)> {
