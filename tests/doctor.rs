@@ -184,7 +184,14 @@ fn each_gate_has_its_remedy() {
     let usual = Machine { uid: 1000, max_user_namespaces: Some(15000), ..Machine::default() };
     let clone = || Op::Clone { flags: NEWUSER | NEWPID };
     let host_name = || Op::Sethostname { name: "box".into() };
-    let cases: [(Machine, Op, Errno, &str, &str); 8] = [
+    let cases: [(Machine, Op, Errno, &str, &str); 9] = [
+        (
+            Machine { uid: 0, seccomp: 2, container: docker(), ..usual.clone() },
+            Op::Clone { flags: NEWNS },
+            Errno::PERM,
+            "we are root without CAP_SYS_ADMIN",
+            "docker run --privileged …",
+        ),
         (
             Machine { userns_clone: Some(0), ..usual.clone() },
             clone(),
