@@ -251,7 +251,12 @@ fn enter_toy_host(lab: &Lab, flags: &Flags) -> ExitCode {
         .into_iter()
         .filter_map(|(option, path)| Some((option, path.as_deref()?)))
         .collect();
-    match host::enter(&without_outputs(std::env::args_os().skip(1)), &outputs) {
+    let entered = host::enter(&without_outputs(std::env::args_os().skip(1)), &outputs);
+    if flags.step {
+        // the lab inside had taken the terminal
+        crate::kernel::process::take_foreground();
+    }
+    match entered {
         Ok(code) => ExitCode::from(code as u8),
         Err(EnterError::Launch(error)) => {
             eprintln!("SKIP {}: this machine refuses a toy host\n{error}\nsee: stepbox doctor", lab.name);
@@ -314,6 +319,10 @@ fn perform(
         json: flags.json.clone(),
         html: flags.html.clone(),
     };
+    if flags.step && host::inside() {
+        // our group's leader is outside of the toy host's PID namespace: a shell opened here could not give back to it
+        crate::kernel::process::take_foreground();
+    }
     close_inherited();
     // re-executed through /proc/self/exe, the process would be called "exe"
     let _ = rustix::thread::set_name(crate::kernel::CText::from(lab.name).as_c_str());
