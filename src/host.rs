@@ -49,7 +49,7 @@ pub fn plan(uid: u32, gid: u32, exec: Exec) -> Plan {
         .inside(Step::new("run the lab in it", Op::Exec(exec)))
 }
 
-fn machine() -> [Step; 7] {
+fn machine() -> [Step; 8] {
     let quiet = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     [
         Step::new("die with the machine's side", Op::ParentDeathSignal { signal: libc::SIGKILL }),
@@ -60,6 +60,7 @@ fn machine() -> [Step; 7] {
             Op::mount("tmpfs", "/tmp", "tmpfs", libc::MS_NOSUID | libc::MS_NODEV, "mode=1777"),
         ),
         Step::new("make the lab's directory", Op::mkdir(LAB)),
+        Step::new("work there", Op::Chdir { path: LAB.into() }),
         Step::new("name the host", Op::Sethostname { name: "host".into() }),
         Step::new("start its loopback", Op::Netlink(Request::SetUp { link: "lo".into() })),
     ]

@@ -180,6 +180,7 @@ impl Observer for Watcher {
         let result = match (&at.step.op, answer) {
             (Op::Clone { .. }, Answer::Value(_)) => "[BOX]".into(),
             (Op::Fork { .. }, Answer::Value(_)) => "[CHILD]".into(),
+            (Op::Copy { .. }, Answer::Value(_)) => "[SIZE]".into(),
             _ => answer.to_string(),
         };
         self.tell(Event::Step(StepEvent {

@@ -165,7 +165,7 @@ pub fn cover() -> Vec<Step> {
         let bind = Op::bind(path, path, libc::MS_REC);
         steps.push(Step::new("make a mount of it", bind).why("flags belong to mounts").or_else(Errno::NOENT));
         let op = Op::remount(path, again | read_only | safe);
-        steps.push(Step::new("make it read-only", op).why(why).or_else(Errno::INVAL));
+        steps.push(Step::new("make it read-only", op).why(why).or_else(Errno::NOENT));
     }
     steps
 }
