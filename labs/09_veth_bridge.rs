@@ -28,7 +28,7 @@ fn alone(dir: &Path) -> Plan {
 }
 
 fn together(dir: &Path) -> Plan {
-    let network = Network { bridge: "br0".into(), gateway: [10, 9, 0, 1].into(), prefix: 24, keep: false };
+    let network = Network { bridge: "br0".into(), gateway: [10, 9, 0, 1].into(), prefix: 24, shared: false };
     let blue = Probe::Links(Who::Namespace(dir.join("blue").display().to_string()));
     let plan = Plan::default()
         .act("a switch", "The host makes a bridge.")

@@ -18,6 +18,7 @@ pub mod nft;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;
+pub mod remove;
 #[allow(unsafe_code)]
 pub mod signals;
 

@@ -30,7 +30,7 @@ pub struct Network {
     pub prefix: u8,
     /// many runs share the bridge, as they share Docker's: it may be there already, and nothing of it is undone.
     /// Otherwise it must be new, and goes at the end
-    pub keep: bool,
+    pub shared: bool,
 }
 
 /// One box's place on a bridge.
@@ -73,7 +73,7 @@ impl Network {
 
     /// How a step that makes a part of the network ends: what is shared is left as it is found, and left behind.
     fn made(&self, step: Step, undo: Op) -> Step {
-        if self.keep { step.or_else(Errno::EXIST) } else { step.undo(undo) }
+        if self.shared { step.or_else(Errno::EXIST) } else { step.undo(undo) }
     }
 }
 
@@ -91,7 +91,7 @@ pub fn bridge(network: &Network) -> [Step; 3] {
     let remove = Op::Netlink(Request::DeleteLink { name: name.clone() });
     [
         network.made(add, remove),
-        if network.keep { address.or_else(Errno::EXIST) } else { address },
+        if network.shared { address.or_else(Errno::EXIST) } else { address },
         Step::new("switch the bridge on", Op::Netlink(Request::SetUp { link: name.clone() }))
             .why("a link is born down, and carries nothing until it is up"),
     ]

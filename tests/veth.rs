@@ -38,13 +38,13 @@ fn main() -> ExitCode {
     cabled();
     unanswered_without_masquerade();
     masqueraded();
-    kept();
+    shared();
     println!("test result: ok. 5 passed");
     ExitCode::SUCCESS
 }
 
 fn network() -> Network {
-    Network { bridge: "br0".into(), gateway: Ipv4Addr::new(10, 9, 0, 1), prefix: 24, keep: false }
+    Network { bridge: "br0".into(), gateway: Ipv4Addr::new(10, 9, 0, 1), prefix: 24, shared: false }
 }
 
 /// A box that pings this address, on the network if there is one; and what of the box's links was to be seen.
@@ -108,15 +108,15 @@ fn masqueraded() {
 }
 
 /// A bridge that is kept is found, used and left; the one whose it is takes it away.
-fn kept() {
-    let network = Network { keep: true, ..network() };
+fn shared() {
+    let network = Network { shared: true, ..network() };
     let plan = Plan::default().then(veth::bridge(&network)).then(veth::masquerade(&network));
     for _ in 0..2 {
         let running = launch(&plan, &mut (), None).expect("the bridge, made or found");
         assert_eq!(running.undo(&mut ()), []);
         assert!(links().contains("br0: bridge up 10.9.0.1/24 02:42:0a:09:00:01\n"), "it stays:\n{}", links());
     }
-    let plan = Plan::default().then(veth::bridge(&Network { keep: false, ..network }));
+    let plan = Plan::default().then(veth::bridge(&Network { shared: false, ..network }));
     let refused = launch(&plan, &mut (), None).expect_err("a bridge of that name is there");
     assert!(refused.to_string().contains("EEXIST"), "{refused}");
 }

@@ -116,9 +116,8 @@ pub fn remove(state: &State, wanted: &str) -> Result<Record, ContainerError> {
         return Err(ContainerError::Running(record.name));
     }
     let directory = state.containers().join(&record.id);
-    match std::fs::remove_dir_all(directory) {
+    match crate::kernel::remove::remove(&directory) {
         Ok(()) => Ok(record),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(record),
         Err(error) => Err(ContainerError::Remove { name: record.name, error }),
     }
 }
