@@ -32,7 +32,7 @@ pub use hierarchy::{CgroupError, Hierarchy, Place, Unified};
 const PERIOD: u64 = 100_000;
 
 /// What a box may use at most; `None` is no limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// bytes of memory
     pub memory: Option<u64>,
@@ -163,7 +163,9 @@ pub fn kill(hierarchy: &Hierarchy, id: &str) -> Vec<Step> {
     }
     let step = Step::new("kill the box", Op::KillBox { signal: libc::SIGKILL })
         .why("when process 1 of a PID namespace dies, the kernel kills all others in it");
-    std::iter::once(step).chain(thaw(hierarchy, id)).collect()
+    let why = "under version 1 a frozen process does not even die; one that is not frozen takes no notice";
+    let thaw = thaw(hierarchy, id).map(|step| Step { name: "thaw it, in case", why, ..step });
+    std::iter::once(step).chain(thaw).collect()
 }
 
 /// What is set: the files of one controller.

@@ -1,5 +1,6 @@
 //! Hierarchies: which of them has which controller, and where in it our cgroups go.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -42,10 +43,10 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CgroupError {
     /// no hierarchy gives us this controller
-    #[error("the {} controller is not in our hands\nhint: {}", .0.name(), MISSING)]
+    #[error("no cgroup of ours can have the {} controller\nhint: {}", .0.name(), MISSING)]
     Missing(Controller),
     /// we may not make a cgroup there
-    #[error("{} is not ours: {}\nhint: {}", .0.display(), hint::errno_text(*.1), remedy(.0, *.1))]
+    #[error("no cgroup of ours can stand in {}: {}\nhint: {}", .0.display(), hint::errno_text(*.1), remedy(.0, *.1))]
     Refused(PathBuf, Errno),
 }
 
@@ -57,11 +58,12 @@ fn remedy(directory: &Path, errno: Errno) -> &'static str {
 }
 
 impl CgroupError {
-    /// The call that shows it, and its error: `None` where there is no directory to try.
+    /// The call that shows it, and its error; `None` where no single call does.
     pub fn attempt(&self, id: &str) -> Option<(Op, Errno)> {
         match self {
+            // the directory itself could be made, but it would have no controllers
+            CgroupError::Refused(_, Errno::BUSY) | CgroupError::Missing(_) => None,
             CgroupError::Refused(directory, errno) => Some((Op::mkdir(directory.join(name(id))), *errno)),
-            CgroupError::Missing(_) => None,
         }
     }
 }
@@ -94,6 +96,23 @@ impl Hierarchy {
             (true, Some(_)) => "v2",
             (true, None) => "none",
         }
+    }
+
+    /// The same, for a title.
+    pub fn title(&self) -> &'static str {
+        match self.version() {
+            "v1" => "cgroups version 1",
+            "v2" => "cgroups version 2",
+            "hybrid" => "cgroups version 1 and 2",
+            _ => "no cgroups",
+        }
+    }
+
+    /// Without the version 1 hierarchies of other controllers: for a box that is limited in one way only.
+    pub fn only(&self, controller: Controller) -> Hierarchy {
+        let v1 = self.v1.iter().filter(|(other, _)| *other == controller).cloned().collect();
+        let v2 = self.v2.clone().filter(|_| !self.in_v1(controller));
+        Hierarchy { v1, v2 }
     }
 
     /// The box's cgroup for a controller, if there can be one.
@@ -148,4 +167,22 @@ impl Hierarchy {
 
 fn has(names: &[String], controller: Controller) -> bool {
     names.iter().any(|name| name == controller.name())
+}
+
+/// One line for each controller: where it is.
+impl fmt::Display for Hierarchy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = [Controller::Memory, Controller::Cpu, Controller::Pids, Controller::Freezer];
+        for (at, controller) in shown.into_iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            let version = if self.in_v1(controller) { "version 1" } else { "version 2" };
+            match self.place(controller) {
+                Some(place) => {
+                    write!(f, "{end}{}: {version}, {}", controller.name(), place.parent.display())?
+                }
+                None => write!(f, "{end}{}: nowhere", controller.name())?,
+            }
+        }
+        Ok(())
+    }
 }
