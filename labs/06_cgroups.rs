@@ -44,8 +44,8 @@ fn play(stage: &mut Stage, all: &Hierarchy, limits: Limits, steps: Vec<Step>) ->
     };
     let clone = Step::new("clone the box", Op::Clone { flags: flags::NEWPID })
         .why("it waits at its birth, so that it is limited before its first instruction");
-    let wait =
-        Step::new("wait for it", Op::WaitBox).why("what was counted can be read until the cgroup goes");
+    let wait = Step::new("wait for it", Op::WaitBox)
+        .why("a zombie until it is asked for; what was counted stays until the cgroup goes");
     let wait = wait.show(cgroups::bites(&one, ID, controller));
     stage.run(&Plan::default().then(limit).then(clone).then(cgroups::join(&one, ID)).then(steps).then(wait))
 }

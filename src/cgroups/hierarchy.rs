@@ -43,15 +43,25 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CgroupError {
     /// no hierarchy gives us this controller
-    #[error("no cgroup of ours can have the {} controller\nhint: {}", .0.name(), MISSING)]
+    #[error("no cgroup of ours can have the {} controller\nhint: {}", .0.name(), give(*.0))]
     Missing(Controller),
     /// we may not make a cgroup there
     #[error("no cgroup of ours can stand in {}: {}\nhint: {}", .0.display(), hint::errno_text(*.1), remedy(.0, *.1))]
     Refused(PathBuf, Errno),
 }
 
-const MISSING: &str = "a systemd user has memory and pids only, until root runs: systemctl edit user@.service, with \
-                       [Service] Delegate=cpu cpuset io memory pids; elsewhere see cgroup_disable= in /proc/cmdline";
+fn give(controller: Controller) -> &'static str {
+    match controller {
+        Controller::Cpu => {
+            "systemd gives users no cpu controller until root runs: systemctl edit user@.service, \
+             and writes [Service] Delegate=cpu memory pids"
+        }
+        _ => {
+            "the kernel was started without it: see cgroup_disable= in /proc/cmdline; \
+             a Raspberry Pi wants cgroup_enable=memory there"
+        }
+    }
+}
 
 fn remedy(directory: &Path, errno: Errno) -> &'static str {
     hint::hint(&Op::mkdir(directory), errno).unwrap_or("run as root")
