@@ -14,23 +14,22 @@ const ID: &str = "lab";
 
 fn main() -> ExitCode {
     lab::main("06-cgroups", |stage| {
-        let all = cgroups::detect(Path::new("/")).map_err(|error| LabError::Work(error.into()))?;
+        let all = stage.cgroups()?;
         stage.act(all.title(), &all.to_string());
         if let Err(error @ CgroupError::Refused(..)) = all.writable() {
             return reduced(stage, &error);
         }
         let _turn = stage.take_turns(&all, ID)?;
-        let none = Limits::default();
         stage.act("memory", "The box may have 32 MiB, and takes 64.");
-        let memory = Limits { memory: Some(32 << 20), swap: Some(0), ..none };
+        let memory = Limits { memory: Some(32 << 20), swap: Some(0), ..Limits::default() };
         play(stage, &all, memory, vec![run(&["alloc", "64"], "it writes to page after page")])?;
         stage.act("cpu", "The box may have a tenth of a cpu, and wants a whole one.");
-        let cpu = Limits { cpus: Some(100), ..none };
+        let cpu = Limits { cpus: Some(100), ..Limits::default() };
         play(stage, &all, cpu, vec![run(&["spin", "50"], "it computes for 50 ms without a pause")])?;
         stage.act("processes", "The box may be two processes, and is one already.");
-        play(stage, &all, Limits { pids: Some(2), ..none }, forks(&all))?;
+        play(stage, &all, Limits { pids: Some(2), ..Limits::default() }, forks(&all))?;
         stage.act("freezing", "The box stops, and does not notice.");
-        play(stage, &all, none, counting(&all, &stage.dir.join("count")))
+        play(stage, &all, Limits::default(), counting(&all, &stage.dir.join("count")))
     })
 }
 

@@ -32,7 +32,7 @@ pub use hierarchy::{CgroupError, Hierarchy, Place, Unified};
 const PERIOD: u64 = 100_000;
 
 /// What a box may use at most; `None` is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// bytes of memory
     pub memory: Option<u64>,

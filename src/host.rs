@@ -16,7 +16,7 @@ use rustix::fd::AsRawFd;
 
 use crate::kernel::ctext::BOX;
 use crate::kernel::flags::{NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
-use crate::kernel::netlink::{Netns, Request};
+use crate::kernel::netlink::{Netns, Peer, Request};
 use crate::kernel::op::Exec;
 use crate::kernel::{CText, Op};
 use crate::launch::{LaunchError, launch};
@@ -52,7 +52,7 @@ pub fn plan(uid: u32, gid: u32, exec: Exec) -> Plan {
         .inside(Step::new("run the lab in it", Op::Exec(exec)))
 }
 
-fn machine() -> [Step; 7] {
+fn machine() -> [Step; 8] {
     let quiet = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     [
         Step::new("die with the machine's side", Op::ParentDeathSignal { signal: libc::SIGKILL }),
@@ -63,6 +63,7 @@ fn machine() -> [Step; 7] {
             Op::mount("tmpfs", "/tmp", "tmpfs", libc::MS_NOSUID | libc::MS_NODEV, "mode=1777"),
         ),
         Step::new("make the lab's directory", Op::mkdir(LAB)),
+        Step::new("work there", Op::Chdir { path: LAB.into() }),
         Step::new("name the host", Op::Sethostname { name: "host".into() }),
         Step::new("start its loopback", Op::Netlink(Request::SetUp { link: "lo".into() })),
     ]
@@ -78,11 +79,8 @@ fn internet() -> Vec<Step> {
         let address = std::net::Ipv4Addr::new(203, 0, 113, last);
         Request::AddAddress { link: link.into(), address, prefix: 24 }
     };
-    let wire = Request::AddVeth {
-        name: "wan0".into(),
-        peer: "eth0".into(),
-        peer_in: Netns::Path(host.clone().into()),
-    };
+    let peer = Peer { name: "eth0".into(), netns: Netns::Path(host.clone().into()), mac: None };
+    let wire = Request::AddVeth { name: "wan0".into(), peer: Box::new(peer) };
     let gateway = std::net::Ipv4Addr::new(203, 0, 113, 1);
     let enter = |path: &str| Op::Setns { path: path.into(), flags: NEWNET };
     vec![

@@ -14,9 +14,13 @@ pub mod hint;
 #[allow(unsafe_code)]
 pub mod linux;
 pub mod netlink;
+pub mod nft;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;
+pub mod remove;
+#[allow(unsafe_code)]
+pub mod signals;
 
 pub use ctext::CText;
 pub use op::Op;

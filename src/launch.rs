@@ -91,7 +91,7 @@ impl fmt::Display for Answer {
 pub enum LaunchError {
     /// a step failed
     #[error("{0}")]
-    Step(StepError),
+    Step(Box<StepError>),
     /// the observer stopped it
     #[error("stopped by the reader")]
     Quit,
@@ -202,7 +202,7 @@ pub fn launch<'p, O: Observer>(
         if let Some(what) = unmet {
             let not_undone = running.undo(observer);
             let error = StepError { step: step.name, op: step.op.clone(), what, not_undone };
-            return Err(LaunchError::Step(error));
+            return Err(LaunchError::Step(Box::new(error)));
         }
         index = at + 1;
     }
@@ -344,6 +344,16 @@ impl<'p> Running<'p> {
     /// How the box's program ended, if it was waited for.
     pub fn exit(&self) -> Option<Exit> {
         self.exit
+    }
+
+    /// What these steps have made stays: they are not undone, neither at the end nor by `clean`.
+    pub fn keep(&mut self, stays: impl Fn(&Op) -> bool) {
+        let plan = self.plan;
+        let stays = |index: &usize| plan.steps[*index].undo.as_ref().is_some_and(&stays);
+        if let Some(journal) = &mut self.journal {
+            self.done.iter().filter(|index| stays(index)).for_each(|index| journal.not_ours(*index));
+        }
+        self.done.retain(|index| !stays(index));
     }
 
     /// Ends the box if it still runs, and undoes what was done, in reverse order. Goes on past an undo that fails;

@@ -18,14 +18,26 @@
 
 pub mod cgroups;
 pub mod chroot;
+#[cfg(feature = "engine")]
+pub mod cli;
+pub mod closure;
+pub mod container;
+pub mod doctor;
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod host;
 pub mod journal;
 pub mod kernel;
 pub mod lab;
 pub mod launch;
+pub mod layers;
 pub mod namespaces;
 pub mod observe;
 pub mod overlay;
+pub mod privilege;
 pub mod probe;
+pub mod rootfs;
+pub mod spec;
 pub mod step;
 pub mod trace;
+pub mod veth;

@@ -8,6 +8,7 @@
 //! seen only from inside a namespace is read by a forked child that enters it.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -85,7 +86,7 @@ impl Probe {
         match self {
             Probe::Tree(root) => {
                 let (subject, path) = (plain(root), resolve(root, box_pid));
-                view("tree", subject, plain(root), path.map(|path| tree(Path::new(&path), &plain(root))))
+                view("tree", subject, root.clone(), path.map(|path| tree(Path::new(&path), &plain(root))))
             }
             Probe::Namespaces(who) => {
                 view("namespaces", who.name(), proc(who, "ns"), who.pid(box_pid).map(namespaces))
@@ -109,7 +110,7 @@ impl Probe {
             Probe::Files(directory, names) => {
                 let facts = resolve(directory, box_pid).map(|directory| files(&directory, names));
                 view(
-                    "cgroup",
+                    if directory.contains("cgroup") { "cgroup" } else { "file" },
                     plain(directory),
                     plain(directory),
                     facts.map(|facts| limits::members(facts, box_pid)),
@@ -124,12 +125,15 @@ impl Probe {
                 let facts = resolve(file, box_pid).and_then(|path| limits::progress(&path, &plain(file)));
                 view("file", plain(file), plain(file), facts)
             }
-            Probe::Process(who) => {
-                view("process", who.name(), proc(who, "status"), who.pid(box_pid).and_then(identity))
-            }
+            Probe::Process(who) => view(
+                "process",
+                who.name(),
+                proc(who, "status"),
+                who.pid(box_pid).and_then(|pid| identity(pid, who)),
+            ),
             Probe::Processes(mount) => {
-                let facts = resolve(mount, box_pid).and_then(|mount| processes(Path::new(&mount)));
-                view("process", plain(mount), plain(mount), facts)
+                let facts = resolve(mount, box_pid).and_then(|mount| processes(Path::new(&mount), box_pid));
+                view("process", plain(mount), mount.clone(), facts)
             }
             Probe::Hostname(who) => {
                 let facts = who.pid(box_pid).and_then(hostname);
@@ -243,10 +247,19 @@ fn describe(path: &Path, meta: &std::fs::Metadata) -> String {
         return if opaque(path) { "directory, opaque".into() } else { "directory".into() };
     }
     let size = meta.len();
-    match std::fs::read_to_string(path) {
-        Ok(text) if size <= 120 && !text.is_empty() => format!("{size} bytes {text:?}"),
+    if starts_as_elf(path) {
+        // its size is the machine's or the compiler's matter
+        return "program or library (ELF)".into();
+    }
+    match (size <= 120).then(|| std::fs::read_to_string(path)) {
+        Some(Ok(text)) if !text.is_empty() => format!("{size} bytes {text:?}"),
         _ => format!("{size} bytes"),
     }
+}
+
+fn starts_as_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
 }
 
 fn opaque(path: &Path) -> bool {
@@ -311,8 +324,19 @@ fn decode_capabilities(facts: Vec<Fact>) -> Vec<Fact> {
     facts.into_iter().map(decode).collect()
 }
 
-fn identity(pid: i32) -> Option<Vec<Fact>> {
+fn identity(pid: i32, who: &Who) -> Option<Vec<Fact>> {
     let mut facts = status(pid, &["Name", "State", "NSpid", "Uid"])?;
+    for fact in &mut facts {
+        match fact.key.as_str() {
+            // a box that waits for us is about to sleep or sleeps: which of the two is chance
+            "State" if fact.value.starts_with(['R', 'S', 'D']) => fact.value = "alive".into(),
+            // the number here differs from run to run; those in its own namespaces do not
+            "NSpid" if *who == Who::Box => {
+                fact.value = fact.value.replacen(&pid.to_string(), BOX, 1);
+            }
+            _ => {}
+        }
+    }
     for (key, link) in [("root", "root"), ("cwd", "cwd")] {
         if let Ok(target) = std::fs::read_link(format!("/proc/{pid}/{link}")) {
             facts.push(fact(key, target.to_string_lossy()));
@@ -321,13 +345,20 @@ fn identity(pid: i32) -> Option<Vec<Fact>> {
     Some(facts)
 }
 
-fn processes(mount: &Path) -> Option<Vec<Fact>> {
+/// Every process that this /proc shows. In a /proc of the host the box is called by its name, not its number.
+fn processes(mount: &Path, box_pid: Option<i32>) -> Option<Vec<Fact>> {
+    let device = |path: &Path| path.metadata().map(|meta| meta.dev()).ok();
+    let of_host = device(mount) == device(Path::new("/proc"));
+    let number = |pid: u32| match box_pid {
+        Some(the_box) if of_host && the_box.cast_unsigned() == pid => BOX.to_string(),
+        _ => pid.to_string(),
+    };
     let numbers = std::fs::read_dir(mount).ok()?.flatten();
     let mut numbers: Vec<u32> =
         numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     numbers.sort_unstable();
     let name = |pid: &u32| std::fs::read_to_string(mount.join(format!("{pid}/comm"))).ok();
-    Some(numbers.iter().filter_map(|pid| Some(fact(pid.to_string(), name(pid)?.trim()))).collect())
+    Some(numbers.iter().filter_map(|pid| Some(fact(number(*pid), name(pid)?.trim()))).collect())
 }
 
 fn hostname(pid: i32) -> Option<Vec<Fact>> {

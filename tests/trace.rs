@@ -6,6 +6,9 @@ mod browser;
 mod sample;
 mod support;
 
+use std::path::{Path, PathBuf};
+
+use browser::Browser;
 use stepbox::trace::stable::Labels;
 use stepbox::trace::text::Text;
 use stepbox::trace::text::terminal::escape;
@@ -160,4 +163,131 @@ fn a_hostile_name_stays_text() {
     assert_eq!(data["trace"], serde_json::to_value(hostile()).expect("a trace is JSON"));
     assert_eq!(page.matches("<script").count(), 2, "the data and the viewer, nothing else");
     assert!(!page.contains("<img"));
+}
+
+/// A directory of this test's own, empty.
+fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).expect("make the test's directory");
+    directory
+}
+
+/// Opens the trace's page in a browser, where one is installed.
+fn opened(name: &str, trace: &Trace) -> Option<Browser> {
+    let Some(program) = browser::installed() else {
+        support::skip(name, "no chromium or google-chrome in PATH");
+        return None;
+    };
+    let directory = scratch(name);
+    let file = directory.join("page.html");
+    std::fs::write(&file, page(trace)).expect("write the page");
+    let mut browser = Browser::open(&program, &directory.join("profile"), &file, (1280, 800));
+    browser.wait_for("!document.getElementById('app').hidden");
+    Some(browser)
+}
+
+/// The step's heading, its call and which figure is marked as changed.
+fn seen(browser: &mut Browser) -> [String; 4] {
+    ["#card .count", "#card h2", "#card .call code", "#picture .hot figcaption"]
+        .map(|part| browser.text(part))
+}
+
+#[test]
+fn the_page_steps_forward_and_back() {
+    let Some(mut browser) = opened("the_page_steps_forward_and_back", &sample::trace()) else { return };
+    assert_eq!(browser.text("#card h2"), "What happens before a container's first instruction?");
+    (0..4).for_each(|_| browser.press("ArrowRight"));
+    let fourth = seen(&mut browser);
+    let figure = "Files, layer on layerchanged here";
+    assert_eq!(fourth, ["step 4 of 13", "delete fileA", "unlink(\"[LAB]/merged/fileA\")", figure]);
+    assert_eq!(browser.count("#picture .file.whiteout"), 1, "upper holds a whiteout");
+    assert_eq!(browser.text("#live"), "step 4: host, delete fileA. Result 0.");
+    assert_eq!(browser.evaluate("location.hash"), "#4");
+
+    browser.press("k");
+    assert_eq!(seen(&mut browser)[..2], ["step 3 of 13", "append to fileA"]);
+    assert_eq!(browser.count("#picture .file.whiteout"), 0, "the picture goes back too");
+    browser.press("j");
+    assert_eq!(seen(&mut browser), fourth, "the same step looks the same again");
+
+    browser.press("End");
+    assert_eq!(browser.text("#card h2"), "finished; everything undone");
+    browser.press("ArrowLeft");
+    assert_eq!(browser.text("#card h2"), "undo 1: make merged");
+    browser.press("Home");
+    assert_eq!(browser.count("#picture figure"), 0, "nothing was seen before the first step");
+}
+
+#[test]
+fn the_page_takes_clicks_the_scrubber_and_addresses() {
+    let Some(mut browser) = opened("the_page_takes_clicks_the_scrubber_and_addresses", &sample::trace())
+    else {
+        return;
+    };
+    browser.evaluate("location.hash = '#5'");
+    browser.wait_for("document.querySelector('#card h2').textContent === 'clone the box'");
+    assert_eq!(browser.text("#picture .hot figcaption"), "Namespaceschanged here");
+    assert_eq!(browser.count("#picture .chip.box.own"), 5);
+    assert_eq!(browser.count("#picture .chip.box.shared"), 3);
+    let label =
+        "[...document.querySelectorAll('#evidence .ns')].find((ns) => ns.textContent === 'pid:[NS10]').title";
+    assert_eq!(browser.evaluate(label), "pid:[4026532203]");
+
+    browser.evaluate("document.querySelector('.stop[data-at=\"8\"]').click()");
+    assert_eq!(browser.text("#card h2"), "lay the cable");
+    assert_eq!(browser.count("#picture g.cable"), 1, "one cable joins two ports");
+    browser.evaluate(
+        "{ const s = document.getElementById('scrub'); s.value = 11; s.dispatchEvent(new Event('input')); }",
+    );
+    assert_eq!(seen(&mut browser)[1..2], ["drop capabilities"]);
+    assert_eq!(browser.count("#picture .cap.on"), 14);
+    browser.evaluate("location.hash = '#@12'");
+    browser.wait_for("document.querySelector('#card h2').textContent === 'hash the layer'");
+}
+
+#[test]
+fn a_hostile_name_does_not_run() {
+    let Some(mut browser) = opened("a_hostile_name_does_not_run", &hostile()) else { return };
+    browser.press("ArrowRight");
+    assert_eq!(browser.text("#card .count"), "step 1 of 0");
+    assert_eq!(
+        browser.count("#picture figure"),
+        8,
+        "every kind of figure stands a text that is not meant for it"
+    );
+    let size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight].join()";
+    assert_eq!(browser.evaluate(size), "1280,800", "long words do not widen the page, and its panes scroll");
+    browser.resize((390, 844));
+    let wide = "document.documentElement.scrollWidth > innerWidth";
+    assert_eq!(browser.evaluate(wide), false, "nor do they on a small screen");
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(browser.count("img, #app script, #print script"), 0);
+    assert_ne!(browser.evaluate("document.title"), "owned");
+}
+
+#[test]
+fn trees_of_several_directories_are_drawn_as_stacks() {
+    let mut trace = Trace::new("stacks", "", "toy", "");
+    let one =
+        sample::change("tree", "[LAB]", "[LAB]", &[], &[("lower1/a", "file 0"), ("a/upper/b", "file 0")]);
+    let two = sample::change("tree", "/b/lower", "/b/lower", &[], &[("c/d", "file 0")]);
+    let mount = r#"mount("overlay", "m", "overlay", 0, "lowerdir=/x/lower2:/x/lower1,upperdir=/x/upper")"#;
+    let three = sample::change(
+        "tree",
+        "/x",
+        "/x",
+        &[],
+        &[("lower1/", "dir"), ("lower2/", "dir"), ("merged/", "dir")],
+    );
+    trace.events =
+        vec![Event::Step(sample::step(Lane::Host, "mount", "", mount, "0", vec![one, two, three]))];
+    let Some(mut browser) = opened("trees_of_several_directories_are_drawn_as_stacks", &trace) else {
+        return;
+    };
+    browser.press("ArrowRight");
+    let drawn =
+        browser.evaluate("[...document.querySelectorAll('#picture svg')].map((s) => s.ariaLabel).join('; ')");
+    assert_eq!(drawn, "layers: lower1; layers: upper; layers: lower; layers: merged over lower2 over lower1");
+    assert_eq!(browser.text("#picture .stacks .file .name"), "a");
 }

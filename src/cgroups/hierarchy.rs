@@ -83,6 +83,13 @@ fn name(id: &str) -> String {
 }
 
 impl Hierarchy {
+    /// A machine as most are today: version 2, and root of it.
+    pub fn version_2() -> Hierarchy {
+        let place = Place { parent: "/sys/fs/cgroup".into(), refused: None };
+        let names = ["cpu", "memory", "pids"].map(String::from).to_vec();
+        Hierarchy { v1: Vec::new(), v2: Some(Unified { place, controllers: names.clone(), enabled: names }) }
+    }
+
     /// Where a box's cgroup for this controller can be made; or why not.
     pub fn usable(&self, controller: Controller) -> Result<&Path, CgroupError> {
         let place = self.place(controller).ok_or(CgroupError::Missing(controller))?;

@@ -38,7 +38,11 @@ pub fn errno_text(errno: Errno) -> String {
         (Errno::USERS, "EUSERS"),
         (Errno::MSGSIZE, "EMSGSIZE"),
         (Errno::OPNOTSUPP, "EOPNOTSUPP"),
+        (Errno::AFNOSUPPORT, "EAFNOSUPPORT"),
         (Errno::ADDRINUSE, "EADDRINUSE"),
+        (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
+        (Errno::NETDOWN, "ENETDOWN"),
+        (Errno::HOSTUNREACH, "EHOSTUNREACH"),
         (Errno::NETUNREACH, "ENETUNREACH"),
     ];
     let message = std::io::Error::from(errno).to_string();
@@ -88,6 +92,15 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         }
         (Op::Netlink(_), Errno::PERM) => {
             "changing a network needs CAP_NET_ADMIN over its namespace: run as root, or use --network none"
+        }
+        (Op::Netlink(_), Errno::NETUNREACH) => {
+            "a route's gateway must be a neighbour: give the link its address and switch it on first"
+        }
+        (Op::Nft(_), Errno::PERM) => {
+            "changing the packet filter needs CAP_NET_ADMIN over its namespace: run as root"
+        }
+        (Op::Nft(_), Errno::OPNOTSUPP | Errno::NOENT | Errno::PROTONOSUPPORT) => {
+            "this kernel lacks nf_tables or its NAT: as root, modprobe nft_chain_nat nft_masq"
         }
         (Op::Netlink(_), Errno::OPNOTSUPP) => "this kernel lacks that kind of link: load its module as root",
         (Op::Netlink(_), Errno::EXIST) => {

@@ -37,6 +37,7 @@ impl Prepared {
     pub fn new(op: &Op, box_pid: Option<i32>) -> Result<Prepared> {
         Ok(match op {
             Op::Netlink(request) => Prepared::Message(request.encode(box_pid)?),
+            Op::Nft(batch) => Prepared::Message(batch.encode()),
             Op::Exec(exec) => Prepared::Exec { argv: pointers(&exec.argv), env: pointers(&exec.env) },
             _ => Prepared::AsItIs,
         })
@@ -48,7 +49,7 @@ fn pointers(list: &[CText]) -> Vec<*const c_char> {
 }
 
 /// Descriptors that live from one operation to the next, and the processes an operation may speak of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Context {
     /// the socket to the other lane
     pub loan: Option<OwnedFd>,
@@ -62,7 +63,19 @@ pub struct Context {
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
     pub mnt: Option<OwnedFd>,
+    /// copies of mounts that wait for their place: open_tree(2)
+    pub trees: [Option<OwnedFd>; TREES],
 }
+
+impl Default for Context {
+    fn default() -> Context {
+        let trees = [const { None }; TREES];
+        Context { loan: None, box_pid: None, pidfd: None, ptmx: None, fs: None, mnt: None, trees }
+    }
+}
+
+/// How many copies of mounts can wait at a time; a fixed number, because the box does not allocate.
+pub const TREES: usize = 128;
 
 /// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
 pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {
@@ -83,7 +96,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Link { from, to } => fs::link(from.as_c_str(), to.as_c_str()).map(zero),
         Op::Rename { from, to } => fs::rename(from.as_c_str(), to.as_c_str()).map(zero),
         Op::Unlink { path } => fs::unlink(path.as_c_str()).map(zero),
-        Op::RemoveTree { path } => remove_tree(path).map(zero),
+        Op::RemoveTree { path } => super::remove::remove_at(CWD, path.as_c_str().to_bytes()).map(zero),
         Op::Mknod { path, mode, major, minor } => {
             let kind = rustix::fs::FileType::CharacterDevice;
             let device = fs::makedev(*major, *minor);
@@ -101,13 +114,17 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Chdir { path } => rustix::process::chdir(path.as_c_str()).map(zero),
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
-        Op::Mount { source, target, kind, flags, data } => mount(source, target, kind, *flags, data),
+        Op::Mount { source, target, kind, flags, data } => {
+            mount(&source.resolve(context.box_pid), target, kind, *flags, data)
+        }
         Op::Umount { target, flags } => {
             let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
             rustix::mount::unmount(target.as_c_str(), flags).map(zero)
         }
         Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => build_mount(op, context),
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => build_mount(op, context),
+        Op::OpenTree { .. } | Op::MountSetattrReadOnly { .. } | Op::PlaceTree { .. } => tree(op, context),
+        Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
         _ => call_process(op, prepared, context),
     }
 }
@@ -146,6 +163,8 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
         }
         Op::Setsid => rustix::process::setsid().map(|_| 0),
+        Op::UnblockSignals => super::signals::unblock_all().map(zero),
+        Op::DefaultSignal { signal } => super::signals::default(*signal).map(zero),
         Op::Umask { mask } => Ok(rustix::process::umask(Mode::from_raw_mode(*mask)).bits().into()),
         Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => identity(op),
         Op::DropBounding { keep } => drop_bounding(*keep),
@@ -154,7 +173,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
         Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
-        Op::Netlink(_) => match prepared {
+        Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => send(message),
             _ => Err(Errno::INVAL),
         },
@@ -207,14 +226,6 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
     }
 }
 
-/// Removes a tree by descriptors, so that no link swapped in on the way leads elsewhere.
-fn remove_tree(path: &CText) -> Result<()> {
-    match std::fs::remove_dir_all(path.as_path()) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
-    }
-}
-
 fn mount(source: &CText, target: &CText, kind: &CText, flags: u64, data: &CText) -> Result<i64> {
     let or_null = |text: &CText| match text.as_c_str().is_empty() {
         true => std::ptr::null(),
@@ -258,6 +269,47 @@ fn build_mount(op: &Op, context: &mut Context) -> Result<i64> {
             let mnt = context.mnt.take().ok_or(Errno::BADF)?;
             let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             m::move_mount(mnt.as_fd(), c"", CWD, target.as_c_str(), how)?;
+        }
+        _ => return Err(Errno::NOSYS),
+    }
+    Ok(0)
+}
+
+/// A copy of a mount is taken by name on the host's side of the pivot and placed by name on the container's: so
+/// neither name can be led to the other side.
+fn tree(op: &Op, context: &mut Context) -> Result<i64> {
+    use rustix::mount as m;
+    match op {
+        Op::OpenTree { source, slot } => {
+            let how = m::OpenTreeFlags::OPEN_TREE_CLONE
+                | m::OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | m::OpenTreeFlags::AT_RECURSIVE;
+            let tree = m::open_tree(CWD, source.as_c_str(), how)?;
+            *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
+        }
+        Op::MountSetattrReadOnly { slot } => {
+            let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
+            // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
+            let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
+            attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
+            let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+            let size = size_of::<libc::mount_attr>();
+            // SAFETY: the descriptor is open, the path an empty string, the attributes of the size given.
+            check(unsafe {
+                libc::syscall(
+                    libc::SYS_mount_setattr,
+                    tree.as_raw_fd(),
+                    c"".as_ptr(),
+                    flags,
+                    &raw const attributes,
+                    size,
+                )
+            })?;
+        }
+        Op::PlaceTree { slot, target } => {
+            let tree = context.trees.get_mut(*slot).and_then(Option::take).ok_or(Errno::BADF)?;
+            let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | m::MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+            m::move_mount(tree.as_fd(), c"", CWD, target.as_c_str(), how)?;
         }
         _ => return Err(Errno::NOSYS),
     }
@@ -352,8 +404,8 @@ pub fn link_index(name: &CText) -> Result<u32> {
 
 /// Sends one message and waits for the kernel's answer.
 fn send(message: &Message) -> Result<i64> {
-    let socket = open_netlink(libc::NETLINK_ROUTE)?;
-    let mut bytes = [0u8; 1024];
+    let socket = open_netlink(message.protocol)?;
+    let mut bytes = [0u8; 2048];
     let length = message.bytes.len();
     bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
     if let Some(link) = &message.link {
@@ -374,6 +426,7 @@ fn send(message: &Message) -> Result<i64> {
     rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
     let mut answer = [0u8; 1024];
     let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
+    // of a batch, the first answer decides: the kernel answers in order, and a batch is taken whole or not at all
     // nlmsgerr: a header of 16 bytes, then the negated errno; 0 is the acknowledgement
     let error = answer.get(16..20).filter(|_| count >= 20).ok_or(Errno::PROTO)?;
     match i32::from_ne_bytes([error[0], error[1], error[2], error[3]]) {

@@ -13,7 +13,8 @@ use std::net::Ipv4Addr;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -27,13 +28,67 @@ use super::CText;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the fields are those of ip-link(8), ip-address(8) and ip-route(8)
 pub enum Request {
-    AddBridge { name: String },
-    AddVeth { name: String, peer: String, peer_in: Netns },
-    SetMaster { link: String, bridge: String },
-    SetUp { link: String },
-    AddAddress { link: String, address: Ipv4Addr, prefix: u8 },
-    AddDefaultRoute { gateway: Ipv4Addr },
-    DeleteLink { name: String },
+    AddBridge {
+        name: String,
+        mac: Mac,
+    },
+    AddVeth {
+        name: String,
+        peer: Box<Peer>,
+    },
+    SetMaster {
+        link: String,
+        bridge: String,
+    },
+    SetUp {
+        link: String,
+    },
+    /// the kernel makes this link no IPv6 address by itself
+    NoIpv6Address {
+        link: String,
+    },
+    AddAddress {
+        link: String,
+        address: Ipv4Addr,
+        prefix: u8,
+    },
+    AddDefaultRoute {
+        gateway: Ipv4Addr,
+    },
+    DeleteLink {
+        name: String,
+    },
+}
+
+/// The address of a link on its wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// The one that stands for an IPv4 address, as Docker long made them: 02:42, then the address. The bit of 02
+    /// says "given locally, not by a manufacturer".
+    pub fn of(address: Ipv4Addr) -> Mac {
+        let [a, b, c, d] = address.octets();
+        Mac([0x02, 0x42, a, b, c, d])
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// The far end of a veth pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// its name, where it is born
+    pub name: String,
+    /// where that is
+    pub netns: Netns,
+    /// its address on the wire; `None`: the kernel's choice, a random one
+    pub mac: Option<Mac>,
 }
 
 /// Where the far end of a veth pair is born.
@@ -51,10 +106,13 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("sendto(netlink, ")?;
         match self {
-            Request::AddBridge { name } => write!(f, "RTM_NEWLINK {name} kind=bridge")?,
-            Request::AddVeth { name, peer, peer_in } => {
-                write!(f, "RTM_NEWLINK {name} kind=veth peer={peer}")?;
-                match peer_in {
+            Request::AddBridge { name, mac } => write!(f, "RTM_NEWLINK {name} kind=bridge address={mac}")?,
+            Request::AddVeth { name, peer } => {
+                write!(f, "RTM_NEWLINK {name} kind=veth peer={}", peer.name)?;
+                if let Some(mac) = peer.mac {
+                    write!(f, " peer address={mac}")?;
+                }
+                match &peer.netns {
                     Netns::Own => {}
                     Netns::Box => f.write_str(" peer netns=[BOX]")?,
                     Netns::Path(path) => write!(f, " peer netns={path}")?,
@@ -62,6 +120,7 @@ impl fmt::Display for Request {
             }
             Request::SetMaster { link, bridge } => write!(f, "RTM_SETLINK {link} master={bridge}")?,
             Request::SetUp { link } => write!(f, "RTM_SETLINK {link} IFF_UP")?,
+            Request::NoIpv6Address { link } => write!(f, "RTM_SETLINK {link} addrgenmode=none")?,
             Request::AddAddress { link, address, prefix } => {
                 write!(f, "RTM_NEWADDR {address}/{prefix} dev={link}")?
             }
@@ -75,6 +134,8 @@ impl fmt::Display for Request {
 /// A request as bytes. Some numbers are known only when it is sent, in the namespace where it is sent.
 #[derive(Debug, Default)]
 pub struct Message {
+    /// the netlink family's number: `NETLINK_ROUTE` is 0
+    pub protocol: i32,
     /// the whole message, header included
     pub bytes: Vec<u8>,
     /// the link whose index belongs at byte 20, where ifinfomsg and ifaddrmsg keep it
@@ -102,17 +163,19 @@ impl Request {
         let mut link = LinkMessage::default();
         let mut message = Message::default();
         let (payload, flags) = match self {
-            Request::AddBridge { name } => {
+            Request::AddBridge { name, mac } => {
                 link.attributes = vec![
                     LinkAttribute::IfName(name.clone()),
+                    LinkAttribute::Address(mac.0.to_vec()),
                     LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
                 ];
                 (RouteNetlinkMessage::NewLink(link), create)
             }
-            Request::AddVeth { name, peer, peer_in } => {
+            Request::AddVeth { name, peer } => {
                 let mut far = LinkMessage::default();
-                far.attributes.push(LinkAttribute::IfName(peer.clone()));
-                match peer_in {
+                far.attributes.push(LinkAttribute::IfName(peer.name.clone()));
+                far.attributes.extend(peer.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
+                match &peer.netns {
                     Netns::Own => {}
                     Netns::Box => {
                         let pid = box_pid.ok_or(rustix::io::Errno::SRCH)?;
@@ -141,6 +204,12 @@ impl Request {
             Request::SetUp { link: name } => {
                 link.header.flags = LinkFlags::Up;
                 link.header.change_mask = LinkFlags::Up;
+                message.link = Some(name.into());
+                (RouteNetlinkMessage::SetLink(link), 0)
+            }
+            Request::NoIpv6Address { link: name } => {
+                let quiet = vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)];
+                link.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(quiet)]));
                 message.link = Some(name.into());
                 (RouteNetlinkMessage::SetLink(link), 0)
             }

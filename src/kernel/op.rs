@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ctext::{CText, quote};
 use super::flags::{self, decode};
 use super::netlink::Request;
+use super::nft::Batch;
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,10 @@ pub enum Op {
         path: CText,
         mode: u32,
         data: Vec<u8>,
+    },
+    /// open(O_CREAT), close: the file exists, whatever it holds
+    Touch {
+        path: CText,
     },
     /// open(O_WRONLY), write, close: how files of /proc, /sys and cgroups are written
     Write {
@@ -120,6 +125,20 @@ pub enum Op {
     MoveMount {
         target: CText,
     },
+    /// a detached copy of a mount, kept by number until it is moved
+    OpenTree {
+        source: CText,
+        slot: usize,
+    },
+    /// the copy becomes read-only, with everything below it
+    MountSetattrReadOnly {
+        slot: usize,
+    },
+    /// the copy takes its place
+    PlaceTree {
+        slot: usize,
+        target: CText,
+    },
 
     // namespaces
     Clone {
@@ -160,6 +179,10 @@ pub enum Op {
     Umask {
         mask: u32,
     },
+    UnblockSignals,
+    DefaultSignal {
+        signal: i32,
+    },
 
     // identity and privilege
     Setgroups {
@@ -194,6 +217,8 @@ pub enum Op {
 
     // network
     Netlink(Request),
+    /// nftables, taken whole or not at all
+    Nft(Box<Batch>),
 }
 
 /// A program to execute.
@@ -291,6 +316,7 @@ impl fmt::Display for Op {
             Mkdir { path, mode } => write!(f, "mkdir({path}, {mode:04o})"),
             Rmdir { path } => write!(f, "rmdir({path})"),
             Create { path, data, .. } | Append { path, data } => write!(f, "write({path}, {})", Quoted(data)),
+            Touch { path } => write!(f, "openat(AT_FDCWD, {path}, O_WRONLY|O_CREAT, 0644)"),
             Write { path, data } => write!(f, "write({path}, {data})"),
             Copy { from, to } => write!(f, "copy_file_range({from}, {to})"),
             Symlink { target, path } => write!(f, "symlink({target}, {path})"),
@@ -323,6 +349,15 @@ impl fmt::Display for Op {
             MoveMount { target } => {
                 write!(f, "move_mount(mnt, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
             }
+            OpenTree { source, .. } => {
+                write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
+            }
+            MountSetattrReadOnly { .. } => f.write_str(
+                "mount_setattr(tree, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY})",
+            ),
+            PlaceTree { target, .. } => {
+                write!(f, "move_mount(tree, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
+            }
             other => other.fmt_process(f),
         }
     }
@@ -352,6 +387,8 @@ impl Op {
             Nanosleep { milliseconds } => write!(f, "clock_nanosleep(CLOCK_REALTIME, {milliseconds} ms)"),
             Setsid => f.write_str("setsid()"),
             Umask { mask } => write!(f, "umask({mask:03o})"),
+            UnblockSignals => f.write_str("rt_sigprocmask(SIG_SETMASK, [])"),
+            DefaultSignal { signal } => write!(f, "rt_sigaction({}, SIG_DFL)", signal_name(*signal)),
             Setgroups { gids } => write!(f, "setgroups({}, {gids:?})", gids.len()),
             Setresgid { gid } => write!(f, "setresgid({gid}, {gid}, {gid})"),
             Setresuid { uid } => write!(f, "setresuid({uid}, {uid}, {uid})"),
@@ -369,6 +406,7 @@ impl Op {
             SendPty => f.write_str("sendmsg(host, SCM_RIGHTS [ptmx])"),
             AttachPty => f.write_str("ioctl(0, TIOCSCTTY, 0)"),
             Netlink(request) => write!(f, "{request}"),
+            Nft(batch) => write!(f, "{batch}"),
             files => unreachable!("printed by Display: {files:?}"),
         }
     }

@@ -9,6 +9,14 @@ use crate::cgroups::{self, Controller, Hierarchy, Limits};
 use crate::launch::perform_undo;
 
 impl Stage {
+    /// This machine's cgroup hierarchies. A dry run agrees on every machine: there it is version 2, all of it ours.
+    pub fn cgroups(&self) -> Result<Hierarchy, LabError> {
+        if self.dry {
+            return Ok(Hierarchy::version_2());
+        }
+        cgroups::detect(Path::new("/")).map_err(|error| LabError::Work(error.into()))
+    }
+
     /// Waits until no other lab uses this cgroup id, and keeps it until the file is dropped. What a lab has left
     /// by being killed is removed: nobody else can be using it.
     pub fn take_turns(&self, hierarchy: &Hierarchy, id: &str) -> Result<Option<File>, LabError> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::kernel::op::Exec;
 
+mod ping;
+
 /// This very program, run as one of the workloads below.
 pub fn exec(arguments: &[&str]) -> Exec {
     let argv = ["work", "work"].iter().chain(arguments).map(|argument| (*argument).into());
@@ -24,6 +26,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         ["alloc", mebibytes] => alloc(mebibytes.parse().unwrap_or(0)),
         ["spin", milliseconds] => spin(Duration::from_millis(milliseconds.parse().unwrap_or(0))),
         ["count", file] => count(file),
+        ["ping", address] => ping::ping(address),
         _ => {
             eprintln!("unknown work: {}", arguments.join(" "));
             ExitCode::from(125)

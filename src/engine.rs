@@ -1,0 +1,28 @@
+//! Engine: what stands behind `stepbox run`, `pull`, `images`, without a daemon.
+//!
+//! ```text
+//!   "busybox:1.37" ─ reference ─> docker.io/library/busybox:1.37
+//!                                     │ store          images: import, …
+//!   index.json ─> manifest ─> config  │                base:   an image from this machine, without network
+//!                    └─> layers ──────┴─> Image { config, layer directories, top-most last }
+//! ```
+//!
+//! All state is files: an OCI image layout that other tools read, and beside it the layers unpacked once. Commands
+//! share it under a lock that is held for moments; whoever dies leaves nothing but a directory under `tmp`.
+//!
+//! See the OCI image specification. Labs 13-union-image to 19-compose, tutorials/architecture.md.
+
+pub mod address_files;
+pub mod base;
+pub mod config;
+pub mod containers;
+pub mod foreground;
+pub mod images;
+pub mod machine;
+pub mod names;
+pub mod network;
+pub mod reference;
+pub mod run;
+pub mod state;
+pub mod store;
+pub mod users;

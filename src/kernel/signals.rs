@@ -1,0 +1,73 @@
+//! Signals: the host takes them from a descriptor and passes them on; the box begins with none blocked.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use super::linux::check;
+
+type Result<T> = rustix::io::Result<T>;
+
+/// rt_sigprocmask(2) takes the kernel's set: 64 bits.
+const SET: usize = 8;
+
+/// Every signal that can be blocked, waiting in a descriptor from now on.
+#[derive(Debug)]
+pub struct Signals {
+    file: OwnedFd,
+}
+
+impl Signals {
+    /// Blocks all signals of this thread, which is the only one, and opens their descriptor.
+    pub fn block_all() -> Result<Signals> {
+        // faults of our own must still end us: a blocked SIGSEGV would loop or be lost
+        let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS];
+        let faults = faults.iter().fold(0u64, |set, signal| set | 1 << (signal - 1));
+        let set = !faults;
+        mask(&set)?;
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        // SAFETY: -1 asks for a new descriptor; the set outlives the call.
+        let fd = check(unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const set, SET, flags) })?;
+        // SAFETY: just opened, owned by nobody else.
+        Ok(Signals { file: unsafe { OwnedFd::from_raw_fd(fd as RawFd) } })
+    }
+
+    /// The next signal that waits, if one does.
+    pub fn next(&self) -> Option<i32> {
+        // SAFETY: signalfd_siginfo is plain data, for which zero is a value.
+        let mut info: libc::signalfd_siginfo = unsafe { MaybeUninit::zeroed().assume_init() };
+        let size = size_of_val(&info);
+        // SAFETY: the buffer is writable and of the size given.
+        let count =
+            check(unsafe { libc::syscall(libc::SYS_read, self.file.as_raw_fd(), &raw mut info, size) });
+        (count == Ok(size as i64)).then(|| info.ssi_signo.cast_signed())
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn mask(set: &u64) -> Result<()> {
+    let none = std::ptr::null_mut::<u64>();
+    // SAFETY: the set outlives the call and has the kernel's size.
+    check(unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, std::ptr::from_ref(set), none, SET)
+    })
+    .map(|_| ())
+}
+
+/// No signal is blocked any more.
+pub fn unblock_all() -> Result<()> {
+    mask(&0)
+}
+
+/// A signal does again what it does by default. Rust programs ignore SIGPIPE, and exec keeps that.
+pub fn default(signal: i32) -> Result<()> {
+    // the kernel's own struct sigaction: handler, flags, restorer, mask
+    let action = [libc::SIG_DFL as u64, 0, 0, 0];
+    let none = std::ptr::null_mut::<u64>();
+    // SAFETY: a sigaction of the kernel's layout that outlives the call; SIG_DFL runs no code of ours.
+    check(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), none, SET) }).map(|_| ())
+}

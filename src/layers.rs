@@ -1,0 +1,49 @@
+//! Layers: a tar archive becomes a directory, a directory becomes a tar archive, and hashes name both.
+//!
+//! ```text
+//!   layer.tar.gz ──sha256──> digest    names the blob in a registry
+//!        │ gunzip
+//!   layer.tar ─────sha256──> diff id   names the content, however it was compressed
+//!        │ apply                 └───> chain id = sha256(chain id below + " " + diff id): this layer on those below
+//!        v
+//!   directory   .wh.NAME      -> NAME, a character device 0:0: "NAME is gone"
+//!        │      .wh..wh..opq  -> xattr overlay.opaque=y on its directory: "nothing below shows through"
+//!        │ diff
+//!        v
+//!   layer.tar   the same bytes again, for an archive that diff wrote
+//! ```
+//!
+//! Both directions make one pass; a byte is read once, hashed and passed on. An archive is written by strangers: no
+//! name, link or type in it can lead outside the directory ([`apply`]), and what is refused is refused by name.
+//!
+//! See the OCI image specification (layer.md, config.md), tar(5), openat2(2) and the kernel's overlayfs.rst.
+//! Labs 13-union-image and 14-commit, tutorials/13-union-image.md and 14-commit.md.
+
+mod apply;
+mod archive;
+mod attributes;
+mod diff;
+mod digest;
+mod entry;
+mod error;
+mod header;
+mod numbers;
+mod ownership;
+mod pack;
+mod pax;
+mod sparse;
+mod stream;
+mod tape;
+mod tree;
+mod whiteout;
+
+pub use crate::kernel::remove::remove;
+pub use apply::{Applied, apply, apply_within};
+pub use diff::{DiffOptions, Written, diff};
+pub use digest::{Digest, DigestError, chain_id, chain_ids};
+pub use entry::{Entry, Kind, Stamp, printable};
+pub use error::{LayerError, Limits, Refusal};
+pub use ownership::Ownership;
+pub use pack::{Compression, Pack, Packed};
+pub use tape::Tape;
+pub use whiteout::{OPAQUE_MARKER, PREFIX, Whiteout};

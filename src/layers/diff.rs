@@ -1,0 +1,314 @@
+//! A directory becomes a layer: what a container changed, as an archive.
+//!
+//! ```text
+//!   upper/                                      layer.tar, sorted, whiteouts first in each directory
+//!     etc/        xattr overlay.opaque=y   ->   etc/  etc/.wh..wh..opq
+//!     etc/motd    character device 0:0     ->   etc/.wh.motd
+//!     bin/a, b    one inode                ->   bin/a with data, bin/b a hard link to it
+//! ```
+//!
+//! The same directory gives the same bytes: order, owners, times and attributes come from the directory alone.
+//! A merged tree has no whiteouts, so the same function exports a container.
+//!
+//! See the OCI image specification, layer.md (Creating), and the kernel's overlayfs.rst. Lab 14-commit,
+//! tutorials/14-commit.md.
+
+use super::attributes::{Attributes, Source};
+use super::entry::{Entry, Kind, Stamp, printable};
+use super::error::{LayerError, Limits, Refusal};
+use super::{Compression, Digest, OPAQUE_MARKER, PREFIX, Pack, Tape};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// How a layer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiffOptions {
+    /// of the blob; the diff id does not depend on it
+    pub compression: Compression,
+    /// no time stamp is later than this, in seconds since 1970 (`SOURCE_DATE_EPOCH`)
+    pub epoch: Option<i64>,
+    /// everything belongs to this owner and group; none writes the owners on disk
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Default for DiffOptions {
+    fn default() -> DiffOptions {
+        DiffOptions { compression: Compression::None, epoch: None, owner: None }
+    }
+}
+
+/// What writing a layer amounted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// of the tar
+    pub diff_id: Digest,
+    /// of the blob
+    pub digest: Digest,
+    /// bytes of the blob
+    pub size: u64,
+    /// bytes of the tar
+    pub unpacked: u64,
+    /// entries, whiteouts included
+    pub entries: u64,
+    /// whiteouts and opaque markers
+    pub whiteouts: u64,
+    /// sockets, which no layer can hold
+    pub skipped_sockets: u64,
+}
+
+/// Writes an overlay's upper directory (or any tree) as a layer archive. The directory itself is not an entry.
+///
+/// # Errors
+/// [`LayerError`], with the file it was about; among them a file that changed while it was read, and a tree that
+/// overlayfs keeps in a form that no layer expresses (`redirect_dir`, `metacopy`).
+pub fn diff(upper: &Path, out: impl Write, options: DiffOptions) -> Result<Written, LayerError> {
+    let top = rustix::fs::openat(CWD, upper, DIRECTORY, Mode::empty())
+        .map_err(|errno| read(upper.as_os_str().as_encoded_bytes(), "openat", errno))?;
+    let pack = Pack::new(BufWriter::with_capacity(128 * 1024, out), options.compression);
+    let mut walk = Walk {
+        tape: Tape::new(pack),
+        options,
+        links: HashMap::new(),
+        counts: Counts::default(),
+        last: vec![],
+    };
+    walk.tree(top)?;
+    let Walk { tape, counts, last, .. } = walk;
+    let packed =
+        tape.finish().and_then(Pack::finish).and_then(|(packed, mut out)| out.flush().map(|()| packed));
+    let packed = packed.map_err(|source| LayerError::Write { entry: printable(&last), source })?;
+    Ok(Written {
+        diff_id: packed.diff_id,
+        digest: packed.digest,
+        size: packed.size,
+        unpacked: packed.unpacked,
+        entries: counts.entries,
+        whiteouts: counts.whiteouts,
+        skipped_sockets: counts.sockets,
+    })
+}
+
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// One name in a directory. The derived order puts whiteouts first, as the specification advises.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Item {
+    stays: bool,
+    name: Vec<u8>,
+}
+
+/// An open directory and what of it is still to be written.
+struct Level {
+    directory: OwnedFd,
+    prefix: Vec<u8>,
+    items: std::vec::IntoIter<(Item, Stat)>,
+}
+
+impl Level {
+    fn open(directory: OwnedFd, prefix: Vec<u8>) -> Result<Level, LayerError> {
+        let depth = prefix.iter().filter(|byte| **byte == b'/').count();
+        let limits = Limits::default();
+        if depth > limits.depth || prefix.len() > limits.path {
+            let what = format!("a depth of {depth} directories and {} bytes", prefix.len());
+            return Err(LayerError::Limit { entry: printable(&prefix), what, limit: limits.depth as u64 });
+        }
+        let items = list(&directory, &prefix)?.into_iter();
+        Ok(Level { directory, prefix, items })
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    entries: u64,
+    whiteouts: u64,
+    sockets: u64,
+}
+
+struct Walk<W: Write> {
+    tape: Tape<Pack<BufWriter<W>>>,
+    options: DiffOptions,
+    /// the first name of each inode that has several
+    links: HashMap<(u64, u64), Vec<u8>>,
+    counts: Counts,
+    last: Vec<u8>,
+}
+
+impl<W: Write> Walk<W> {
+    /// Walks the tree; its own stack, because a thread's may be smaller than the tree is deep.
+    fn tree(&mut self, top: OwnedFd) -> Result<(), LayerError> {
+        let mut levels = vec![Level::open(top, Vec::new())?];
+        while let Some(level) = levels.last_mut() {
+            let Some((item, stat)) = level.items.next() else {
+                levels.pop();
+                continue;
+            };
+            let path = [level.prefix.as_slice(), &item.name].concat();
+            if !item.stays {
+                let name = [level.prefix.as_slice(), PREFIX.as_bytes(), &item.name].concat();
+                self.whiteout(name)?;
+            } else if item.name.starts_with(PREFIX.as_bytes()) {
+                let why = Refusal::Inexpressible("its name would be read as a whiteout");
+                return Err(LayerError::Refused { entry: printable(&path), why });
+            } else {
+                let inner = self.item(&level.directory, &item.name, path, &stat)?;
+                levels.extend(inner);
+            }
+        }
+        Ok(())
+    }
+
+    fn whiteout(&mut self, name: Vec<u8>) -> Result<(), LayerError> {
+        self.counts.whiteouts += 1;
+        let mut entry = Entry::new(name, Kind::File, 0);
+        (entry.uid, entry.gid) = self.options.owner.unwrap_or((0, 0));
+        self.append(&entry, io::empty())
+    }
+
+    /// Writes one entry; a directory comes back, to be entered.
+    fn item(
+        &mut self,
+        parent: &OwnedFd,
+        name: &[u8],
+        path: Vec<u8>,
+        stat: &Stat,
+    ) -> Result<Option<Level>, LayerError> {
+        let Some(kind) = kind(stat) else {
+            self.counts.sockets += 1;
+            return Ok(None);
+        };
+        let mut entry = self.described(path, kind, stat);
+        if kind == Kind::Directory {
+            return self.inner(parent, name, entry).map(Some);
+        }
+        if stat.st_nlink > 1 {
+            let inode = (stat.st_dev, stat.st_ino);
+            if let Some(first) = self.links.get(&inode) {
+                (entry.kind, entry.link, entry.size) = (Kind::HardLink, first.clone(), 0);
+                return self.append(&entry, io::empty()).map(|()| None);
+            }
+            self.links.insert(inode, entry.name.clone());
+        }
+        if kind == Kind::File {
+            return self.file(parent, name, entry).map(|()| None);
+        }
+        if kind == Kind::Symlink {
+            let target = rustix::fs::readlinkat(parent, name, Vec::new());
+            entry.link = target.map_err(|errno| read(&entry.name, "readlinkat", errno))?.into_bytes();
+        }
+        entry.xattrs = attributes(&Source::name(parent.as_fd(), name), &entry.name)?.kept;
+        self.append(&entry, io::empty()).map(|()| None)
+    }
+
+    fn inner(&mut self, parent: &OwnedFd, name: &[u8], mut entry: Entry) -> Result<Level, LayerError> {
+        let opened = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());
+        let directory = opened.map_err(|errno| read(&entry.name, "openat", errno))?;
+        let Attributes { kept, opaque, .. } = attributes(&Source::Open(directory.as_fd()), &entry.name)?;
+        entry.xattrs = kept;
+        entry.name.push(b'/');
+        self.append(&entry, io::empty())?;
+        if opaque {
+            self.whiteout([&entry.name, OPAQUE_MARKER.as_bytes()].concat())?;
+        }
+        Level::open(directory, entry.name)
+    }
+
+    fn file(&mut self, parent: &OwnedFd, name: &[u8], mut entry: Entry) -> Result<(), LayerError> {
+        // without blocking, should the file have become a pipe since it was looked at
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(parent, name, flags, Mode::empty());
+        let file = opened.map_err(|errno| read(&entry.name, "openat", errno))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| read(&entry.name, "fstat", errno))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            let why = Refusal::Inexpressible("it changed its type while it was read");
+            return Err(LayerError::Refused { entry: printable(&entry.name), why });
+        }
+        entry.size = stat.st_size as u64;
+        entry.xattrs = attributes(&Source::Open(file.as_fd()), &entry.name)?.kept;
+        self.append(&entry, File::from(file))
+    }
+
+    fn described(&self, path: Vec<u8>, kind: Kind, stat: &Stat) -> Entry {
+        let mut entry = Entry::new(path, kind, stat.st_mode & 0o7777);
+        (entry.uid, entry.gid) = self.options.owner.unwrap_or((stat.st_uid, stat.st_gid));
+        entry.mtime = Stamp { seconds: stat.st_mtime, nanos: stat.st_mtime_nsec as u32 };
+        if let Some(epoch) = self.options.epoch {
+            entry.mtime = entry.mtime.min(Stamp { seconds: epoch, nanos: 0 });
+        }
+        if matches!(kind, Kind::Character | Kind::Block) {
+            entry.device = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+        }
+        entry
+    }
+
+    fn append(&mut self, entry: &Entry, data: impl io::Read) -> Result<(), LayerError> {
+        self.counts.entries += 1;
+        self.last.clone_from(&entry.name);
+        self.tape
+            .append(entry, data)
+            .map_err(|source| LayerError::Write { entry: printable(&entry.name), source })
+    }
+}
+
+/// The names in a directory, in the order in which they are written.
+fn list(directory: &OwnedFd, prefix: &[u8]) -> Result<Vec<(Item, Stat)>, LayerError> {
+    let fail = |call| move |errno| read(prefix, call, errno);
+    let mut items = Vec::new();
+    for found in Dir::read_from(directory).map_err(fail("openat"))? {
+        let found = found.map_err(fail("getdents64"))?;
+        let name = found.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        let path = || [prefix, name].concat();
+        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| read(&path(), "newfstatat", errno))?;
+        let stays = !is_whiteout(directory, name, &stat, &path())?;
+        items.push((Item { stays, name: name.to_vec() }, stat));
+    }
+    items.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(items)
+}
+
+/// A character device 0:0, or its other form for where devices cannot be made: an empty file with an attribute.
+fn is_whiteout(directory: &OwnedFd, name: &[u8], stat: &Stat, path: &[u8]) -> Result<bool, LayerError> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::CharacterDevice => Ok(stat.st_rdev == 0),
+        FileType::RegularFile if stat.st_size == 0 => {
+            Ok(attributes(&Source::name(directory.as_fd(), name), path)?.whiteout)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn kind(stat: &Stat) -> Option<Kind> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Some(Kind::File),
+        FileType::Directory => Some(Kind::Directory),
+        FileType::Symlink => Some(Kind::Symlink),
+        FileType::Fifo => Some(Kind::Fifo),
+        FileType::CharacterDevice => Some(Kind::Character),
+        FileType::BlockDevice => Some(Kind::Block),
+        _ => None,
+    }
+}
+
+fn attributes(source: &Source<'_>, path: &[u8]) -> Result<Attributes, LayerError> {
+    let found = Attributes::read(source).map_err(|errno| read(path, "listxattr", errno))?;
+    match found.unwritable {
+        Some(reason) => {
+            Err(LayerError::Refused { entry: printable(path), why: Refusal::Inexpressible(reason) })
+        }
+        None => Ok(found),
+    }
+}
+
+fn read(path: &[u8], call: &'static str, errno: Errno) -> LayerError {
+    let path = if path.is_empty() { "the top directory".to_owned() } else { printable(path) };
+    LayerError::Read { path, call, source: errno.into() }
+}

@@ -1,0 +1,83 @@
+//! Privilege: what root of a container may not do.
+//!
+//! ```text
+//!   root of the machine   41 capabilities
+//!   root of a box         14 of them, and no way back: the bounding set is cut
+//!   a user of a box       none
+//! ```
+//!
+//! The order matters: groups before ids, because an unprivileged process may not change groups; the bounding set
+//! first of all, because cutting it needs CAP_SETPCAP. See capabilities(7).
+
+use crate::kernel::{Op, flags};
+use crate::step::Step;
+
+/// Docker's default set.
+pub const DEFAULT: [&str; 14] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "MKNOD",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
+];
+
+/// Who the program runs as, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privilege {
+    /// user id inside the box
+    pub uid: u32,
+    /// group id inside the box
+    pub gid: u32,
+    /// supplementary groups; `None` where the kernel does not let us set any (a user namespace without setgroups)
+    pub groups: Option<Vec<u32>>,
+    /// the capabilities that may ever be held, as bits
+    pub keep: u64,
+    /// no program gains privilege by being executed
+    pub no_new_privs: bool,
+}
+
+/// Docker's default set, as bits.
+pub fn default_set() -> u64 {
+    DEFAULT.iter().filter_map(|name| flags::capability(name)).fold(0, |set, bit| set | 1 << bit)
+}
+
+/// The steps that leave the box with what it may have, and nothing more.
+pub fn drop(privilege: &Privilege) -> Vec<Step> {
+    let Privilege { uid, gid, groups, keep, no_new_privs } = privilege;
+    let (uid, gid, keep) = (*uid, *gid, *keep);
+    let mut steps = vec![
+        Step::new("cut the bounding set", Op::DropBounding { keep })
+            .why("what is dropped here can never be had again, not even by a set-uid program"),
+    ];
+    if let Some(gids) = groups {
+        let op = Op::Setgroups { gids: gids.clone() };
+        steps.push(Step::new("set the groups", op).why("the host's groups would open the host's files"));
+    }
+    steps.push(
+        Step::new("take the group id", Op::Setresgid { gid }).why("groups first: a user may not change them"),
+    );
+    steps.push(
+        Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
+    );
+    let held = if uid == 0 { keep } else { 0 };
+    steps.push(
+        Step::new("set the capabilities", Op::Capset { keep: held })
+            .why("root keeps Docker's fourteen, anybody else none"),
+    );
+    if *no_new_privs {
+        steps.push(
+            Step::new("gain nothing by exec", Op::NoNewPrivs)
+                .why("set-uid bits and file capabilities are ignored from here on"),
+        );
+    }
+    steps
+}

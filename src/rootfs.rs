@@ -1,0 +1,252 @@
+//! Root file system: what a container finds below `/` besides its image.
+//!
+//! ```text
+//!   host's names                      container's names
+//!   open_tree(volume)  ─── slot ───>  move_mount onto /data
+//!                          pivot
+//!                                     /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup
+//! ```
+//!
+//! Sources are opened before the pivot, targets are looked up after it, so that no link in an image or a volume can
+//! lead a mount, a mkdir or a mask out of the container (CVE-2018-15664, CVE-2021-30465, CVE-2025-31133). The old
+//! root stays below the new one, out of reach of every path, until the mounts are done: a user namespace may mount
+//! proc only while it still has one that is fully visible.
+
+use std::path::{Path, PathBuf};
+
+use crate::kernel::{Errno, Op};
+use crate::overlay::Overlay;
+use crate::probe::{Probe, Who};
+use crate::step::Step;
+
+mod devices;
+
+/// Files of /proc and /sys that show or change what belongs to the whole machine: covered.
+const MASKED_FILES: [&str; 8] = [
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+];
+/// Directories of the same kind.
+const MASKED_DIRECTORIES: [&str; 4] = ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware"];
+/// Directories that may be read but not written.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// What a container's root file system is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rootfs {
+    /// the image's layers and the writable one
+    pub overlay: Overlay,
+    /// directories and files of the host
+    pub binds: Vec<Bind>,
+    /// how device nodes come to be
+    pub devices: Devices,
+    /// the cgroup tree to show
+    pub cgroups: CgroupTree,
+    /// sysfs belongs to a network namespace: with the host's, in a user namespace, it can only be bound
+    pub bind_sysfs: bool,
+    /// a terminal is wanted
+    pub terminal: bool,
+    /// directories to make where they are missing, as the working directory
+    pub directories: Vec<PathBuf>,
+}
+
+/// A directory or file of the host, seen inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// its name on the host
+    pub source: PathBuf,
+    /// its name in the container
+    pub target: PathBuf,
+    /// it may not be written
+    pub read_only: bool,
+    /// it is a directory
+    pub directory: bool,
+}
+
+/// How device nodes come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Devices {
+    /// by mknod(2): needs root of the initial user namespace
+    Make,
+    /// by binding the host's
+    Bind,
+}
+
+/// Which cgroup tree the container sees at /sys/fs/cgroup, read-only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CgroupTree {
+    /// none
+    None,
+    /// cgroup2
+    V2,
+    /// these v1 hierarchies, each by its directory's name and its mount options
+    V1(Vec<(String, String)>),
+}
+
+/// In the box, before the pivot: the layers become one tree, and the host's things are opened by their host names.
+pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | libc::MS_PRIVATE))
+            .why("otherwise what the box mounts would appear on the host"),
+    ];
+    // the box's mounts die with its namespace: the host has nothing to take back
+    let mount = rootfs.overlay.mount().into_iter().map(|step| Step { undo: None, ..step });
+    steps.extend(mount.map(|step| {
+        let merged = rootfs.overlay.merged.display().to_string();
+        if matches!(step.op, Op::Mount { .. } | Op::MoveMount { .. }) {
+            return step.show(Probe::Mounts(Who::Box, merged));
+        }
+        step
+    }));
+    for (slot, bind) in all_binds(rootfs).iter().enumerate() {
+        let op = Op::OpenTree { source: (&bind.source).into(), slot };
+        steps.push(
+            Step::new("open what will be bound", op)
+                .why("the host's name is looked up while it means the host"),
+        );
+        if bind.read_only {
+            let op = Op::MountSetattrReadOnly { slot };
+            steps.push(Step::new("make it read-only", op).why("the copy, not the host's own mount"));
+        }
+    }
+    steps
+}
+
+/// In the box, after the pivot: everything that is mounted by its name in the container.
+pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
+    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let mounts = || Probe::Mounts(Who::Box, "/".into());
+    let mut steps = directory("/proc");
+    steps.push(
+        Step::new("mount proc", Op::mount("proc", "/proc", "proc", safe, ""))
+            .why("a /proc of the box's own PID namespace: it shows the box's processes only")
+            .show(Probe::Processes("/proc/[BOX]/root/proc".into())),
+    );
+    steps.extend(devices::steps(rootfs.devices, rootfs.terminal));
+    steps.extend(sysfs(rootfs, safe));
+    steps.extend(cgroup_tree(&rootfs.cgroups, safe));
+    for (slot, bind) in all_binds(rootfs).iter().enumerate() {
+        if !bind.target.starts_with("/dev") && !bind.target.starts_with("/sys") {
+            steps.extend(place(slot, bind).map(|step| step.show(mounts())));
+        } else if bind.target.starts_with("/dev") {
+            steps.extend(place(slot, bind));
+        }
+    }
+    for path in &rootfs.directories {
+        steps.extend(directory(path));
+    }
+    steps
+}
+
+/// In the box, when the old root is gone: parts of /proc and /sys are covered.
+pub fn cover() -> Vec<Step> {
+    let why = "it shows or changes what belongs to the whole machine";
+    let (read_only, again) = (libc::MS_RDONLY, libc::MS_BIND | libc::MS_REMOUNT | libc::MS_REC);
+    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let mut steps = Vec::new();
+    for path in MASKED_FILES {
+        let op = match path.starts_with("/sys") {
+            true => Op::mount("tmpfs", path, "tmpfs", read_only, ""),
+            false => Op::bind("/dev/null", path, 0),
+        };
+        steps.push(Step::new("mask a file", op).why(why).or_else(Errno::NOENT));
+    }
+    for path in MASKED_DIRECTORIES {
+        let op = Op::mount("tmpfs", path, "tmpfs", read_only, "");
+        steps.push(Step::new("mask a directory", op).why(why).or_else(Errno::NOENT));
+    }
+    for path in READ_ONLY {
+        let bind = Op::bind(path, path, libc::MS_REC);
+        steps.push(Step::new("make a mount of it", bind).why("flags belong to mounts").or_else(Errno::NOENT));
+        let op = Op::remount(path, again | read_only | safe);
+        steps.push(Step::new("make it read-only", op).why(why).or_else(Errno::NOENT));
+    }
+    steps
+}
+
+/// The binds asked for, and those that the kind of devices brings.
+fn all_binds(rootfs: &Rootfs) -> Vec<Bind> {
+    let mut binds = Vec::new();
+    if rootfs.devices == Devices::Bind {
+        binds.extend(devices::binds());
+    }
+    if rootfs.bind_sysfs {
+        let (source, target) = ("/sys".into(), "/sys".into());
+        binds.push(Bind { source, target, read_only: true, directory: true });
+    }
+    binds.extend(rootfs.binds.iter().cloned());
+    binds
+}
+
+fn place(slot: usize, bind: &Bind) -> impl Iterator<Item = Step> {
+    let mut steps = match (bind.directory, bind.target.parent()) {
+        (true, _) => directory(&bind.target),
+        (false, Some(parent)) => directory(parent),
+        (false, None) => Vec::new(),
+    };
+    if !bind.directory {
+        let op = Op::Touch { path: (&bind.target).into() };
+        steps.push(Step::new("make a place for it", op).why("a file is bound onto a file"));
+    }
+    let op = Op::PlaceTree { slot, target: (&bind.target).into() };
+    steps.push(
+        Step::new("bind it", op)
+            .why("the container's name is looked up where it can only mean the container"),
+    );
+    steps.into_iter()
+}
+
+/// A directory and those above it, where they are missing.
+fn directory(path: impl AsRef<Path>) -> Vec<Step> {
+    let mut above: Vec<&Path> = path.as_ref().ancestors().filter(|path| path.parent().is_some()).collect();
+    above.reverse();
+    let make = |path: &Path| {
+        Step::new("make a directory", Op::mkdir(path)).why("an image need not have it").or_else(Errno::EXIST)
+    };
+    above.into_iter().map(make).collect()
+}
+
+fn sysfs(rootfs: &Rootfs, safe: u64) -> Vec<Step> {
+    let mut steps = directory("/sys");
+    if rootfs.bind_sysfs {
+        let slot = all_binds(rootfs).iter().position(|bind| bind.target == Path::new("/sys")).unwrap_or(0);
+        let op = Op::PlaceTree { slot, target: "/sys".into() };
+        steps.push(Step::new("bind sysfs", op).why("a new one needs a network namespace of our own"));
+    } else {
+        let op = Op::mount("sysfs", "/sys", "sysfs", safe | libc::MS_RDONLY, "");
+        steps.push(Step::new("mount sysfs", op).why("read-only: it can change the machine's devices"));
+    }
+    steps
+}
+
+fn cgroup_tree(tree: &CgroupTree, safe: u64) -> Vec<Step> {
+    let (root, read_only) = ("/sys/fs/cgroup", safe | libc::MS_RDONLY);
+    let why = "its own cgroup, and what is left of it, read-only";
+    match tree {
+        CgroupTree::None => Vec::new(),
+        CgroupTree::V2 => {
+            let op = Op::mount("cgroup", root, "cgroup2", read_only, "");
+            vec![Step::new("mount the cgroup tree", op).why(why)]
+        }
+        CgroupTree::V1(hierarchies) => {
+            let op = Op::mount("tmpfs", root, "tmpfs", safe, "mode=755");
+            let mut steps =
+                vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
+            for (name, options) in hierarchies {
+                let path = format!("{root}/{name}");
+                steps.push(Step::new("make room for one", Op::mkdir(&path)));
+                let op = Op::mount("cgroup", &path, "cgroup", read_only, options);
+                steps.push(Step::new("mount a cgroup tree", op).why(why));
+            }
+            let op = Op::remount(root, libc::MS_REMOUNT | libc::MS_BIND | read_only);
+            steps.push(Step::new("close the room", op).why("nothing may be added"));
+            steps
+        }
+    }
+}
