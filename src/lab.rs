@@ -23,6 +23,7 @@ use crate::probe::Probe;
 use crate::step::Plan;
 use crate::trace::{Change, Event};
 
+mod turn;
 pub mod work;
 
 /// One row: a lab, and where its mechanism lives.
