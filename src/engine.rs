@@ -12,8 +12,17 @@
 //!
 //! See the OCI image specification. Labs 13-union-image to 19-compose, tutorials/architecture.md.
 
+pub mod address_files;
 pub mod base;
 pub mod config;
+pub mod containers;
+pub mod foreground;
 pub mod images;
+pub mod machine;
+pub mod names;
+pub mod network;
 pub mod reference;
+pub mod run;
+pub mod state;
 pub mod store;
+pub mod users;

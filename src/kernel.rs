@@ -16,6 +16,7 @@ pub mod linux;
 pub mod netlink;
 pub mod nft;
 pub mod op;
+pub mod remove;
 #[allow(unsafe_code)]
 pub mod process;
 #[allow(unsafe_code)]

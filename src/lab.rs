@@ -64,6 +64,9 @@ pub const LABS: &[Lab] = &[
     row("15-full-run", "container", "What happens in one docker run?", "docker run"),
 ];
 
+/// Where labs on the real machine keep their journals.
+pub const JOURNALS: &str = "/run/stepbox/journal";
+
 /// The row of a lab, by name.
 pub fn find(name: &str) -> Option<&'static Lab> {
     LABS.iter().find(|lab| lab.name == name)
@@ -291,7 +294,7 @@ fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabE
     // re-executed through /proc/self/exe, the process would be called "exe"
     let _ = rustix::thread::set_name(crate::kernel::CText::from(lab.name).as_c_str());
     let watcher = Watcher::new(watching, lab.name, lab.question, if real { "real" } else { "toy" });
-    let journal = real.then(|| PathBuf::from("/run/stepbox/journal"));
+    let journal = real.then(|| PathBuf::from(JOURNALS));
     let mut stage = Stage { dir: dir.clone(), watcher, dry: flags.dry_run, journal, title: lab.name };
     let result = body(&mut stage);
     if real {

@@ -346,6 +346,16 @@ impl<'p> Running<'p> {
         self.exit
     }
 
+    /// What these steps have made stays: they are not undone, neither at the end nor by `clean`.
+    pub fn keep(&mut self, stays: impl Fn(&Op) -> bool) {
+        let plan = self.plan;
+        let stays = |index: &usize| plan.steps[*index].undo.as_ref().is_some_and(&stays);
+        if let Some(journal) = &mut self.journal {
+            self.done.iter().filter(|index| stays(index)).for_each(|index| journal.not_ours(*index));
+        }
+        self.done.retain(|index| !stays(index));
+    }
+
     /// Ends the box if it still runs, and undoes what was done, in reverse order. Goes on past an undo that fails;
     /// those that failed come back, each with its errno.
     pub fn undo<O: Observer>(mut self, observer: &mut O) -> Vec<(Op, Errno)> {
@@ -358,10 +368,15 @@ impl<'p> Running<'p> {
             && let Some(pidfd) = &self.context.pidfd
         {
             let _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
-            let _ = self.wait();
         }
         let mut failed = Vec::new();
-        while let Some(index) = self.done.pop() {
+        loop {
+            // a frozen box dies only when it is thawed, so a write is taken back before the box is waited for
+            let last = self.done.last().and_then(|index| self.plan.steps[*index].undo.as_ref());
+            if self.exit.is_none() && !matches!(last, Some(Op::Write { .. })) {
+                let _ = self.wait();
+            }
+            let Some(index) = self.done.pop() else { break };
             let at = self.at(index);
             let Some(op) = &at.step.undo else { continue };
             let answer = perform_undo(op, self.context.box_pid);

@@ -16,8 +16,12 @@
 //!
 //! Imports point down. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
+pub mod cgroups;
 pub mod chroot;
+#[cfg(feature = "engine")]
+pub mod cli;
 pub mod closure;
+pub mod container;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod host;
@@ -32,6 +36,7 @@ pub mod overlay;
 pub mod privilege;
 pub mod probe;
 pub mod rootfs;
+pub mod spec;
 pub mod step;
 pub mod trace;
 pub mod veth;

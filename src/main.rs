@@ -1,1 +1,7 @@
-fn main() {}
+//! The `stepbox` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stepbox::cli::main()
+}

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::Op;
 use crate::launch::{Answer, At, Observer, Verdict};
-use crate::probe::View;
+use crate::probe::{Probe, View};
 use crate::step::{Expect, Plan};
 use crate::trace::text::Text;
 use crate::trace::{Change, Event, PlanLine, StepEvent, Trace, html, json};
@@ -47,6 +47,7 @@ pub struct Watcher {
     text: Text<Box<dyn Write>>,
     trace: Trace,
     before: Vec<View>,
+    seen: Vec<(Probe, View)>,
     began: Instant,
     offset: usize,
     stopped: bool,
@@ -63,7 +64,16 @@ impl Watcher {
         let text = Text::new(out, how.colour).width(if columns == 0 { 100 } else { columns });
         let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
         let trace = Trace::new(title, question, host, &kernel);
-        Watcher { how, text, trace, before: Vec::new(), began: Instant::now(), offset: 0, stopped: false }
+        Watcher {
+            how,
+            text,
+            trace,
+            before: Vec::new(),
+            seen: Vec::new(),
+            began: Instant::now(),
+            offset: 0,
+            stopped: false,
+        }
     }
 
     /// Whether the reader has stopped the run.
@@ -106,6 +116,15 @@ impl Watcher {
     }
 }
 
+/// Before a wait the box's program is already running and moves the counters, so they are looked at only after it.
+fn first_look(probe: &Probe, at: At<'_>) -> View {
+    let mut view = probe.look(at.box_pid);
+    if matches!((&at.step.op, probe), (Op::WaitBox, Probe::Counters(..))) {
+        view.facts.clear();
+    }
+    view
+}
+
 /// A plan as lines for a reader; numbers go on from `offset`.
 pub fn plan_lines(plan: &Plan, offset: usize) -> Vec<PlanLine> {
     let line = |(index, step): (usize, &crate::step::Step)| PlanLine {
@@ -140,14 +159,22 @@ impl Observer for Watcher {
                 std::thread::sleep(wait);
             }
         }
-        self.before = at.step.show.iter().map(|probe| probe.look(at.box_pid)).collect();
+        // while the box runs by itself, a look would depend on the moment: what was last seen is what was before
+        let waits = matches!(at.step.op, Op::WaitBox);
+        let last = |probe: &Probe| self.seen.iter().find(|(seen, _)| waits && seen == probe);
+        let look = |probe: &Probe| last(probe).map_or_else(|| first_look(probe, at), |seen| seen.1.clone());
+        self.before = at.step.show.iter().map(look).collect();
         self.began = Instant::now();
         Verdict::Go
     }
 
     fn after(&mut self, at: At<'_>, answer: Answer) {
         let micros = self.began.elapsed().as_micros() as u64;
-        let looks = at.step.show.iter().map(|probe| probe.look(at.box_pid));
+        let looks: Vec<View> = at.step.show.iter().map(|probe| probe.look(at.box_pid)).collect();
+        for (probe, view) in at.step.show.iter().zip(&looks) {
+            self.seen.retain(|(seen, _)| seen != probe);
+            self.seen.push((probe.clone(), view.clone()));
+        }
         let evidence = std::mem::take(&mut self.before)
             .into_iter()
             .zip(looks)

@@ -62,8 +62,12 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
         let op = Op::Setgroups { gids: gids.clone() };
         steps.push(Step::new("set the groups", op).why("the host's groups would open the host's files"));
     }
-    steps.push(Step::new("take the group id", Op::Setresgid { gid }).why("groups first: a user may not change them"));
-    steps.push(Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"));
+    steps.push(
+        Step::new("take the group id", Op::Setresgid { gid }).why("groups first: a user may not change them"),
+    );
+    steps.push(
+        Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
+    );
     let held = if uid == 0 { keep } else { 0 };
     steps.push(
         Step::new("set the capabilities", Op::Capset { keep: held })

@@ -16,6 +16,7 @@ use crate::kernel::ctext::BOX;
 use crate::kernel::{CText, flags, process};
 use crate::trace::Fact;
 
+mod limits;
 mod links;
 
 /// Whose evidence is read.
@@ -46,6 +47,11 @@ pub enum Probe {
     Privilege(Who),
     /// these files of a directory, as a cgroup has them
     Files(String, Vec<&'static str>),
+    /// counters in files of a directory, each a file and the word before the number (none: the number alone); told as
+    /// `0` or `more than 0`, which does not differ from run to run
+    Counters(String, Vec<(&'static str, &'static str)>),
+    /// whether the number in a file grows while it is looked at
+    Progress(String),
     /// who a process is: ids in each PID namespace, state, root, working directory, program
     Process(Who),
     /// the processes that a /proc mounted there shows, by number and name
@@ -103,8 +109,21 @@ impl Probe {
             }
             Probe::Files(directory, names) => {
                 let facts = resolve(directory, box_pid).map(|directory| files(&directory, names));
-                let kind = if directory.contains("cgroup") { "cgroup" } else { "file" };
-                view(kind, plain(directory), plain(directory), facts)
+                view(
+                    if directory.contains("cgroup") { "cgroup" } else { "file" },
+                    plain(directory),
+                    plain(directory),
+                    facts.map(|facts| limits::members(facts, box_pid)),
+                )
+            }
+            Probe::Counters(directory, counters) => {
+                let facts =
+                    resolve(directory, box_pid).map(|directory| limits::counters(&directory, counters));
+                view("cgroup", plain(directory), plain(directory), facts)
+            }
+            Probe::Progress(file) => {
+                let facts = resolve(file, box_pid).and_then(|path| limits::progress(&path, &plain(file)));
+                view("file", plain(file), plain(file), facts)
             }
             Probe::Process(who) => view(
                 "process",

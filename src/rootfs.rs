@@ -106,7 +106,10 @@ pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
     }));
     for (slot, bind) in all_binds(rootfs).iter().enumerate() {
         let op = Op::OpenTree { source: (&bind.source).into(), slot };
-        steps.push(Step::new("open what will be bound", op).why("the host's name is looked up while it means the host"));
+        steps.push(
+            Step::new("open what will be bound", op)
+                .why("the host's name is looked up while it means the host"),
+        );
         if bind.read_only {
             let op = Op::MountSetattrReadOnly { slot };
             steps.push(Step::new("make it read-only", op).why("the copy, not the host's own mount"));
@@ -162,7 +165,7 @@ pub fn cover() -> Vec<Step> {
         let bind = Op::bind(path, path, libc::MS_REC);
         steps.push(Step::new("make a mount of it", bind).why("flags belong to mounts").or_else(Errno::NOENT));
         let op = Op::remount(path, again | read_only | safe);
-        steps.push(Step::new("make it read-only", op).why(why).or_else(Errno::INVAL));
+        steps.push(Step::new("make it read-only", op).why(why).or_else(Errno::NOENT));
     }
     steps
 }
@@ -192,7 +195,10 @@ fn place(slot: usize, bind: &Bind) -> impl Iterator<Item = Step> {
         steps.push(Step::new("make a place for it", op).why("a file is bound onto a file"));
     }
     let op = Op::PlaceTree { slot, target: (&bind.target).into() };
-    steps.push(Step::new("bind it", op).why("the container's name is looked up where it can only mean the container"));
+    steps.push(
+        Step::new("bind it", op)
+            .why("the container's name is looked up where it can only mean the container"),
+    );
     steps.into_iter()
 }
 
@@ -230,7 +236,8 @@ fn cgroup_tree(tree: &CgroupTree, safe: u64) -> Vec<Step> {
         }
         CgroupTree::V1(hierarchies) => {
             let op = Op::mount("tmpfs", root, "tmpfs", safe, "mode=755");
-            let mut steps = vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
+            let mut steps =
+                vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
             for (name, options) in hierarchies {
                 let path = format!("{root}/{name}");
                 steps.push(Step::new("make room for one", Op::mkdir(&path)));

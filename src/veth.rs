@@ -4,8 +4,8 @@
 //!    box red                      host                       box blue
 //!   ┌─────────────┐   veth  ┌──────────────┐  veth   ┌─────────────┐
 //!   │ eth0 ═══════╪═════════╪═ port  port ═╪═════════╪══════ eth0  │
-//!   │ 10.0.0.2/24 │         │     br0      │         │ 10.0.0.3/24 │
-//!   └─────────────┘         │ 10.0.0.1/24  │         └─────────────┘
+//!   │ 10.9.0.2/24 │         │     br0      │         │ 10.9.0.3/24 │
+//!   └─────────────┘         │ 10.9.0.1/24  │         └─────────────┘
 //!                           └──────┬───────┘
 //!                             eth0 ╧ masquerade: leaves with the host's address
 //! ```
@@ -28,8 +28,9 @@ pub struct Network {
     pub gateway: Ipv4Addr,
     /// how many bits of the gateway's address name the subnet
     pub prefix: u8,
-    /// the bridge outlives this run, because boxes of other runs may have joined it: nothing of it is undone
-    pub keep: bool,
+    /// many runs share the bridge, as they share Docker's: it may be there already, and nothing of it is undone.
+    /// Otherwise it must be new, and goes at the end
+    pub shared: bool,
 }
 
 /// One box's place on a bridge.
@@ -70,25 +71,27 @@ impl Network {
         format!("stepbox-{}", self.bridge)
     }
 
-    fn undone(&self, step: Step, undo: Op) -> Step {
-        if self.keep { step } else { step.undo(undo) }
+    /// How a step that makes a part of the network ends: what is shared is left as it is found, and left behind.
+    fn made(&self, step: Step, undo: Op) -> Step {
+        if self.shared { step.or_else(Errno::EXIST) } else { step.undo(undo) }
     }
 }
 
-/// The bridge, done by the host. What is there already stays as it is, and is not undone.
+/// The bridge, done by the host.
 pub fn bridge(network: &Network) -> [Step; 3] {
     let name = &network.bridge;
     let add = Request::AddBridge { name: name.clone(), mac: Mac::of(network.gateway) };
     let address =
         Request::AddAddress { link: name.clone(), address: network.gateway, prefix: network.prefix };
-    let add = Step::new("make the bridge", Op::Netlink(add))
-        .why("a switch in the kernel, with a MAC of its own: else it takes its lowest port's, and changes with them")
-        .or_else(Errno::EXIST);
+    let add = Step::new("make the bridge", Op::Netlink(add)).why(
+        "a switch in the kernel; with a MAC of its own, or it takes its lowest port's and changes with them",
+    );
+    let address = Step::new("give the bridge an address", Op::Netlink(address))
+        .why("the host is a neighbour of its boxes too: their gateway");
+    let remove = Op::Netlink(Request::DeleteLink { name: name.clone() });
     [
-        network.undone(add, Op::Netlink(Request::DeleteLink { name: name.clone() })),
-        Step::new("give the bridge an address", Op::Netlink(address))
-            .why("the host is a neighbour of its boxes too: their gateway")
-            .or_else(Errno::EXIST),
+        network.made(add, remove),
+        if network.shared { address.or_else(Errno::EXIST) } else { address },
         Step::new("switch the bridge on", Op::Netlink(Request::SetUp { link: name.clone() }))
             .why("a link is born down, and carries nothing until it is up"),
     ]
@@ -102,7 +105,7 @@ pub fn host(port: &Port) -> [Step; 3] {
     let plug = Request::SetMaster { link: name.clone(), bridge: port.bridge.clone() };
     [
         Step::new("lay a cable into the box", Op::Netlink(cable))
-            .why("two links in one call: what goes into one end comes out of the other, and the far end is born in the box")
+            .why("what goes into one end comes out of the other; the far end is born in the box, already named")
             .undo(Op::Netlink(Request::DeleteLink { name: name.clone() })),
         Step::new("plug it into the bridge", Op::Netlink(plug))
             .why("from now on the bridge gets every frame that comes out of this end"),
@@ -118,7 +121,7 @@ pub fn inside(port: &Port) -> Vec<Step> {
     let mut steps = Vec::from(loopback());
     steps.extend([
         Step::new("make it no IPv6 address", Op::Netlink(Request::NoIpv6Address { link: link() }))
-            .why("this network is IPv4: otherwise the kernel makes eth0 an address by itself and calls out with it")
+            .why("the network is IPv4: else the kernel makes up an address by itself and calls out with it")
             .or_else(Errno::AFNOSUPPORT),
         Step::new("give the box its address", Op::Netlink(address))
             .why("the prefix makes the subnet's route: who is in it is asked for by ARP, without a gateway"),
@@ -158,6 +161,6 @@ pub fn masquerade(network: &Network) -> [Step; 2] {
     [
         Step::new("forward packets", Op::write("/proc/sys/net/ipv4/ip_forward", "1"))
             .why("a machine drops what is not for itself, unless it is told to be a router"),
-        network.undone(rule, Op::Nft(Box::new(Batch::DeleteTable { table }))),
+        network.made(rule, Op::Nft(Box::new(Batch::DeleteTable { table }))),
     ]
 }

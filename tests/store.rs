@@ -133,7 +133,7 @@ fn a_missing_image_is_missed_in_dockers_words() {
     let (_directory, store) = store();
     for (name, shown) in [("nope", "nope:latest"), ("a/b:1", "a/b:1"), ("cafe", "cafe:latest")] {
         let error = store.resolve(name).expect_err("nothing is here").to_string();
-        let expected = format!("Unable to find image '{shown}' locally: get it with 'stepbox pull {shown}'");
+        let expected = format!("Unable to find image '{shown}' locally: bring one in with: stepbox import");
         assert!(error.starts_with(&expected), "{error}");
     }
     let hex = "0".repeat(64);

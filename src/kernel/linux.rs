@@ -96,7 +96,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Link { from, to } => fs::link(from.as_c_str(), to.as_c_str()).map(zero),
         Op::Rename { from, to } => fs::rename(from.as_c_str(), to.as_c_str()).map(zero),
         Op::Unlink { path } => fs::unlink(path.as_c_str()).map(zero),
-        Op::RemoveTree { path } => remove_tree(path).map(zero),
+        Op::RemoveTree { path } => super::remove::remove_at(CWD, path.as_c_str().to_bytes()).map(zero),
         Op::Mknod { path, mode, major, minor } => {
             let kind = rustix::fs::FileType::CharacterDevice;
             let device = fs::makedev(*major, *minor);
@@ -114,7 +114,9 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Chdir { path } => rustix::process::chdir(path.as_c_str()).map(zero),
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
-        Op::Mount { source, target, kind, flags, data } => mount(source, target, kind, *flags, data),
+        Op::Mount { source, target, kind, flags, data } => {
+            mount(&source.resolve(context.box_pid), target, kind, *flags, data)
+        }
         Op::Umount { target, flags } => {
             let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
             rustix::mount::unmount(target.as_c_str(), flags).map(zero)
@@ -221,14 +223,6 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
             }
             Err(errno) => return Err(errno),
         }
-    }
-}
-
-/// Removes a tree by descriptors, so that no link swapped in on the way leads elsewhere.
-fn remove_tree(path: &CText) -> Result<()> {
-    match std::fs::remove_dir_all(path.as_path()) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
     }
 }
 

@@ -31,7 +31,9 @@ pub enum Op {
         data: Vec<u8>,
     },
     /// open(O_CREAT), close: the file exists, whatever it holds
-    Touch { path: CText },
+    Touch {
+        path: CText,
+    },
     /// open(O_WRONLY), write, close: how files of /proc, /sys and cgroups are written
     Write {
         path: CText,
@@ -124,11 +126,19 @@ pub enum Op {
         target: CText,
     },
     /// a detached copy of a mount, kept by number until it is moved
-    OpenTree { source: CText, slot: usize },
+    OpenTree {
+        source: CText,
+        slot: usize,
+    },
     /// the copy becomes read-only, with everything below it
-    MountSetattrReadOnly { slot: usize },
+    MountSetattrReadOnly {
+        slot: usize,
+    },
     /// the copy takes its place
-    PlaceTree { slot: usize, target: CText },
+    PlaceTree {
+        slot: usize,
+        target: CText,
+    },
 
     // namespaces
     Clone {
@@ -170,7 +180,9 @@ pub enum Op {
         mask: u32,
     },
     UnblockSignals,
-    DefaultSignal { signal: i32 },
+    DefaultSignal {
+        signal: i32,
+    },
 
     // identity and privilege
     Setgroups {
@@ -340,9 +352,9 @@ impl fmt::Display for Op {
             OpenTree { source, .. } => {
                 write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
             }
-            MountSetattrReadOnly { .. } => {
-                f.write_str("mount_setattr(tree, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY})")
-            }
+            MountSetattrReadOnly { .. } => f.write_str(
+                "mount_setattr(tree, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY})",
+            ),
             PlaceTree { target, .. } => {
                 write!(f, "move_mount(tree, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
             }

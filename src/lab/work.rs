@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use crate::kernel::op::Exec;
 
+mod ping;
+
 /// This very program, run as one of the workloads below.
 pub fn exec(arguments: &[&str]) -> Exec {
     let argv = ["work", "work"].iter().chain(arguments).map(|argument| (*argument).into());
@@ -20,6 +22,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             println!("hello from process {}", std::process::id());
             ExitCode::SUCCESS
         }
+        ["ping", address] => ping::ping(address),
         _ => {
             eprintln!("unknown work: {}", arguments.join(" "));
             ExitCode::from(125)

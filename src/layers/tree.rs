@@ -16,7 +16,7 @@
 
 use super::entry::Stamp;
 use super::error::{Limits, Refusal};
-use super::{printable, remove};
+use super::printable;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
@@ -205,7 +205,7 @@ impl Tree {
                 self.settle.remove(&name);
             }
         }
-        remove::remove_at(parent.fd.as_fd(), base).map_err(call("unlinkat"))
+        crate::kernel::remove::remove_at(parent.fd.as_fd(), base).map_err(call("unlinkat"))
     }
 
     /// Gives every directory its mode and time, the innermost first.

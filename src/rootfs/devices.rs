@@ -40,7 +40,9 @@ pub(super) fn steps(devices: Devices, terminal: bool) -> Vec<Step> {
     let tty = if devices == Devices::Make { ",gid=5" } else { "" };
     let options = format!("newinstance,ptmxmode=0666,mode=0620{tty}");
     let op = Op::mount("devpts", "/dev/pts", "devpts", noexec, &options);
-    steps.push(Step::new("mount devpts", op).why("terminals of the box's own: none of the host's can be opened"));
+    steps.push(
+        Step::new("mount devpts", op).why("terminals of the box's own: none of the host's can be opened"),
+    );
     let op = Op::mount("mqueue", "/dev/mqueue", "mqueue", safe, "");
     steps.push(Step::new("mount mqueue", op).why("POSIX message queues of the IPC namespace"));
     let op = Op::mount("shm", "/dev/shm", "tmpfs", safe, "mode=1777,size=65536k");
@@ -58,9 +60,12 @@ pub(super) fn steps(devices: Devices, terminal: bool) -> Vec<Step> {
     }
     if terminal {
         steps.push(
-            Step::new("open a terminal", Op::OpenPty).why("in the box's devpts, so that it belongs to the box"),
+            Step::new("open a terminal", Op::OpenPty)
+                .why("in the box's devpts, so that it belongs to the box"),
         );
-        steps.push(Step::new("hand it to the host", Op::SendPty).why("the host reads and writes its other end"));
+        steps.push(
+            Step::new("hand it to the host", Op::SendPty).why("the host reads and writes its other end"),
+        );
         steps.push(Step::new("make a console", Op::Touch { path: "/dev/console".into() }));
         steps.push(
             Step::new("bind the console", Op::bind("/dev/pts/0", "/dev/console", 0))

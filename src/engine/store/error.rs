@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No image has this name or id. The words are Docker's, because people search for them.
-    #[error(
-        "Unable to find image '{0}' locally: get it with 'stepbox pull {0}', or make it with 'stepbox import'"
-    )]
+    #[error("Unable to find image '{0}' locally: bring one in with: stepbox import ROOTFS.tar NAME")]
     Missing(
         /// the name
         String,

@@ -1,4 +1,4 @@
-//! Removing a tree, however deep, closed or crafted, without following a link.
+//! Remove: a tree, however deep, closed or crafted, without following a link.
 //!
 //! ```text
 //!   top/a/b/c/…      one descriptor a level, down to 128 levels
@@ -28,7 +28,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// The same for a name in an open directory.
-pub(super) fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+pub fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}

@@ -1,0 +1,330 @@
+//! `stepbox run`: options to a [`Request`], and how the run is watched.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::cgroups::Limits;
+use crate::engine::containers::{self, Record};
+use crate::engine::reference::Reference;
+use crate::engine::run::{NetworkMode, Request, RunError, foreground, prepare};
+use crate::engine::store::{Image, Store};
+use crate::engine::{base, names};
+use crate::launch::LaunchError;
+use crate::observe::{Watcher, Watching};
+use crate::rootfs::Bind;
+use crate::spec::Spec;
+use crate::step::Plan;
+
+/// The options of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Remove the container when it has ended
+    #[arg(long)]
+    rm: bool,
+    /// Keep standard input open
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Set an environment variable (NAME=value, or NAME to pass ours on)
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// The working directory inside
+    #[arg(short, long, value_name = "DIR", value_parser = absolute)]
+    workdir: Option<PathBuf>,
+    /// The user inside: name or uid, and perhaps group (USER[:GROUP])
+    #[arg(short, long)]
+    user: Option<String>,
+    /// The container's name
+    #[arg(long, value_parser = container_name)]
+    name: Option<String>,
+    /// The host name inside
+    #[arg(long, value_parser = host_name)]
+    hostname: Option<String>,
+    /// Show a directory or file of the host inside
+    #[arg(short, long, value_name = "HOST:CONTAINER[:ro]", value_parser = volume)]
+    volume: Vec<Bind>,
+    /// The most memory it may use (bytes, or with b, k, m, g; at least 6m)
+    #[arg(short, long, value_parser = memory)]
+    memory: Option<u64>,
+    /// The most processor time it may use (1.5: one and a half processors)
+    #[arg(long, value_parser = cpus)]
+    cpus: Option<u64>,
+    /// The most processes it may have (-1: no limit)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pids_limit: Option<i64>,
+    /// Its network (default: bridge as root, none otherwise)
+    #[arg(long, value_enum)]
+    network: Option<NetworkArg>,
+    /// Pause before each kernel operation
+    #[arg(long)]
+    step: bool,
+    /// Say what happens, and why, without pausing
+    #[arg(long)]
+    explain: bool,
+    /// Print the plan; do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write the trace to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    json_trace: Option<PathBuf>,
+    /// Write the trace to FILE as one page that steps back and forth
+    #[arg(long, value_name = "FILE")]
+    html_trace: Option<PathBuf>,
+    /// The image, as stepbox/base
+    image: String,
+    /// The program and its arguments, instead of the image's own
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NetworkArg {
+    Bridge,
+    None,
+    Host,
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).is_absolute() {
+        true => Ok(text.into()),
+        false => Err("must be an absolute path".into()),
+    }
+}
+
+fn container_name(text: &str) -> Result<String, String> {
+    match names::valid(text) {
+        true => Ok(text.into()),
+        false => Err("only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two letters at least".into()),
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.';
+    match !text.is_empty() && text.len() <= 63 && text.chars().all(allowed) && !text.starts_with('-') {
+        true => Ok(text.into()),
+        false => Err("1 to 63 letters, digits, dots and hyphens".into()),
+    }
+}
+
+fn volume(text: &str) -> Result<Bind, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, mode) = match parts.as_slice() {
+        [source, target] => (source, target, "rw"),
+        [source, target, mode] => (source, target, *mode),
+        _ => return Err("expected HOST:CONTAINER or HOST:CONTAINER:ro".into()),
+    };
+    if !source.starts_with('/') {
+        return Err(format!(
+            "{source:?} is not an absolute path; named volumes are not part of this version"
+        ));
+    }
+    let target = Path::new(target);
+    if !target.is_absolute() || target.components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(format!("{} must be an absolute path without ..", target.display()));
+    }
+    if target == Path::new("/") {
+        return Err("the container's / cannot be covered by a volume".into());
+    }
+    let read_only = match mode {
+        "ro" => true,
+        "rw" => false,
+        other => return Err(format!("{other:?} is not a mode that is known here: ro or rw")),
+    };
+    Ok(Bind { source: source.into(), target: target.into(), read_only, directory: true })
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 6 << 20;
+    let lower = text.to_ascii_lowercase();
+    let lower = lower.strip_suffix("ib").or(lower.strip_suffix('b')).unwrap_or(&lower);
+    let (digits, shift) = match lower.strip_suffix(['k', 'm', 'g', 't']) {
+        Some(digits) => (digits, ["k", "m", "g", "t"].iter().position(|unit| lower.ends_with(unit))),
+        None => (lower, None),
+    };
+    let factor = shift.map_or(1, |place| 1u64 << (10 * (place + 1)));
+    let number: u64 = digits.parse().map_err(|_| "expected a size, as 64m".to_string())?;
+    let bytes = number.checked_mul(factor).ok_or("is more than can be counted")?;
+    match bytes {
+        0 => Err("expected a size above 0".into()),
+        LEAST.. => Ok(bytes),
+        _ => Err("the least memory limit is 6m".into()),
+    }
+}
+
+/// Thousandths of a processor.
+fn cpus(text: &str) -> Result<u64, String> {
+    let most = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    match text.parse::<f64>() {
+        Ok(number) if number >= 0.01 && number <= most => Ok((number * 1000.0).round() as u64),
+        Ok(_) => Err(format!("must be from 0.01 to {most:.2}, as there are only {most} processors here")),
+        Err(_) => Err("expected a number, as 1.5".into()),
+    }
+}
+
+pub(super) fn main(args: Args) -> ExitCode {
+    match run(args) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("stepbox: {error:#}");
+            let code = error.downcast_ref::<RunError>().map_or(125, RunError::code);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<u8> {
+    if args.interactive && args.tty && !std::io::stdin().is_terminal() {
+        anyhow::bail!("the input device is not a terminal: leave out -t, or run it in a terminal");
+    }
+    let state = super::state()?;
+    let store = Store::open(&state.root)?;
+    let image = find_image(&store, &args.image)?;
+    let mut request = request(&args)?;
+    make_sources(&mut request.binds)?;
+    let name = free_name(&state, args.name.clone())?;
+    let mut spec = prepare(&state, &image, &request)?;
+    let record = Record {
+        id: spec.id.clone(),
+        name,
+        image: args.image.clone(),
+        command: spec.process.exec.argv.iter().map(|word| word.as_path().display().to_string()).collect(),
+        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        engine: std::process::id(),
+        exit_code: None,
+    };
+    spec.files.push((Record::file(&spec.directory), record.text()));
+    let plan = crate::container::plan(&spec).map_err(RunError::from)?;
+    let exit = watched(&args, &state, &spec, &plan, &request)?;
+    let Some(code) = exit else { return Ok(0) };
+    if !args.rm {
+        Record { exit_code: Some(code), ..record }.save(&spec.directory)?;
+    }
+    Ok(code as u8)
+}
+
+/// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.
+fn watched(
+    args: &Args,
+    state: &crate::engine::state::State,
+    spec: &Spec,
+    plan: &Plan,
+    request: &Request,
+) -> anyhow::Result<Option<i32>> {
+    let watches = args.step || args.explain || args.json_trace.is_some() || args.html_trace.is_some();
+    if !watches && !args.dry_run {
+        return Ok(Some(foreground(state, spec, plan, request, &mut ())?.code()));
+    }
+    let watching = Watching {
+        step: args.step,
+        from: 1,
+        narrate: args.step || args.explain || args.dry_run,
+        to_stderr: !args.dry_run,
+        colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        json: args.json_trace.clone(),
+        html: args.html_trace.clone(),
+        ..Watching::default()
+    };
+    let mut watcher = Watcher::new(watching, &request.title, "What happens in one run?", "real");
+    if args.dry_run {
+        watcher.list(plan)?;
+        crate::engine::network::give_back(&spec.net)?;
+        return Ok(None);
+    }
+    let result = foreground(state, spec, plan, request, &mut watcher);
+    let (outcome, code) = match &result {
+        Ok(exit) => (format!("{exit}; what it needed is undone"), Some(exit.code())),
+        Err(RunError::Launch(LaunchError::Quit)) => {
+            ("stopped by the reader; everything is undone".into(), None)
+        }
+        Err(error) => (format!("failed: {error}"), None),
+    };
+    watcher.finish(&outcome, code)?;
+    match result {
+        Ok(exit) => Ok(Some(exit.code())),
+        Err(RunError::Launch(LaunchError::Quit)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The image; the base image is made when it is first asked for.
+fn find_image(store: &Store, name: &str) -> anyhow::Result<Image> {
+    let base: Reference = base::NAME.parse()?;
+    match name.parse::<Reference>() {
+        Ok(reference) if reference == base => Ok(base::ensure(store)?),
+        _ => Ok(store.resolve(name)?),
+    }
+}
+
+fn request(args: &Args) -> anyhow::Result<Request> {
+    let mut env = Vec::new();
+    for pair in &args.env {
+        match pair.split_once('=') {
+            Some(("", _)) => anyhow::bail!("invalid environment variable {pair:?}: it has no name"),
+            Some(_) => env.push(pair.clone()),
+            None => env.extend(std::env::var(pair).map(|value| format!("{pair}={value}"))),
+        }
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    Ok(Request {
+        title: format!("stepbox {}", words.join(" ")),
+        hostname: args.hostname.clone(),
+        remove: args.rm,
+        stdin: args.interactive,
+        terminal: args.tty,
+        env,
+        workdir: args.workdir.clone(),
+        user: args.user.clone(),
+        binds: args.volume.clone(),
+        limits: Limits {
+            memory: args.memory,
+            // as Docker: as much swap again
+            swap: args.memory,
+            cpus: args.cpus,
+            pids: args.pids_limit.and_then(|most| u64::try_from(most).ok()).filter(|most| *most > 0),
+        },
+        network: match args.network {
+            None => NetworkMode::Default,
+            Some(NetworkArg::Bridge) => NetworkMode::Bridge,
+            Some(NetworkArg::None) => NetworkMode::None,
+            Some(NetworkArg::Host) => NetworkMode::Host,
+        },
+        command: args.command.clone(),
+    })
+}
+
+/// As Docker does for -v: a source that is missing becomes a directory.
+fn make_sources(binds: &mut [Bind]) -> Result<(), RunError> {
+    for bind in binds {
+        let describe = |error| RunError::Bind { path: bind.source.clone(), error };
+        match std::fs::metadata(&bind.source) {
+            Ok(meta) => bind.directory = meta.is_dir(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(&bind.source).map_err(describe)?;
+            }
+            Err(error) => return Err(describe(error)),
+        }
+    }
+    Ok(())
+}
+
+fn free_name(state: &crate::engine::state::State, wanted: Option<String>) -> Result<String, RunError> {
+    let taken = containers::list(state);
+    let holder = |name: &str| taken.iter().find(|record| record.name == name);
+    match wanted {
+        Some(name) => match holder(&name) {
+            Some(other) => Err(RunError::NameTaken { name, id: other.id[..12].into() }),
+            None => Ok(name),
+        },
+        None => loop {
+            let name = names::new_name();
+            if holder(&name).is_none() {
+                return Ok(name);
+            }
+        },
+    }
+}

@@ -1,0 +1,193 @@
+//! Container: the whole recipe, from what should be to the steps that make it so.
+//!
+//! ```text
+//!   host                                   box
+//!   directories, cgroups, bridge
+//!   clone3 ─────────────────────────────>  born in namespaces of its own
+//!   id maps, cgroup, cable
+//!                                          name, network, layers, pivot, /proc /dev /sys, privilege
+//!                                          execve
+//! ```
+//!
+//! The order is the lesson: each line says why it stands where it stands. Lab 15-full-run,
+//! tutorials/15-full-run.md.
+
+use crate::cgroups::CgroupError;
+use crate::kernel::Op;
+use crate::kernel::ctext::BOX;
+use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
+use crate::probe::{Probe, Who};
+use crate::spec::{Namespaces, Net, Spec};
+use crate::step::{Plan, Step};
+use crate::{cgroups, chroot, privilege, rootfs, veth};
+
+// ANCHOR: plan
+/// The steps that make this container and start its program; an error where a limit cannot be had here.
+pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
+    Ok(Plan::default()
+        .act("on the host", "What the box will need, made before it is born.")
+        .then(directories(spec))
+        .then(cgroups::create(&spec.hierarchy, &spec.id, &spec.limits)?)
+        .then(bridge(&spec.net))
+        .act("the box is born", "One call, and the new process has a machine of its own.")
+        .then(clone(spec))
+        .then(id_maps(spec.namespaces)) // before anything else: without them the box is nobody
+        .then(cgroups::join(&spec.hierarchy, &spec.id)) // before it can use up anything
+        .then(cable(&spec.net)) // into the namespace that now exists
+        .act("inside: who am I", "The box settles in its namespaces.")
+        .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
+        .inside(network(&spec.net))
+        .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
+        .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
+        .inside(chroot::enter(&spec.rootfs.overlay.merged).into_iter().skip(1)) // the overlay is a mount already
+        .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
+        .inside(chroot::leave_old_root())
+        .inside(rootfs::cover())
+        .act("inside: less and less", "What is given up here cannot be had again.")
+        .inside(terminal(spec))
+        .inside(privilege::drop(&spec.privilege))
+        .inside(start(spec)))
+}
+// ANCHOR_END: plan
+
+fn directories(spec: &Spec) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("make the container's directory", Op::mkdir(&spec.directory))
+            .why("all that is this container's alone lies here")
+            .undo(Op::RemoveTree { path: (&spec.directory).into() }),
+    ];
+    steps.extend(spec.rootfs.overlay.directories());
+    steps.extend(spec.files.iter().map(|(path, text)| {
+        Step::new("write a file for it", Op::create(path, text))
+            .why("name and addresses belong to this run, not to the image")
+    }));
+    steps
+}
+
+fn bridge(net: &Net) -> Vec<Step> {
+    let Net::Bridge { network, lease, .. } = net else { return Vec::new() };
+    let mut steps = vec![
+        Step::new("take an address", Op::create(lease, &lease_text()))
+            .why("no other container may have it")
+            .undo(Op::Unlink { path: lease.into() }),
+    ];
+    steps.extend(veth::bridge(network));
+    steps.extend(veth::masquerade(network));
+    steps
+}
+
+fn lease_text() -> String {
+    std::process::id().to_string()
+}
+
+/// The flags of the one clone that makes the box.
+pub fn clone_flags(namespaces: Namespaces, net: &Net) -> u64 {
+    let mut flags = NEWNS | NEWPID | NEWIPC;
+    for (wanted, flag) in
+        [(namespaces.user.is_some(), NEWUSER), (namespaces.uts, NEWUTS), (*net != Net::Host, NEWNET)]
+    {
+        flags |= if wanted { flag } else { 0 };
+    }
+    flags
+}
+
+fn clone(spec: &Spec) -> Step {
+    Step::new("clone the box", Op::Clone { flags: clone_flags(spec.namespaces, &spec.net) })
+        .why("namespaces are made in the moment of birth, so the process has never seen the host's")
+        .show(Probe::Namespaces(Who::Host))
+        .show(Probe::Namespaces(Who::Box))
+}
+
+fn id_maps(namespaces: Namespaces) -> Vec<Step> {
+    let Some((uid, gid)) = namespaces.user else { return Vec::new() };
+    let write = |name, file: &str, text: String, why| {
+        Step::new(name, Op::write(format!("/proc/{BOX}/{file}"), text)).why(why).show(Probe::IdMaps(Who::Box))
+    };
+    vec![
+        write("map the user", "uid_map", format!("0 {uid} 1"), "root inside is nobody special outside"),
+        write(
+            "give up setgroups",
+            "setgroups",
+            "deny".into(),
+            "dropping a group could open a file that denies it",
+        ),
+        write(
+            "map the group",
+            "gid_map",
+            format!("0 {gid} 1"),
+            "the kernel allows it only after setgroups is denied",
+        ),
+    ]
+}
+
+fn cable(net: &Net) -> Vec<Step> {
+    match net {
+        Net::Bridge { port, .. } => veth::host(port).into(),
+        Net::Host | Net::None => Vec::new(),
+    }
+}
+
+fn settle(spec: &Spec) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("die with the engine", Op::ParentDeathSignal { signal: libc::SIGKILL })
+            .why("a box without anybody to wait for it would run on unseen"),
+        Step::new("begin a session", Op::Setsid)
+            .why("the host's terminal sends its signals to its own session only"),
+        Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
+            .why("what is ignored stays ignored after exec, and our runtime ignores it"),
+        Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
+        Step::new("clear the umask", Op::Umask { mask: 0 })
+            .why("the modes of what is made from here on are those that are asked for"),
+    ];
+    if spec.namespaces.cgroup {
+        steps.push(
+            Step::new("see only our cgroup", Op::Unshare { flags: NEWCGROUP })
+                .why("where we are now becomes / of /proc/self/cgroup"),
+        );
+    }
+    if let Some(name) = &spec.hostname {
+        steps.push(
+            Step::new("name the box", Op::Sethostname { name: name.into() })
+                .why("the UTS namespace is ours: the host keeps its name")
+                .show(Probe::Hostname(Who::Box)),
+        );
+    }
+    steps
+}
+
+fn network(net: &Net) -> Vec<Step> {
+    match net {
+        Net::Host => Vec::new(),
+        Net::None => veth::loopback().into(),
+        Net::Bridge { port, .. } => veth::inside(port),
+    }
+}
+
+fn terminal(spec: &Spec) -> Vec<Step> {
+    if spec.process.terminal {
+        let why = "Ctrl-C and window changes go to who controls it";
+        return vec![Step::new("take the terminal", Op::AttachPty).why(why)];
+    }
+    if spec.process.stdin {
+        return Vec::new();
+    }
+    let why = "nobody types: a read ends at once instead of stealing the host's input";
+    vec![Step::new("close standard input", Op::Redirect { path: "/dev/null".into(), fd: 0 }).why(why)]
+}
+
+fn start(spec: &Spec) -> Vec<Step> {
+    vec![
+        Step::new("go to work", Op::Chdir { path: (&spec.process.cwd).into() })
+            .why("as its own user, so that it cannot start where it may not go"),
+        Step::new("die with the engine", Op::ParentDeathSignal { signal: libc::SIGKILL })
+            .why("the kernel forgot it when the user changed"),
+        Step::new("set the umask", Op::Umask { mask: 0o022 })
+            .why("a program starts the same, whoever starts it"),
+        Step::new("keep no descriptor", Op::CloseRange { first: 3 })
+            .why("an open directory of the host would be a way out (CVE-2024-21626)"),
+        Step::new("run the program", Op::Exec(spec.process.exec.clone()))
+            .why("the same process, with another program in it")
+            .show(Probe::Process(Who::Box))
+            .show(Probe::Privilege(Who::Box)),
+    ]
+}

@@ -1,0 +1,53 @@
+//! Address files: /etc/hosts, /etc/hostname and /etc/resolv.conf of one container.
+
+use std::path::{Path, PathBuf};
+
+use crate::rootfs::Bind;
+use crate::spec::Net;
+
+/// The files to write into the container's directory, and the binds that show them at their places.
+pub fn files(directory: &Path, hostname: Option<&str>, net: &Net) -> (Vec<(PathBuf, String)>, Vec<Bind>) {
+    let mut files = Vec::new();
+    if let Some(name) = hostname {
+        files.push(("hostname", format!("{name}\n")));
+        files.push(("hosts", hosts(name, net)));
+    }
+    match net {
+        Net::Host => {
+            if let Ok(text) = std::fs::read_to_string("/etc/resolv.conf") {
+                files.push(("resolv.conf", text));
+            }
+        }
+        Net::None => files.push(("resolv.conf", "# no network\n".into())),
+        Net::Bridge { .. } => files.push(("resolv.conf", resolvers())),
+    }
+    let binds = files.iter().map(|(name, _)| Bind {
+        source: directory.join(name),
+        target: Path::new("/etc").join(name),
+        read_only: false,
+        directory: false,
+    });
+    let binds = binds.collect();
+    (files.into_iter().map(|(name, text)| (directory.join(name), text)).collect(), binds)
+}
+
+fn hosts(name: &str, net: &Net) -> String {
+    let mut text = String::from(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
+         ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+    );
+    if let Net::Bridge { port, .. } = net {
+        text.push_str(&format!("{}\t{name}\n", port.address));
+    }
+    text
+}
+
+/// The host's resolvers but for those on its loopback, which a container cannot reach.
+fn resolvers() -> String {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let reachable = |line: &&str| match line.trim().strip_prefix("nameserver") {
+        Some(address) => !address.trim().starts_with("127.") && address.trim() != "::1",
+        None => true,
+    };
+    text.lines().filter(reachable).map(|line| format!("{line}\n")).collect()
+}

@@ -1,0 +1,71 @@
+//! Machine: what this process may do here, and what can be shown of it to a container.
+
+use std::path::Path;
+
+use crate::rootfs::CgroupTree;
+
+/// What this process may do on this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// the effective user
+    pub uid: u32,
+    /// the effective group
+    pub gid: u32,
+    /// the initial user namespace: its root may make devices and mount with trusted attributes
+    pub initial: bool,
+    /// the kernel lets us set supplementary groups
+    pub setgroups: bool,
+}
+
+impl Machine {
+    /// Looks.
+    pub fn look() -> Machine {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
+        let whole = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
+        Machine {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            initial: whole(read("uid_map")),
+            setgroups: read("setgroups").trim() != "deny",
+        }
+    }
+
+    /// Whether we are root, if only of a user namespace.
+    pub fn root(self) -> bool {
+        self.uid == 0
+    }
+
+    /// Whether we may do what only root of the whole machine may.
+    pub fn all_powerful(self) -> bool {
+        self.root() && self.initial
+    }
+
+    /// Which cgroup tree a container can be shown. Version 1 can be mounted by root of the machine only.
+    pub fn cgroup_tree(self) -> CgroupTree {
+        let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mounts: Vec<_> = text.lines().filter_map(hierarchy).collect();
+        let v1: Vec<_> = mounts.iter().filter_map(Option::clone).collect();
+        match (v1.is_empty(), self.all_powerful()) {
+            (true, _) if !mounts.is_empty() => CgroupTree::V2,
+            (false, true) => CgroupTree::V1(v1),
+            _ => CgroupTree::None,
+        }
+    }
+}
+
+/// A line of mountinfo that is a cgroup hierarchy: of version 1 with its name and options, of version 2 without.
+fn hierarchy(line: &str) -> Option<Option<(String, String)>> {
+    let (first, second) = line.split_once(" - ")?;
+    let (first, second): (Vec<_>, Vec<_>) = (first.split(' ').collect(), second.split(' ').collect());
+    match *second.first()? {
+        "cgroup2" => Some(None),
+        "cgroup" => {
+            let name = Path::new(first.get(4)?).file_name()?.to_str()?.to_string();
+            let options =
+                second.get(2)?.split(',').filter(|option| !matches!(*option, "rw" | "ro" | "xattr"));
+            let options: Vec<&str> = options.filter(|option| !option.starts_with("release_agent")).collect();
+            Some(Some((name, options.join(","))))
+        }
+        _ => None,
+    }
+}

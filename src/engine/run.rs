@@ -1,0 +1,293 @@
+//! Run: from what the user asked for and the image to a [`Spec`], then launch and attend.
+//!
+//! ```text
+//!   Request + Image + machine ──> Spec ── container::plan ──> launch ──> attend ──> exit code
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use super::machine::Machine;
+use super::network::{self, NetworkError};
+use super::state::State;
+use super::store::Image;
+use super::users::{self, UserError};
+use super::{address_files, foreground};
+use crate::cgroups::{self, CgroupError, Limits};
+use crate::journal::Journal;
+use crate::kernel::op::Exec;
+use crate::kernel::process::Exit;
+use crate::kernel::signals::Signals;
+use crate::kernel::{Errno, Op};
+use crate::launch::{LaunchError, Observer, Unmet, launch};
+use crate::overlay::Overlay;
+use crate::privilege::{self, Privilege};
+use crate::rootfs::{Bind, Devices, Rootfs};
+use crate::spec::{Namespaces, Net, Process, Spec};
+use crate::step::Plan;
+
+/// What the user asked for: `stepbox run`'s options, checked.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// the command line, for messages and journals
+    pub title: String,
+    /// `--hostname`
+    pub hostname: Option<String>,
+    /// `--rm`
+    pub remove: bool,
+    /// `-i`
+    pub stdin: bool,
+    /// `-t`
+    pub terminal: bool,
+    /// `-e`, as `NAME=value`
+    pub env: Vec<String>,
+    /// `-w`
+    pub workdir: Option<PathBuf>,
+    /// `-u`
+    pub user: Option<String>,
+    /// `-v`
+    pub binds: Vec<Bind>,
+    /// `-m`, `--cpus`, `--pids-limit`
+    pub limits: Limits,
+    /// `--network`
+    pub network: NetworkMode,
+    /// the command and its arguments; empty for the image's own
+    pub command: Vec<String>,
+}
+
+/// `--network`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NetworkMode {
+    /// a bridge where we may make one, else a loopback alone
+    #[default]
+    Default,
+    /// the default bridge
+    Bridge,
+    /// a loopback alone
+    None,
+    /// the host's
+    Host,
+}
+
+/// Why a container did not run. Everything done has been undone.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// the plan failed
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// the program cannot be executed
+    #[error("cannot run {program:?}: {}", exec_reason(*errno))]
+    Exec {
+        /// the program's name, as asked for
+        program: String,
+        /// what execve said
+        errno: Errno,
+    },
+    /// the working directory cannot be entered
+    #[error("cannot start in {}: {}", .0.display(), crate::kernel::hint::errno_text(*.1))]
+    Workdir(PathBuf, Errno),
+    /// the user is not known to the image
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// no network can be had
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// no command
+    #[error("no command specified: name one after the image, because the image has none")]
+    NoCommand,
+    /// a limit that cannot be set here
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// the name is taken
+    #[error(
+        "the container name {name:?} is already in use by container {id}; remove it with: stepbox rm {name}"
+    )]
+    NameTaken {
+        /// the name
+        name: String,
+        /// who has it
+        id: String,
+    },
+    /// a bind mount's source
+    #[error("cannot bind {}: {error}", path.display())]
+    Bind {
+        /// the source
+        path: PathBuf,
+        /// what the system said
+        error: std::io::Error,
+    },
+    /// files of the engine
+    #[error("cannot keep the container's state: {0}")]
+    State(#[from] std::io::Error),
+    /// a system call of the engine's own
+    #[error("the engine was refused a system call: {0}")]
+    System(#[from] Errno),
+}
+
+fn exec_reason(errno: Errno) -> String {
+    match errno {
+        Errno::NOENT => "executable file not found in $PATH".into(),
+        Errno::ACCESS => "permission denied".into(),
+        Errno::NOEXEC => "exec format error: a program for another machine, or a script without #!".into(),
+        other => crate::kernel::hint::errno_text(other),
+    }
+}
+
+impl RunError {
+    /// Docker's exit code: 127 for a program that is not there, 126 for one that cannot be executed, else 125.
+    pub fn code(&self) -> u8 {
+        match self {
+            RunError::Exec { errno: Errno::NOENT | Errno::NOTDIR, .. } => 127,
+            RunError::Exec { .. } => 126,
+            _ => 125,
+        }
+    }
+}
+
+/// What the container will be. Takes an address where one is needed.
+pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, RunError> {
+    let machine = Machine::look();
+    let id = super::names::new_id();
+    let user = users::find(request.user.as_deref().unwrap_or(&image.config.user), &image.layers)?;
+    let directory = state.containers().join(&id);
+    let hostname = match request.network {
+        NetworkMode::Host if request.hostname.is_none() => None,
+        _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
+    };
+    let net = match request.network {
+        NetworkMode::Host => Net::Host,
+        NetworkMode::None => Net::None,
+        NetworkMode::Default if !machine.root() => Net::None,
+        NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
+        NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &id)?,
+    };
+    let (files, mut binds) = address_files::files(&directory, hostname.as_deref(), &net);
+    binds.extend(request.binds.iter().cloned());
+    let hierarchy = cgroups::detect(Path::new("/"))?;
+    let cwd = working_directory(request, image);
+    let spec = Spec {
+        rootfs: Rootfs {
+            overlay: overlay(&directory, image, machine),
+            binds,
+            devices: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
+            cgroups: machine.cgroup_tree(),
+            bind_sysfs: net == Net::Host && !machine.all_powerful(),
+            terminal: request.terminal,
+            directories: vec![cwd.clone()],
+        },
+        namespaces: Namespaces {
+            user: (!machine.root()).then_some((machine.uid, machine.gid)),
+            uts: hostname.is_some(),
+            cgroup: true,
+        },
+        privilege: Privilege {
+            uid: user.uid,
+            gid: user.gid,
+            groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
+            keep: privilege::default_set(),
+            no_new_privs: !machine.all_powerful(),
+        },
+        process: Process {
+            exec: program(request, image, hostname.as_deref(), &user.home)?,
+            cwd,
+            terminal: request.terminal,
+            stdin: request.stdin,
+        },
+        id,
+        directory,
+        files,
+        hostname,
+        hierarchy,
+        limits: request.limits.clone(),
+        net,
+    };
+    Ok(spec)
+}
+
+fn overlay(directory: &Path, image: &Image, machine: Machine) -> Overlay {
+    let [upper, work, merged] = ["upper", "work", "merged"].map(|name| directory.join(name));
+    let lower = image.layers.iter().rev().cloned().collect();
+    Overlay { lower, upper, work, merged, userxattr: !machine.all_powerful() }
+}
+
+fn working_directory(request: &Request, image: &Image) -> PathBuf {
+    match &request.workdir {
+        Some(path) => path.clone(),
+        None if image.config.working_dir.is_empty() => "/".into(),
+        None => Path::new("/").join(&image.config.working_dir),
+    }
+}
+
+/// The image's entry point and command, or the user's, and the environment.
+fn program(request: &Request, image: &Image, hostname: Option<&str>, home: &str) -> Result<Exec, RunError> {
+    const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let mut argv = image.config.entrypoint.clone().unwrap_or_default();
+    match request.command.is_empty() {
+        true => argv.extend(image.config.cmd.clone().unwrap_or_default()),
+        false => argv.extend(request.command.iter().cloned()),
+    }
+    let Some(name) = argv.first().filter(|name| !name.is_empty()) else { return Err(RunError::NoCommand) };
+    let mut env: Vec<String> = vec![PATH.into()];
+    let set = |env: &mut Vec<String>, pair: String| {
+        let key = pair.split_once('=').map_or(pair.as_str(), |(key, _)| key).to_owned();
+        match env.iter_mut().find(|other| other.split_once('=').is_some_and(|(other, _)| other == key)) {
+            Some(other) => *other = pair,
+            None => env.push(pair),
+        }
+    };
+    if let Some(hostname) = hostname {
+        set(&mut env, format!("HOSTNAME={hostname}"));
+    }
+    if request.terminal {
+        set(&mut env, "TERM=xterm".into());
+    }
+    let ours = [format!("HOME={home}")];
+    for pair in ours.iter().chain(&image.config.env).chain(&request.env) {
+        set(&mut env, pair.clone());
+    }
+    let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
+    let paths = match name.contains('/') {
+        true => vec![name.into()],
+        false => path.split(':').map(|directory| format!("{directory}/{name}").into()).collect(),
+    };
+    Ok(Exec { paths, argv: argv.iter().map(Into::into).collect(), env: env.iter().map(Into::into).collect() })
+}
+
+/// Runs a container in the foreground: takes the plan, attends to it, undoes it. Signals are blocked from before
+/// the first step, so that none can end us half-way.
+pub fn foreground<O: Observer>(
+    state: &State,
+    spec: &Spec,
+    plan: &Plan,
+    request: &Request,
+    observer: &mut O,
+) -> Result<Exit, RunError> {
+    std::fs::create_dir_all(state.containers())?;
+    let journal = Journal::create(&state.journals(), &request.title, plan)?;
+    let signals = Signals::block_all()?;
+    let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;
+    let exit = foreground::attend(&mut running, &signals, request.stdin)?;
+    if !request.remove {
+        running
+            .keep(|op| matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&spec.directory)));
+    }
+    for (op, errno) in running.undo(observer) {
+        eprintln!("stepbox: not undone: {op}: {}", crate::kernel::hint::errno_text(errno));
+    }
+    Ok(exit)
+}
+
+/// The steps at which the user, not the engine, may be wrong.
+fn explain(error: LaunchError, spec: &Spec) -> RunError {
+    let LaunchError::Step(step) = &error else { return error.into() };
+    let Unmet::Errno(errno) = step.what else { return error.into() };
+    match &step.op {
+        Op::Exec(exec) => {
+            let name = exec.argv.first().map(|name| name.as_path().display().to_string());
+            RunError::Exec { program: name.unwrap_or_default(), errno }
+        }
+        Op::Chdir { path } if path.as_path() == spec.process.cwd => {
+            RunError::Workdir(spec.process.cwd.clone(), errno)
+        }
+        _ => error.into(),
+    }
+}

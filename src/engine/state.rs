@@ -1,0 +1,98 @@
+//! State: where the engine keeps its things.
+//!
+//! ```text
+//!   root   /var/lib/stepbox, $XDG_DATA_HOME/stepbox      images, containers; survives a reboot
+//!   run    /run/stepbox, $XDG_RUNTIME_DIR/stepbox        journals, leases; gone with the machine
+//! ```
+//!
+//! `STEPBOX_ROOT` overrides both: the second is then its directory `run`.
+
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// The two directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// survives a reboot
+    pub root: PathBuf,
+    /// gone with the machine
+    pub run: PathBuf,
+}
+
+/// Why there is no place for state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// it cannot be made
+    #[error("cannot make {}: {error}; set STEPBOX_ROOT to a directory that can be written", path.display())]
+    Make {
+        /// the directory
+        path: PathBuf,
+        /// what the system said
+        error: std::io::Error,
+    },
+    /// somebody else made it
+    #[error("{} belongs to user {owner}, not to us; set STEPBOX_ROOT to a directory of your own", path.display())]
+    Foreign {
+        /// the directory
+        path: PathBuf,
+        /// its owner
+        owner: u32,
+    },
+    /// it would hold a colon or a comma, which overlay options cannot do without escapes
+    #[error("STEPBOX_ROOT must be an absolute path, not {}", .0.display())]
+    Relative(PathBuf),
+}
+
+impl State {
+    /// Finds the directories for this user by the environment (`STEPBOX_ROOT`, `XDG_DATA_HOME`, `HOME`,
+    /// `XDG_RUNTIME_DIR`) and makes them, mode 0700 for all but root's.
+    pub fn open(environment: impl Fn(&str) -> Option<PathBuf>) -> Result<State, StateError> {
+        let uid = rustix::process::geteuid();
+        let set = |name: &str| environment(name).filter(|path| !path.as_os_str().is_empty());
+        let state = match set("STEPBOX_ROOT") {
+            Some(root) if root.is_relative() => return Err(StateError::Relative(root)),
+            Some(root) => State { run: root.join("run"), root },
+            None if uid.is_root() => State { root: "/var/lib/stepbox".into(), run: "/run/stepbox".into() },
+            None => {
+                let scratch = PathBuf::from(format!("/tmp/stepbox-{}", uid.as_raw()));
+                let home = || set("HOME").map(|home| home.join(".local/share"));
+                let data = set("XDG_DATA_HOME").or_else(home).map(|data| data.join("stepbox"));
+                let root = data.filter(|data| make(data).is_ok()).unwrap_or_else(|| scratch.clone());
+                let run = set("XDG_RUNTIME_DIR").map_or(scratch.join("run"), |run| run.join("stepbox"));
+                State { root, run }
+            }
+        };
+        for path in [&state.root, &state.run] {
+            make(path)?;
+            let owner = path.symlink_metadata().map(|meta| meta.uid()).unwrap_or(u32::MAX);
+            if owner != uid.as_raw() {
+                return Err(StateError::Foreign { path: path.clone(), owner });
+            }
+        }
+        Ok(state)
+    }
+
+    /// Where running plans keep their journals.
+    pub fn journals(&self) -> PathBuf {
+        self.run.join("journal")
+    }
+
+    /// Where addresses that are taken are kept.
+    pub fn leases(&self) -> PathBuf {
+        self.run.join("leases")
+    }
+
+    /// Where containers live, each in a directory named by its id.
+    pub fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+}
+
+fn make(path: &Path) -> Result<(), StateError> {
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| StateError::Make { path: path.into(), error })
+}
