@@ -1,0 +1,335 @@
+//! What a trace says against what strace saw: every call of every step, in order, with the same answer.
+//!
+//! ```text
+//!   LAB --json FILE                       strace -f -y -qq -s 400 -o LOG
+//!   write("/x", "1") = 1        host      17 open("/x", O_WRONLY) = 3</x>   17 write(3</x>, "1", 1) = 1
+//!   chdir("/") = 0              box       18 chdir("/") = 0                 another process than the host's
+//! ```
+//!
+//! [`TABLE`] says under which names strace sees an operation. A call that it does not list is looked for under its
+//! own name, with the same strings and the same flags.
+
+use std::collections::HashSet;
+
+use stepbox::trace::{Event, Lane, Trace};
+
+#[path = "strace/log.rs"]
+mod log;
+
+pub use log::{Call, read};
+use log::{flags, numbers, strings};
+
+/// How an operation is recognised.
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    /// one of these calls: the same strings in the same order, the same flags
+    Call(&'static [&'static str]),
+    /// as `Call`, and the same numbers
+    Numbers(&'static [&'static str]),
+    /// the path is opened first; then one of these calls on its descriptor, with the other strings
+    Opened(&'static [&'static str]),
+    /// the path and everything below it
+    Tree(&'static [&'static str]),
+    /// the program, found under one of several paths
+    Exec,
+    /// a message to the kernel, and its acknowledgement
+    Netlink,
+}
+
+/// As the trace prints it, as strace sees it.
+const TABLE: &[(&str, Rule)] = &[
+    ("mkdir", Rule::Call(&["mkdir", "mkdirat"])),
+    ("mknod", Rule::Call(&["mknod", "mknodat"])),
+    ("chmod", Rule::Call(&["chmod", "fchmodat", "fchmodat2"])),
+    ("rmdir", Rule::Call(&["rmdir", "unlinkat"])),
+    ("unlink", Rule::Call(&["unlink", "unlinkat"])),
+    ("unlinkat", Rule::Tree(&["unlinkat", "rmdir", "unlink"])),
+    ("symlink", Rule::Call(&["symlink", "symlinkat"])),
+    ("link", Rule::Call(&["link", "linkat"])),
+    ("rename", Rule::Call(&["rename", "renameat", "renameat2"])),
+    ("openat", Rule::Call(&["open", "openat"])),
+    ("write", Rule::Opened(&["write", "pwrite64"])),
+    ("setns", Rule::Opened(&["setns"])),
+    ("dup2", Rule::Opened(&["dup3", "dup2"])),
+    ("copy_file_range", Rule::Opened(&["copy_file_range", "sendfile"])),
+    ("clone3", Rule::Call(&["clone3", "clone"])),
+    ("clone", Rule::Call(&["clone", "clone3", "fork", "vfork"])),
+    ("clock_nanosleep", Rule::Call(&["clock_nanosleep", "nanosleep"])),
+    ("exit_group", Rule::Numbers(&["exit_group"])),
+    ("setresuid", Rule::Numbers(&["setresuid"])),
+    ("setresgid", Rule::Numbers(&["setresgid"])),
+    ("umask", Rule::Numbers(&["umask"])),
+    ("capset", Rule::Call(&["capset"])),
+    ("execve", Rule::Exec),
+    ("sendto", Rule::Netlink),
+];
+
+/// The messages of rtnetlink(7): strace prints a number where it cannot tell the socket's protocol.
+const MESSAGES: &[(&str, u32)] = &[
+    ("RTM_NEWLINK", 0x10),
+    ("RTM_DELLINK", 0x11),
+    ("RTM_SETLINK", 0x13),
+    ("RTM_NEWADDR", 0x14),
+    ("RTM_DELADDR", 0x15),
+    ("RTM_NEWROUTE", 0x18),
+    ("RTM_DELROUTE", 0x19),
+    ("RTM_NEWNEIGH", 0x1c),
+    ("RTM_DELNEIGH", 0x1d),
+];
+
+/// Says which steps and undos of the trace the log does not confirm; nothing where it confirms all of them.
+pub fn compare(trace: &Trace, calls: &[Call]) -> Result<(), String> {
+    let mut log = Log { calls, host: host_of(calls), at: 0, clone: None, the_box: None };
+    let mut problems = Vec::new();
+    for event in &trace.events {
+        let (lane, call, result, is_undo, label) = match event {
+            Event::Step(s) => (s.lane, &s.call, &s.result, false, format!("step {} {}", s.index, s.name)),
+            Event::Undo { index, call, result, .. } => {
+                (Lane::Host, call, result, true, format!("undo of step {index}"))
+            }
+            _ => continue,
+        };
+        let wanted = Wanted::new(call, result, is_undo);
+        match log.find(lane, &wanted) {
+            Some(at) => {
+                if wanted.name == "clone3" {
+                    (log.clone, log.the_box) = (Some(at), None);
+                } else if lane == Lane::Container {
+                    log.the_box = Some(calls[at].pid);
+                }
+                log.at = at + 1;
+            }
+            None => problems.push(format!("{label}: {call} = {result}\n{}", log.nearest(&wanted))),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(format!("strace did not see what the trace says:\n{}", problems.join("\n"))),
+    }
+}
+
+/// The process that takes the host's steps: the lab itself, or in a toy host the one that it executed there.
+fn host_of(calls: &[Call]) -> u32 {
+    let inside = calls.iter().find(|call| {
+        call.name == "execve" && call.arguments.starts_with("\"/proc/self/exe\", [\"lab\"") && succeeded(call)
+    });
+    inside.or(calls.first()).map_or(0, |call| call.pid)
+}
+
+fn succeeded(call: &Call) -> bool {
+    !call.result.starts_with('-')
+}
+
+/// What the trace says of one operation, taken apart.
+struct Wanted<'a> {
+    name: &'a str,
+    arguments: &'a str,
+    strings: Vec<Vec<u8>>,
+    flags: Vec<&'a str>,
+    /// the errors that are meant; empty for success
+    errors: Vec<&'a str>,
+    /// an undo that found its work done counts as success: see `launch::perform_undo`
+    forgiving: bool,
+    rule: Rule,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(call: &'a str, result: &'a str, is_undo: bool) -> Wanted<'a> {
+        let (name, rest) = call.split_once('(').unwrap_or((call, ""));
+        let arguments = rest.rsplit_once(')').map_or(rest, |(arguments, _)| arguments);
+        let error = result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
+        let rule = TABLE.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
+        let forgiving = is_undo && error.is_none();
+        let (strings, flags) = (strings(arguments), flags(arguments));
+        let rule = rule.unwrap_or(Rule::Call(&[]));
+        Wanted { name, arguments, strings, flags, errors: error.into_iter().collect(), forgiving, rule }
+    }
+
+    fn answered(&self, call: &Call) -> bool {
+        let error = call.result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
+        match error {
+            None => self.errors.is_empty(),
+            Some(error) if self.forgiving => ["ENOENT", "ENODEV", "ESRCH", "EINVAL"].contains(&error),
+            Some(error) => self.errors.contains(&error),
+        }
+    }
+
+    fn named(&self, call: &Call, names: &[&str]) -> bool {
+        if names.is_empty() { call.name == self.name } else { names.contains(&call.name.as_str()) }
+    }
+
+    fn same(&self, call: &Call) -> bool {
+        same_strings(&self.strings, &strings(&call.arguments))
+            && self.flags.iter().all(|flag| call.arguments.contains(flag))
+            && self.answered(call)
+    }
+}
+
+/// A log, how far it is read, and who is who in it.
+struct Log<'a> {
+    calls: &'a [Call],
+    host: u32,
+    at: usize,
+    clone: Option<usize>,
+    the_box: Option<u32>,
+}
+
+impl Log<'_> {
+    /// The place of the call that completes the operation.
+    fn find(&self, lane: Lane, wanted: &Wanted<'_>) -> Option<usize> {
+        let older: HashSet<u32> =
+            self.calls[..self.clone.map_or(0, |at| at + 1)].iter().map(|c| c.pid).collect();
+        let by = |pid: u32| match (lane, self.the_box) {
+            (Lane::Host, _) => pid == self.host,
+            (Lane::Container, Some(the_box)) => pid == the_box,
+            (Lane::Container, None) => !older.contains(&pid),
+        };
+        let mut candidates = (self.at..self.calls.len()).filter(|at| by(self.calls[*at].pid));
+        candidates.find_map(|at| self.completes(at, wanted))
+    }
+
+    fn completes(&self, at: usize, wanted: &Wanted<'_>) -> Option<usize> {
+        let call = &self.calls[at];
+        let here = |matches: bool| matches.then_some(at);
+        match wanted.rule {
+            Rule::Call(names) => here(wanted.named(call, names) && wanted.same(call)),
+            Rule::Numbers(names) => {
+                let same = numbers(wanted.arguments) == numbers(&call.arguments);
+                here(wanted.named(call, names) && same && (wanted.answered(call) || call.result == "?"))
+            }
+            Rule::Tree(names) => {
+                let absent = ["statx", "newfstatat", "lstat", "openat"].contains(&call.name.as_str());
+                let named = names.contains(&call.name.as_str());
+                let same = same_strings(&wanted.strings, &strings(&call.arguments));
+                here(same && (named && wanted.answered(call) || absent && call.result.contains("ENOENT")))
+            }
+            Rule::Exec => {
+                let (ours, theirs) = (&wanted.strings, strings(&call.arguments));
+                let same = theirs.len() == ours.len() && same_strings(&ours[1..], &theirs[1..]);
+                here(call.name == "execve" && same && wanted.answered(call))
+            }
+            Rule::Opened(names) => self.opened(at, wanted, names),
+            Rule::Netlink => self.netlink(at, wanted),
+        }
+    }
+
+    /// Later calls of the process that made the call at `at`.
+    fn later(&self, at: usize) -> impl Iterator<Item = (usize, &Call)> {
+        let pid = self.calls[at].pid;
+        self.calls.iter().enumerate().skip(at + 1).filter(move |(_, call)| call.pid == pid)
+    }
+
+    fn opened(&self, at: usize, wanted: &Wanted<'_>, names: &[&str]) -> Option<usize> {
+        let call = &self.calls[at];
+        let (path, rest) = wanted.strings.split_first()?;
+        let opens = ["open", "openat", "openat2", "creat"].contains(&call.name.as_str());
+        if !opens || !same_strings(std::slice::from_ref(path), &strings(&call.arguments)) {
+            return None;
+        }
+        if !succeeded(call) {
+            return wanted.answered(call).then_some(at);
+        }
+        // an empty text is not written: opening has made or emptied the file
+        if wanted.name == "write" && rest == [Vec::<u8>::new()] {
+            return Some(at);
+        }
+        let fd = |call: &Call| call.result.split(['<', ' ']).next().unwrap_or_default().to_string();
+        let mut fds = vec![fd(call)];
+        for (place, later) in self.later(at) {
+            let first = later.arguments.split(['<', ',', ' ']).next().unwrap_or_default();
+            if names.contains(&later.name.as_str()) && fds.iter().any(|fd| fd == first) {
+                let texts = if wanted.name == "write" { rest } else { &[] };
+                let same = same_strings(texts, &strings(&later.arguments)) && wanted.answered(later);
+                return same.then_some(place);
+            }
+            if wanted.name == "copy_file_range" && later.name.starts_with("open") {
+                if !succeeded(later) && wanted.answered(later) {
+                    return Some(place);
+                }
+                fds.push(fd(later));
+            }
+            if later.name == "close" && fds.iter().any(|fd| fd == first) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The message is sent, names of links having been turned into numbers just before; then the kernel answers.
+    fn netlink(&self, at: usize, wanted: &Wanted<'_>) -> Option<usize> {
+        let call = &self.calls[at];
+        if !["sendto", "sendmsg"].contains(&call.name.as_str()) || !call.arguments.contains("nlmsg_len=") {
+            return None;
+        }
+        let words: Vec<&str> =
+            wanted.arguments.split([' ', ',', '=']).filter(|word| !word.is_empty()).collect();
+        if let Some((name, number)) = MESSAGES.iter().find(|(name, _)| words.contains(name)) {
+            let by_number = format!("nlmsg_type={number:#x} ");
+            if !call.arguments.contains(*name) && !call.arguments.contains(&by_number) {
+                return None;
+            }
+        }
+        let payload: Vec<u8> = strings(&call.arguments).concat();
+        let looked_up = self.calls[self.at..at].iter().filter(|call| call.name == "ioctl");
+        let looked_up: String = looked_up.map(|call| call.arguments.as_str()).collect();
+        let known = |word: &&&str| {
+            let bytes = match word.split('/').next().and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok()) {
+                Some(address) => address.octets().to_vec(),
+                None => word.as_bytes().to_vec(),
+            };
+            looked_up.contains(&format!("ifr_name=\"{word}\""))
+                || call.arguments.contains(**word)
+                || payload.windows(bytes.len()).any(|window| window == bytes)
+        };
+        let (found, all) = (words[1..].iter().filter(known).count(), words.len() - 1);
+        // key words such as `dev` and `default` are ours, so that a part of the words is enough
+        if all > 0 && found == 0 {
+            return None;
+        }
+        let (place, answer) = self.later(at).find(|(_, call)| call.name.starts_with("recv"))?;
+        let error = answer.arguments.split("error=-").nth(1).and_then(|rest| rest.split([',', '}']).next());
+        let same = match error {
+            Some(error) => wanted.errors.contains(&error) || wanted.forgiving && error == "ENODEV",
+            None => wanted.errors.is_empty(),
+        };
+        same.then_some(place)
+    }
+
+    /// What the log has under these names from here on, to say in a failure.
+    fn nearest(&self, wanted: &Wanted<'_>) -> String {
+        let names = match wanted.rule {
+            Rule::Call(names) | Rule::Numbers(names) | Rule::Opened(names) | Rule::Tree(names) => names,
+            Rule::Exec => &["execve"],
+            Rule::Netlink => &["sendto", "recvfrom"],
+        };
+        let near = self.calls[self.at..].iter().filter(|call| wanted.named(call, names)).take(3);
+        let line = |call: &Call| {
+            let arguments: String = call.arguments.chars().take(160).collect();
+            format!("    {} {}({arguments}) = {}\n", call.pid, call.name, call.result)
+        };
+        format!("  after call {} strace saw:\n{}", self.at, near.map(line).collect::<String>())
+    }
+}
+
+fn same_strings(wanted: &[Vec<u8>], seen: &[Vec<u8>]) -> bool {
+    wanted.len() <= seen.len() && wanted.iter().zip(seen).all(|(wanted, seen)| same_string(wanted, seen))
+}
+
+/// Equal, `[BOX]` standing for any number, and as far as both were printed.
+fn same_string(wanted: &[u8], seen: &[u8]) -> bool {
+    const BOX: &[u8] = b"[BOX]";
+    const CUT: &[u8] = b"\0...";
+    if let Some(at) = wanted.windows(BOX.len()).position(|window| window == BOX) {
+        let digits = seen.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count();
+        return digits > 0
+            && seen.len() >= at
+            && wanted[..at] == seen[..at]
+            && same_string(&wanted[at + BOX.len()..], &seen[at + digits..]);
+    }
+    match (wanted.strip_suffix(CUT), seen.strip_suffix(CUT)) {
+        (None, None) => wanted == seen,
+        (Some(head), None) => seen.starts_with(head),
+        (None, Some(head)) => wanted.starts_with(head),
+        (Some(a), Some(b)) => a.starts_with(b) || b.starts_with(a),
+    }
+}
