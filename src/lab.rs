@@ -145,8 +145,18 @@ pub struct Stage {
 impl Stage {
     /// Takes a plan, watched, and undoes it; in a dry run only lists it.
     pub fn run(&mut self, plan: &Plan) -> Result<(), LabError> {
+        self.run_then(plan, |_| Ok(()))
+    }
+
+    /// The same, with work between the plan's last step and its undoing.
+    pub fn run_then(
+        &mut self,
+        plan: &Plan,
+        work: impl FnOnce(&mut Stage) -> Result<(), LabError>,
+    ) -> Result<(), LabError> {
         if self.dry {
-            return self.watcher.list(plan).map_err(|error| LabError::Work(error.into()));
+            self.watcher.list(plan).map_err(|error| LabError::Work(error.into()))?;
+            return work(self);
         }
         let journal = match &self.journal {
             Some(directory) => {
@@ -155,9 +165,10 @@ impl Stage {
             None => None,
         };
         let running = launch(plan, &mut self.watcher, journal)?;
+        let result = work(self);
         running.undo(&mut self.watcher);
         self.watcher.next_plan(plan);
-        Ok(())
+        result
     }
 
     /// Whether the steps are only listed.
