@@ -15,9 +15,9 @@ use crate::engine::reference::Reference;
 use crate::engine::state::State;
 use crate::engine::store::Store;
 use crate::engine::{containers, images, network};
-use crate::journal;
 use crate::lab::LABS;
 use crate::launch::Answer;
+use crate::{doctor, journal};
 
 mod run;
 
@@ -89,7 +89,7 @@ pub fn main() -> ExitCode {
         Command::Images { quiet } => list_images(quiet),
         Command::Ps { all, quiet } => ps(all, quiet),
         Command::Rm { containers } => rm(&containers),
-        Command::Doctor { .. } => return ExitCode::FAILURE,
+        Command::Doctor { json } => return examine(json),
         Command::Clean => clean(),
         Command::Lab => list_labs(),
     };
@@ -185,6 +185,17 @@ fn rm(wanted: &[String]) -> anyhow::Result<()> {
         }
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn examine(json: bool) -> ExitCode {
+    let report = doctor::examine();
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = match json {
+        true => serde_json::to_string_pretty(&report).expect("a report is text and lists") + "\n",
+        false => report.text(colour),
+    };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(report.blocked()))
 }
 
 fn clean() -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The toy host: a user, mount, PID, network, UTS, IPC and cgroup namespace that plays the host of a lab.
+//! The toy host: a user, mount, PID, network, UTS and IPC namespace that plays the host of a lab.
 //!
 //! ```text
 //!   the machine ── clone3 ──> toy host   root inside, nobody in particular outside
@@ -15,7 +15,7 @@ use std::path::Path;
 use rustix::fd::AsRawFd;
 
 use crate::kernel::ctext::BOX;
-use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
+use crate::kernel::flags::{NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
 use crate::kernel::netlink::{Netns, Peer, Request};
 use crate::kernel::op::Exec;
 use crate::kernel::{CText, Op};
@@ -34,9 +34,12 @@ pub fn inside() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// The plan of the toy host: namespaces, then what makes them look like a machine, then the program again.
+/// The plan of the toy host, without a cgroup namespace: limits are the machine's own also for a toy, and under
+/// version 2 nobody moves a process to or from a cgroup that lies outside of his namespace (cgroup_namespaces(7)).
+///
+/// The steps: namespaces, then what makes them look like a machine, then the program again.
 pub fn plan(uid: u32, gid: u32, exec: Exec) -> Plan {
-    let all = NEWUSER | NEWNS | NEWPID | NEWNET | NEWUTS | NEWIPC | NEWCGROUP;
+    let all = NEWUSER | NEWNS | NEWPID | NEWNET | NEWUTS | NEWIPC;
     Plan::default()
         .then([
             Step::new("clone the toy host", Op::Clone { flags: all }),

@@ -16,9 +16,9 @@ pub mod linux;
 pub mod netlink;
 pub mod nft;
 pub mod op;
-pub mod remove;
 #[allow(unsafe_code)]
 pub mod process;
+pub mod remove;
 #[allow(unsafe_code)]
 pub mod signals;
 

@@ -159,6 +159,11 @@ impl Stage {
         Ok(())
     }
 
+    /// Whether the steps are only listed.
+    pub fn dry(&self) -> bool {
+        self.dry
+    }
+
     /// A heading for work that is not a plan.
     pub fn act(&mut self, title: &str, text: &str) {
         if !self.dry {
@@ -219,6 +224,21 @@ pub fn main(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) ->
     play(lab, flags, body)
 }
 
+/// Runs a lab that must look at the machine itself and changes nothing: as whoever we are, in no toy host.
+pub fn main_on_machine(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) -> ExitCode {
+    let lab = find(name).unwrap_or_else(|| panic!("{name} is not in LABS"));
+    let flags = parse(lab);
+    perform(lab, flags, Where { host: "real", dir: PathBuf::from("/"), journal: None }, body)
+}
+
+/// Where a lab plays.
+struct Where {
+    /// as the trace names it
+    host: &'static str,
+    dir: PathBuf,
+    journal: Option<PathBuf>,
+}
+
 fn parse(lab: &'static Lab) -> Flags {
     use clap::{CommandFactory, FromArgMatches};
     let after = "Everything a lab makes is undone at its end; after a kill -9, by: stepbox clean";
@@ -268,6 +288,21 @@ fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabE
         eprintln!("{}: cannot make {}: {error}", lab.name, dir.display());
         return ExitCode::from(125);
     }
+    let journal = real.then(|| PathBuf::from(JOURNALS));
+    let host = if real { "real" } else { "toy" };
+    let code = perform(lab, flags, Where { host, dir: dir.clone(), journal }, body);
+    if real {
+        let _ = std::fs::remove_dir_all(&dir);
+    }
+    code
+}
+
+fn perform(
+    lab: &'static Lab,
+    flags: Flags,
+    place: Where,
+    body: fn(&mut Stage) -> Result<(), LabError>,
+) -> ExitCode {
     let watching = Watching {
         step: flags.step,
         auto: flags.auto.filter(|wait| !wait.is_zero()),
@@ -282,13 +317,10 @@ fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabE
     close_inherited();
     // re-executed through /proc/self/exe, the process would be called "exe"
     let _ = rustix::thread::set_name(crate::kernel::CText::from(lab.name).as_c_str());
-    let watcher = Watcher::new(watching, lab.name, lab.question, if real { "real" } else { "toy" });
-    let journal = real.then(|| PathBuf::from(JOURNALS));
-    let mut stage = Stage { dir: dir.clone(), watcher, dry: flags.dry_run, journal, title: lab.name };
+    let watcher = Watcher::new(watching, lab.name, lab.question, place.host);
+    let Where { dir, journal, .. } = place;
+    let mut stage = Stage { dir, watcher, dry: flags.dry_run, journal, title: lab.name };
     let result = body(&mut stage);
-    if real {
-        let _ = std::fs::remove_dir_all(&dir);
-    }
     if flags.dry_run {
         return ExitCode::SUCCESS;
     }

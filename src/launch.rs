@@ -368,10 +368,15 @@ impl<'p> Running<'p> {
             && let Some(pidfd) = &self.context.pidfd
         {
             let _ = process::signal(pidfd.as_fd(), libc::SIGKILL);
-            let _ = self.wait();
         }
         let mut failed = Vec::new();
-        while let Some(index) = self.done.pop() {
+        loop {
+            // a frozen box dies only when it is thawed, so a write is taken back before the box is waited for
+            let last = self.done.last().and_then(|index| self.plan.steps[*index].undo.as_ref());
+            if self.exit.is_none() && !matches!(last, Some(Op::Write { .. })) {
+                let _ = self.wait();
+            }
+            let Some(index) = self.done.pop() else { break };
             let at = self.at(index);
             let Some(op) = &at.step.undo else { continue };
             let answer = perform_undo(op, self.context.box_pid);

@@ -37,6 +37,7 @@ mod tape;
 mod tree;
 mod whiteout;
 
+pub use crate::kernel::remove::remove;
 pub use apply::{Applied, apply, apply_within};
 pub use diff::{DiffOptions, Written, diff};
 pub use digest::{Digest, DigestError, chain_id, chain_ids};
@@ -44,6 +45,5 @@ pub use entry::{Entry, Kind, Stamp, printable};
 pub use error::{LayerError, Limits, Refusal};
 pub use ownership::Ownership;
 pub use pack::{Compression, Pack, Packed};
-pub use crate::kernel::remove::remove;
 pub use tape::Tape;
 pub use whiteout::{OPAQUE_MARKER, PREFIX, Whiteout};

@@ -22,6 +22,7 @@ pub mod chroot;
 pub mod cli;
 pub mod closure;
 pub mod container;
+pub mod doctor;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod host;

@@ -116,6 +116,15 @@ impl Watcher {
     }
 }
 
+/// Before a wait the box's program is already running and moves the counters, so they are looked at only after it.
+fn first_look(probe: &Probe, at: At<'_>) -> View {
+    let mut view = probe.look(at.box_pid);
+    if matches!((&at.step.op, probe), (Op::WaitBox, Probe::Counters(..))) {
+        view.facts.clear();
+    }
+    view
+}
+
 /// A plan as lines for a reader; numbers go on from `offset`.
 pub fn plan_lines(plan: &Plan, offset: usize) -> Vec<PlanLine> {
     let line = |(index, step): (usize, &crate::step::Step)| PlanLine {
@@ -153,7 +162,7 @@ impl Observer for Watcher {
         // while the box runs by itself, a look would depend on the moment: what was last seen is what was before
         let waits = matches!(at.step.op, Op::WaitBox);
         let last = |probe: &Probe| self.seen.iter().find(|(seen, _)| waits && seen == probe);
-        let look = |probe: &Probe| last(probe).map_or_else(|| probe.look(at.box_pid), |seen| seen.1.clone());
+        let look = |probe: &Probe| last(probe).map_or_else(|| first_look(probe, at), |seen| seen.1.clone());
         self.before = at.step.show.iter().map(look).collect();
         self.began = Instant::now();
         Verdict::Go

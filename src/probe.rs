@@ -131,12 +131,6 @@ impl Probe {
                 proc(who, "status"),
                 who.pid(box_pid).and_then(|pid| identity(pid, who)),
             ),
-            Probe::Process(who) => view(
-                "process",
-                who.name(),
-                proc(who, "status"),
-                who.pid(box_pid).and_then(|pid| identity(pid, who)),
-            ),
             Probe::Processes(mount) => {
                 let facts = resolve(mount, box_pid).and_then(|mount| processes(Path::new(&mount), box_pid));
                 view("process", plain(mount), mount.clone(), facts)

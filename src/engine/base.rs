@@ -14,7 +14,7 @@ use super::config::ImageConfig;
 use super::images::{self, Change};
 use super::reference::Reference;
 use super::store::{Image, Store, StoreError};
-use crate::closure::{self, ClosureError};
+use crate::closure;
 use crate::layers::{Entry, Kind, Stamp, Tape};
 use std::collections::BTreeMap;
 use std::io;
@@ -121,9 +121,6 @@ pub enum BaseError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A program of this machine whose libraries are not all there.
-    #[error("take a program into {NAME}: {0}")]
-    Closure(#[from] ClosureError),
     /// A file of this machine that cannot be read.
     #[error("take {} into {NAME}: {source}", path.display())]
     Read {
@@ -266,8 +263,10 @@ fn busybox_tree(busybox: &Path) -> Result<Tree, BaseError> {
 fn host_tree() -> Result<Tree, BaseError> {
     let mut tree = Tree::new();
     for name in PROGRAMS {
-        let Some(program) = places(name).find(|path| closure::of(path).is_ok()) else { continue };
-        for library in closure::of(&program)? {
+        // scripts, and programs whose libraries are not all there, are left out
+        let found = places(name).find_map(|path| closure::of(&path).ok().map(|libraries| (path, libraries)));
+        let Some((program, libraries)) = found else { continue };
+        for library in libraries {
             let inside = library.strip_prefix("/").unwrap_or(&library).to_owned();
             tree.insert(inside, Node::Copy(library, 0o755));
         }

@@ -52,7 +52,7 @@ pub fn take_port(state: &State, id: &str) -> Result<Net, NetworkError> {
         let lease = leases.join(address.to_string());
         if !taken(&lease) {
             std::fs::write(&lease, std::process::id().to_string())?;
-            let network = Network { bridge: BRIDGE.into(), gateway, prefix: PREFIX, keep: true };
+            let network = Network { bridge: BRIDGE.into(), gateway, prefix: PREFIX, shared: true };
             let port = network.port(format!("veth{}", &id[..8]), address);
             return Ok(Net::Bridge { network, port, lease });
         }
@@ -129,7 +129,7 @@ pub fn remove_unused(state: &State) -> std::io::Result<bool> {
         return Ok(false);
     }
     let network =
-        Network { bridge: BRIDGE.into(), gateway: Ipv4Addr::UNSPECIFIED, prefix: PREFIX, keep: true };
+        Network { bridge: BRIDGE.into(), gateway: Ipv4Addr::UNSPECIFIED, prefix: PREFIX, shared: true };
     let link = Op::Netlink(Request::DeleteLink { name: BRIDGE.into() });
     let table = Op::Nft(Box::new(Batch::DeleteTable { table: network.table() }));
     for op in [link, table] {

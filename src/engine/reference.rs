@@ -206,3 +206,71 @@ fn is_component(component: &str) -> bool {
         .filter(|run| !run.is_empty())
         .all(separator)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Reference {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn references_follow_dockers_grammar() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let pinned = format!("busybox@{digest}");
+        let both = format!("busybox:1@{digest}");
+        for (text, canonical, familiar) in [
+            ("busybox", "docker.io/library/busybox:latest", "busybox:latest"),
+            ("busybox:1.37", "docker.io/library/busybox:1.37", "busybox:1.37"),
+            ("stepbox/base", "docker.io/stepbox/base:latest", "stepbox/base:latest"),
+            ("docker.io/busybox", "docker.io/library/busybox:latest", "busybox:latest"),
+            ("index.docker.io/library/busybox", "docker.io/library/busybox:latest", "busybox:latest"),
+            ("localhost/a", "localhost/a:latest", "localhost/a:latest"),
+            ("localhost:5000/a/b:v1", "localhost:5000/a/b:v1", "localhost:5000/a/b:v1"),
+            ("quay.io/x/y-z__w.v", "quay.io/x/y-z__w.v:latest", "quay.io/x/y-z__w.v:latest"),
+            ("UPPER/a", "UPPER/a:latest", "UPPER/a:latest"),
+            ("[::1]:5000/a", "[::1]:5000/a:latest", "[::1]:5000/a:latest"),
+            ("a---b", "docker.io/library/a---b:latest", "a---b:latest"),
+            (&pinned, &format!("docker.io/library/{pinned}"), &pinned),
+            (&both, &format!("docker.io/library/{both}"), &both),
+        ] {
+            let parsed = read(text);
+            assert_eq!(
+                (parsed.canonical().as_str(), parsed.to_string().as_str()),
+                (canonical, familiar),
+                "{text}"
+            );
+            assert_eq!(read(&parsed.canonical()), parsed, "{text}");
+        }
+        let long = "a".repeat(240);
+        let hex = "a".repeat(64);
+        for (text, words) in [
+            ("", "a name is lower-case"),
+            ("Busybox", "repository name (library/Busybox) must be lowercase"),
+            ("a/B", "(a/B) must be lowercase"),
+            ("a__", "a name is lower-case"),
+            ("a___b", "a name is lower-case"),
+            ("a..b", "a name is lower-case"),
+            ("a//b", "a name is lower-case"),
+            ("-a", "a name is lower-case"),
+            ("../a", "registry must be a host name"),
+            ("a:", "a tag is"),
+            ("a:-b", "a tag is"),
+            ("a b", "a name is lower-case"),
+            ("a@sha256:12", "the digest must be"),
+            ("host:port/a", "registry must be a host name"),
+            ("host:99999/a", "registry must be a host name"),
+            ("a\n", "a name is lower-case"),
+            (&long, "longer than 255"),
+            (&hex, "cannot specify 64-byte hexadecimal"),
+        ] {
+            let name = if text == long { format!("{text}/{text}") } else { text.to_owned() };
+            let error = name.parse::<Reference>().expect_err(&name).to_string();
+            assert!(error.starts_with("invalid re") && error.contains(words), "{text:?}: {error}");
+        }
+        assert!(
+            "a".parse::<Reference>().is_ok_and(|a| a.tag() == Some("latest") && a.registry() == "docker.io")
+        );
+    }
+}

@@ -55,7 +55,7 @@ pub struct Image {
     pub reference: Option<Reference>,
     /// what to run
     pub config: ImageConfig,
-    /// directories of its layers, top-most last
+    /// directories of its layers, absolute, top-most last; without those below a layer that hides everything
     pub layers: Vec<PathBuf>,
     /// diff ids of its layers, top-most last
     pub diff_ids: Vec<Digest>,
@@ -97,7 +97,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::File`].
     pub fn open_as(root: impl Into<PathBuf>, ownership: Ownership) -> Result<Store, StoreError> {
-        let store = Store { root: root.into(), ownership };
+        let root = root.into();
+        // overlayfs is given these paths by processes that may stand elsewhere
+        let root = std::path::absolute(&root).map_err(|source| error::file(&root, "getcwd", source))?;
+        let store = Store { root, ownership };
         if !store.root.join("index.json").exists() {
             store.lay_out()?;
         }

@@ -73,6 +73,9 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Umount { .. }, Errno::BUSY) => {
             "somebody still uses it: MNT_DETACH takes it out of the tree at once"
         }
+        (Op::Mkdir { path, .. } | Op::Rmdir { path } | Op::Write { path, .. }, errno) if in_cgroups(path) => {
+            return cgroups(path.as_path().to_str()?, errno);
+        }
         (Op::Write { path, .. }, errno) => return writes(path.as_path().to_str()?, errno),
         (Op::Exec(_), Errno::NOENT) => {
             "the program, or the loader named in it, does not exist inside the container"
@@ -168,13 +171,48 @@ fn writes(path: &str, errno: Errno) -> Option<&'static str> {
         Errno::ACCESS if path.ends_with("id_map") => {
             "the process is not dumpable: write the map before changing ids"
         }
-        Errno::ACCESS | Errno::PERM if path.contains("cgroup") => {
-            "this cgroup is not ours: run as root, or have it delegated (systemd-run --user -p Delegate=yes)"
-        }
-        Errno::NOENT if path.contains("cgroup") => "this controller is not enabled for the cgroup",
-        Errno::INVAL if path.contains("cgroup") => "the value is out of range, or contradicts another limit",
-        Errno::BUSY if path.contains("cgroup") => "the cgroup still has processes or children",
         Errno::INVAL => "the kernel does not accept this value",
+        _ => return None,
+    })
+}
+
+fn in_cgroups(path: &super::CText) -> bool {
+    path.as_path().starts_with("/sys/fs/cgroup")
+}
+
+fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ACCESS | Errno::PERM => {
+            "this cgroup is root's: run as root or, on cgroup v2, in one that systemd has delegated to you: \
+             systemd-run --user --scope -p Delegate=yes COMMAND"
+        }
+        Errno::ROFS => {
+            "the cgroup tree is mounted read-only, as in a container: start that with --privileged, or run on its host"
+        }
+        Errno::BUSY if path.ends_with("subtree_control") || path.ends_with("/cgroup") => {
+            "a v2 cgroup that holds processes hands nothing down: move them to a child first: \
+             mkdir /sys/fs/cgroup/init && xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs"
+        }
+        Errno::BUSY if path.ends_with(".max") || path.ends_with("limit_in_bytes") => {
+            "more than that is in use already, and cannot be taken back"
+        }
+        Errno::BUSY => "the cgroup still has processes or children: kill them, then remove it",
+        Errno::EXIST => "left by an earlier run that was killed? stepbox clean removes it",
+        Errno::NOENT if path.ends_with("cgroup.procs") => {
+            "the cgroup is gone, or lies outside of this cgroup namespace"
+        }
+        Errno::NOENT => {
+            "the parent does not hand this controller down: write +NAME to its cgroup.subtree_control"
+        }
+        Errno::INVAL => {
+            "the value is out of range: a cpu quota has at least 1000 microseconds, memory whole bytes"
+        }
+        Errno::OPNOTSUPP => {
+            "the cgroup is threaded, or holds a kind of process that this controller cannot take"
+        }
+        Errno::SRCH => "the process is gone already",
+        Errno::AGAIN => "cgroup.max.descendants or cgroup.max.depth of a cgroup above is reached",
+        Errno::NOMEM => "the kernel has no room for another cgroup",
         _ => return None,
     })
 }

@@ -14,6 +14,7 @@
 use super::archive::Archive;
 use super::entry::{Entry, Kind, printable};
 use super::error::{LayerError, Limits, Refusal};
+use super::stream::{Tarball, stream};
 use super::tree::{self, Directory, Fail, Settled, Tree, call, look, split};
 use super::{Compression, Digest, Ownership, PREFIX, Whiteout};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
@@ -65,7 +66,24 @@ pub fn apply_within(
     ownership: Ownership,
     limits: Limits,
 ) -> Result<Applied, LayerError> {
-    let mut archive = Archive::open(archive, limits)?;
+    let (pump, tarball) = stream(limits);
+    std::thread::scope(|scope| {
+        let layer = std::thread::Builder::new().name("layer".to_owned());
+        let layer = layer.spawn_scoped(scope, move || unpack(tarball, root, ownership, limits));
+        let start = |source| LayerError::Create { entry: ".".to_owned(), call: "clone", source };
+        let layer = layer.map_err(start)?;
+        pump.run(archive);
+        layer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn unpack(
+    tarball: Tarball,
+    root: BorrowedFd<'_>,
+    ownership: Ownership,
+    limits: Limits,
+) -> Result<Applied, LayerError> {
+    let mut archive = Archive::new(tarball, limits);
     let tree = Tree::new(root, ownership.opaque(), limits).map_err(|fail| blame(b".", fail))?;
     let mut layer = Layer { tree, ownership, skipped: HashSet::new(), entries: 0, whiteouts: 0, xattrs: 0 };
     while let Some(entry) = archive.next()? {
@@ -124,7 +142,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn entry<R: Read>(&mut self, archive: &mut Archive<R>, entry: &Entry) -> Result<(), LayerError> {
+    fn entry(&mut self, archive: &mut Archive, entry: &Entry) -> Result<(), LayerError> {
         match self.place(entry).map_err(|fail| blame(&entry.name, fail))? {
             Some(file) => self.fill(archive, entry, file),
             None => Ok(()),
@@ -304,12 +322,7 @@ impl Layer {
 
     /// Data, owner, attributes, mode and time of a regular file, in this order: a write clears set-uid, a change of
     /// owner clears capabilities.
-    fn fill<R: Read>(
-        &mut self,
-        archive: &mut Archive<R>,
-        entry: &Entry,
-        mut file: File,
-    ) -> Result<(), LayerError> {
+    fn fill(&mut self, archive: &mut Archive, entry: &Entry, mut file: File) -> Result<(), LayerError> {
         let write = |source| LayerError::Create { entry: printable(&entry.name), call: "write", source };
         match &entry.extents {
             None => copy(archive, &mut file, entry.size, write)?,
@@ -359,8 +372,8 @@ fn owner(entry: &Entry) -> (Uid, Gid) {
     (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid))
 }
 
-fn copy<R: Read>(
-    archive: &mut Archive<R>,
+fn copy(
+    archive: &mut Archive,
     file: &mut File,
     mut length: u64,
     error: impl Fn(std::io::Error) -> LayerError,

@@ -16,14 +16,14 @@ use super::header::{self, Draft, Extensions, Storage};
 use super::sparse::{self, Lines};
 use super::stream::{Fault, Sums, Tarball};
 use super::{Entry, printable};
-use std::io::{self, Read};
+use std::io;
 use tar::Header;
 
 const BLOCK: u64 = 512;
 
 /// A layer archive that is being read.
-pub(super) struct Archive<R> {
-    tarball: Tarball<R>,
+pub(super) struct Archive {
+    tarball: Tarball,
     limits: Limits,
     /// the last entry that was read to its end
     good: Option<Vec<u8>>,
@@ -37,12 +37,10 @@ pub(super) struct Archive<R> {
     total: u64,
 }
 
-impl<R: Read> Archive<R> {
-    /// Looks at the archive's first bytes.
-    pub(super) fn open(reader: R, limits: Limits) -> Result<Archive<R>, LayerError> {
-        let tarball = Tarball::new(reader, limits).map_err(|fault| explain(fault, (None, None)))?;
-        let (good, current) = (None, None);
-        Ok(Archive { tarball, limits, good, current, data: 0, padding: 0, headers: 0, total: 0 })
+impl Archive {
+    /// Reads this stream.
+    pub(super) fn new(tarball: Tarball, limits: Limits) -> Archive {
+        Archive { tarball, limits, good: None, current: None, data: 0, padding: 0, headers: 0, total: 0 }
     }
 
     /// The next entry; its data is read with [`Archive::piece`].

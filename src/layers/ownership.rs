@@ -8,7 +8,10 @@
 //! See capabilities(7), user_namespaces(7), xattr(7) and the kernel's overlayfs.rst (userxattr). Labs 08-overlay
 //! and 13-union-image, tutorials/13-union-image.md.
 
+use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, capabilities};
+use std::io;
+use std::path::Path;
 
 /// Who owns what a layer makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,20 @@ impl Ownership {
         match self {
             Ownership::Root => "trusted.overlay.opaque",
             Ownership::User => "user.overlay.opaque",
+        }
+    }
+
+    /// Whether this directory hides everything below it.
+    ///
+    /// # Errors
+    /// What the kernel answers, but for "no such attribute" and "no attributes here".
+    pub fn is_opaque(self, directory: &Path) -> io::Result<bool> {
+        let mut value = [0; 2];
+        match rustix::fs::lgetxattr(directory, self.opaque(), &mut value[..]) {
+            Ok(size) => Ok(&value[..size] == b"y"),
+            // a longer value is none of the two that overlayfs knows
+            Err(Errno::NODATA | Errno::NOTSUP | Errno::RANGE) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
     }
 }

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_record_that_lies_is_refused() {
         for lie in
-            ["9 path=a\n", "11 path=a\n", "99 path=a\n", "path=a\n", "10 =aaaaaa\n", "4 a\n", "-1 a=b\n"]
+            ["8 path=a\n", "11 path=a\n", "99 path=a\n", "path=a\n", "11 =aaaaaa\n", "4 a\n", "-1 a=b\n"]
         {
             assert_eq!(parse(lie.as_bytes()), None, "{lie:?}");
         }

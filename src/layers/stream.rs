@@ -1,10 +1,13 @@
 //! The archive as a stream: compressed bytes in, tar bytes out, both hashed on the way, each read once.
 //!
 //! ```text
-//!   reader ─> Counted ─────────────> gunzip ─> buffer ─> tar bytes
-//!             sha256 = digest                  sha256 = diff id
-//!   a plain tar skips the middle: there the digest is the diff id
+//!   caller's thread                            layer's thread
+//!   reader ─> sha256 = digest ─> gunzip ──┐    ┌──> sha256 = diff id ─> entries ─> files
+//!                        chunks of 256 KiB└────┘
+//!   a plain tar skips the left half: there the diff id is the digest
 //! ```
+//!
+//! Inflating takes about as long as hashing and making files, so each has a thread. At most [`AHEAD`] chunks wait.
 //!
 //! See the OCI image specification, layer.md. Lab 13-union-image, tutorials/13-union-image.md.
 
@@ -12,8 +15,11 @@ use super::{Compression, Digest, Limits};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-const BUFFER: usize = 128 * 1024;
+const CHUNK: usize = 256 * 1024;
+/// How many chunks may wait to be unpacked.
+const AHEAD: usize = 4;
 
 /// Why the stream stopped; the archive's reader adds which entry was the last good one.
 #[derive(Debug)]
@@ -38,6 +44,146 @@ pub(super) struct Sums {
     pub(super) compression: Compression,
 }
 
+/// What the caller's thread sends.
+enum Message {
+    Chunk(Vec<u8>),
+    /// all was read; digest and size of what was compressed
+    End(Option<(Digest, u64)>),
+    Stopped(Fault),
+}
+
+/// The two ends of a stream.
+pub(super) fn stream(limits: Limits) -> (Pump, Tarball) {
+    let (to_layer, from_caller) = sync_channel(AHEAD);
+    let (to_caller, from_layer) = channel();
+    let tarball = Tarball {
+        from_caller,
+        empty: to_caller,
+        chunk: Vec::new(),
+        start: 0,
+        hash: Sha256::new(),
+        unpacked: 0,
+        end: None,
+    };
+    (Pump { to_layer, empty: from_layer, limits }, tarball)
+}
+
+/// The caller's end: reads and inflates.
+pub(super) struct Pump {
+    to_layer: SyncSender<Message>,
+    empty: Receiver<Vec<u8>>,
+    limits: Limits,
+}
+
+impl Pump {
+    /// Sends a whole archive, or why it could not be read. Ends early when the other side has stopped.
+    pub(super) fn run(self, archive: impl Read) {
+        let end = match self.send_all(archive) {
+            Ok(end) => Message::End(end),
+            Err(fault) => Message::Stopped(fault),
+        };
+        // nobody there: the layer failed, and says so itself
+        let _ = self.to_layer.send(end);
+    }
+
+    fn send_all(&self, mut archive: impl Read) -> Result<Option<(Digest, u64)>, Fault> {
+        let mut head = Vec::with_capacity(6);
+        archive.by_ref().take(6).read_to_end(&mut head).map_err(Fault::Io)?;
+        match head[..] {
+            [0x1f, 0x8b, ..] => return self.inflate(io::Cursor::new(head).chain(archive)),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                return Err(Fault::Compression("zstd"));
+            }
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(Fault::Compression("xz")),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => return Err(Fault::Compression("bzip2")),
+            _ => {}
+        }
+        let mut archive = io::Cursor::new(head).chain(archive);
+        while self.send(&mut archive)?.is_some() {}
+        Ok(None)
+    }
+
+    fn inflate(&self, archive: impl Read) -> Result<Option<(Digest, u64)>, Fault> {
+        let mut gunzip = MultiGzDecoder::new(Counted::new(archive));
+        let mut inflated = 0;
+        while let Some(count) = self.send(&mut gunzip)? {
+            inflated += count as u64;
+            let compressed = gunzip.get_ref().count;
+            if inflated > self.limits.ratio_from && inflated / self.limits.ratio > compressed {
+                return Err(Fault::Ratio(self.limits.ratio));
+            }
+        }
+        let counted = gunzip.into_inner();
+        Ok(Some((Digest::finish(counted.hash), counted.count)))
+    }
+
+    /// Sends the next chunk and says how long it was; none at the end.
+    fn send(&self, reader: &mut impl Read) -> Result<Option<usize>, Fault> {
+        let mut chunk = self.empty.try_recv().unwrap_or_default();
+        chunk.resize(CHUNK, 0);
+        let count = read_some(reader, &mut chunk).map_err(Fault::Io)?;
+        chunk.truncate(count);
+        let sent = count > 0 && self.to_layer.send(Message::Chunk(chunk)).is_ok();
+        Ok(sent.then_some(count))
+    }
+}
+
+/// The layer's end: the tar bytes.
+pub(super) struct Tarball {
+    from_caller: Receiver<Message>,
+    /// chunks go back, to be filled again
+    empty: Sender<Vec<u8>>,
+    chunk: Vec<u8>,
+    start: usize,
+    hash: Sha256,
+    unpacked: u64,
+    end: Option<Option<(Digest, u64)>>,
+}
+
+impl Tarball {
+    /// The next bytes; empty at the end.
+    pub(super) fn fill(&mut self) -> Result<&[u8], Fault> {
+        if self.start == self.chunk.len() && self.end.is_none() {
+            let message = self.from_caller.recv();
+            match message.map_err(|_| Fault::Io(io::ErrorKind::UnexpectedEof.into()))? {
+                Message::Chunk(chunk) => {
+                    self.hash.update(&chunk);
+                    self.unpacked += chunk.len() as u64;
+                    // nobody there: the caller has read everything
+                    let _ = self.empty.send(std::mem::replace(&mut self.chunk, chunk));
+                    self.start = 0;
+                }
+                Message::End(end) => self.end = Some(end),
+                Message::Stopped(fault) => return Err(fault),
+            }
+        }
+        Ok(&self.chunk[self.start..])
+    }
+
+    /// Marks bytes as used.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.chunk.len());
+    }
+
+    /// Reads what is left, so that the sums cover every byte, and returns them.
+    pub(super) fn finish(mut self) -> Result<Sums, Fault> {
+        loop {
+            let rest = self.fill()?.len();
+            if rest == 0 {
+                break;
+            }
+            self.consume(rest);
+        }
+        let diff_id = Digest::finish(self.hash);
+        let unpacked = self.unpacked;
+        let (digest, size, compression) = match self.end.flatten() {
+            Some((digest, size)) => (digest, size, Compression::Gzip),
+            None => (diff_id, unpacked, Compression::None),
+        };
+        Ok(Sums { digest, diff_id, size, unpacked, compression })
+    }
+}
+
 /// A buffered reader that hashes and counts what it reads.
 struct Counted<R> {
     inner: R,
@@ -50,23 +196,8 @@ struct Counted<R> {
 
 impl<R: Read> Counted<R> {
     fn new(inner: R) -> Counted<R> {
-        let buffer = vec![0; BUFFER].into_boxed_slice();
+        let buffer = vec![0; CHUNK / 2].into_boxed_slice();
         Counted { inner, hash: Sha256::new(), count: 0, buffer, start: 0, end: 0 }
-    }
-
-    /// Reads more behind what is buffered; false at the end.
-    fn more(&mut self) -> io::Result<bool> {
-        let got = read_some(&mut self.inner, &mut self.buffer[self.end..])?;
-        self.hash.update(&self.buffer[self.end..self.end + got]);
-        self.count += got as u64;
-        self.end += got;
-        Ok(got > 0)
-    }
-
-    /// The first bytes, without consuming them.
-    fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
-        while self.end < count && self.more()? {}
-        Ok(&self.buffer[..self.end.min(count)])
     }
 }
 
@@ -83,118 +214,16 @@ impl<R: Read> Read for Counted<R> {
 impl<R: Read> BufRead for Counted<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            self.more()?;
+            self.end = read_some(&mut self.inner, &mut self.buffer)?;
+            self.start = 0;
+            self.hash.update(&self.buffer[..self.end]);
+            self.count += self.end as u64;
         }
         Ok(&self.buffer[self.start..self.end])
     }
 
     fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
-    }
-}
-
-enum Source<R> {
-    Plain(Counted<R>),
-    Gzip(Box<Inflate<R>>),
-}
-
-struct Inflate<R> {
-    gunzip: MultiGzDecoder<Counted<R>>,
-    hash: Sha256,
-    count: u64,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
-}
-
-/// The tar bytes of an archive.
-pub(super) struct Tarball<R> {
-    source: Source<R>,
-    limits: Limits,
-}
-
-impl<R: Read> Tarball<R> {
-    /// Looks at the first bytes and decides how to read the rest.
-    pub(super) fn new(reader: R, limits: Limits) -> Result<Tarball<R>, Fault> {
-        let mut counted = Counted::new(reader);
-        let source = match counted.peek(6).map_err(Fault::Io)? {
-            [0x1f, 0x8b, ..] => Source::Gzip(Box::new(Inflate {
-                gunzip: MultiGzDecoder::new(counted),
-                hash: Sha256::new(),
-                count: 0,
-                buffer: vec![0; BUFFER].into_boxed_slice(),
-                start: 0,
-                end: 0,
-            })),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                return Err(Fault::Compression("zstd"));
-            }
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(Fault::Compression("xz")),
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => return Err(Fault::Compression("bzip2")),
-            _ => Source::Plain(counted),
-        };
-        Ok(Tarball { source, limits })
-    }
-
-    /// The next bytes; empty at the end.
-    pub(super) fn fill(&mut self) -> Result<&[u8], Fault> {
-        match &mut self.source {
-            Source::Plain(counted) => counted.fill_buf().map_err(Fault::Io),
-            Source::Gzip(inflate) => inflate.fill(self.limits),
-        }
-    }
-
-    /// Marks bytes as used.
-    pub(super) fn consume(&mut self, count: usize) {
-        match &mut self.source {
-            Source::Plain(counted) => counted.consume(count),
-            Source::Gzip(inflate) => inflate.start = (inflate.start + count).min(inflate.end),
-        }
-    }
-
-    /// Reads what is left, so that the sums cover every byte, and returns them.
-    pub(super) fn finish(mut self) -> Result<Sums, Fault> {
-        loop {
-            let rest = self.fill()?.len();
-            if rest == 0 {
-                break;
-            }
-            self.consume(rest);
-        }
-        Ok(match self.source {
-            Source::Plain(counted) => {
-                let digest = Digest::finish(counted.hash);
-                let compression = Compression::None;
-                Sums { digest, diff_id: digest, size: counted.count, unpacked: counted.count, compression }
-            }
-            Source::Gzip(inflate) => {
-                let counted = inflate.gunzip.into_inner();
-                Sums {
-                    digest: Digest::finish(counted.hash),
-                    diff_id: Digest::finish(inflate.hash),
-                    size: counted.count,
-                    unpacked: inflate.count,
-                    compression: Compression::Gzip,
-                }
-            }
-        })
-    }
-}
-
-impl<R: Read> Inflate<R> {
-    fn fill(&mut self, limits: Limits) -> Result<&[u8], Fault> {
-        if self.start == self.end {
-            let got = read_some(&mut self.gunzip, &mut self.buffer).map_err(Fault::Io)?;
-            self.hash.update(&self.buffer[..got]);
-            self.count += got as u64;
-            (self.start, self.end) = (0, got);
-            let compressed = self.gunzip.get_ref().count;
-            if self.count > limits.ratio_from && self.count / limits.ratio > compressed {
-                return Err(Fault::Ratio(limits.ratio));
-            }
-        }
-        Ok(&self.buffer[self.start..self.end])
     }
 }
 

@@ -16,7 +16,7 @@
 
 use super::entry::Stamp;
 use super::error::{Limits, Refusal};
-use super::{printable, remove};
+use super::printable;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};

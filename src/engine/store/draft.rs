@@ -98,8 +98,13 @@ impl Draft<'_> {
         let blob = self.scratch.path.join(format!("blobs/new-{number}"));
         let directory = self.scratch.path.join(format!("layers/new-{number}"));
         let out = File::create(&blob).map_err(|source| file(&blob, "create", source))?;
-        let mut copy = Copied { archive, out };
-        let applied = unpack(&mut copy, &directory, self.store)?;
+        let mut copy = Copied { archive, out, failed: None };
+        let applied = unpack(&mut copy, &directory, self.store);
+        // a full disk is no broken archive
+        if let Some(source) = copy.failed {
+            return Err(file(&blob, "write", source));
+        }
+        let applied = applied?;
         copy.out.sync_all().map_err(|source| file(&blob, "fsync", source))?;
         self.diff_ids.push(applied.diff_id);
         let chain = chain_id(&self.diff_ids).unwrap_or(applied.diff_id);
@@ -173,12 +178,17 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
 struct Copied<R> {
     archive: R,
     out: File,
+    failed: Option<io::Error>,
 }
 
 impl<R: Read> Read for Copied<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.archive.read(into)?;
-        self.out.write_all(&into[..count])?;
+        self.out.write_all(&into[..count]).map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            io::Error::from(kind)
+        })?;
         Ok(count)
     }
 }

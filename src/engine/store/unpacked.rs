@@ -23,7 +23,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 impl Store {
-    /// The directories of these layers, bottom first; what is missing is unpacked.
+    /// The directories of these layers, bottom first, without those that an opaque root hides; what is missing is
+    /// unpacked.
     pub(super) fn unpacked(
         &self,
         blobs: &[Descriptor],
@@ -35,6 +36,11 @@ impl Store {
             let directory = self.layer_path(*chain);
             if !directory.is_dir() || !self.survived(*chain) {
                 self.unpack_blob(blob.digest, *diff_id, *chain)?;
+            }
+            // overlayfs heeds the mark of an opaque directory everywhere but on a layer's root
+            let opaque = self.ownership.is_opaque(&directory);
+            if opaque.map_err(|source| file(&directory, "lgetxattr", source))? {
+                directories.clear();
             }
             directories.push(directory);
         }
