@@ -320,6 +320,13 @@ fn perform(
     place: Where,
     body: fn(&mut Stage) -> Result<(), LabError>,
 ) -> ExitCode {
+    // a trace that cannot be written is said before anything is begun
+    for path in [&flags.json, &flags.html].into_iter().flatten().filter(|_| !flags.dry_run) {
+        if let Err(error) = std::fs::File::create(path) {
+            eprintln!("{}: cannot write {}: {error}", lab.name, path.display());
+            return ExitCode::from(125);
+        }
+    }
     let watching = Watching {
         step: flags.step,
         auto: flags.auto.filter(|wait| !wait.is_zero()),

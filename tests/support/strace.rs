@@ -239,8 +239,9 @@ impl Log<'_> {
             let first = later.arguments.split(['<', ',', ' ']).next().unwrap_or_default();
             if names.contains(&later.name.as_str()) && fds.iter().any(|fd| fd == first) {
                 let texts = if wanted.name == "write" { rest } else { &[] };
-                let same = same_strings(texts, &strings(&later.arguments)) && wanted.answered(later);
-                return same.then_some(place);
+                if same_strings(texts, &strings(&later.arguments)) && wanted.answered(later) {
+                    return Some(place);
+                }
             }
             if wanted.name == "copy_file_range" && later.name.starts_with("open") {
                 if !succeeded(later) && wanted.answered(later) {
