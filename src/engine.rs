@@ -16,6 +16,7 @@ pub mod address_files;
 pub mod base;
 pub mod config;
 pub mod containers;
+pub mod describe;
 pub mod foreground;
 pub mod images;
 pub mod machine;

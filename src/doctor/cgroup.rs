@@ -48,7 +48,7 @@ impl Layout {
             };
             let options = second.get(2).unwrap_or(&"");
             match *kind {
-                "cgroup2" => layout.unified = Some(below(point, inner, place(""))),
+                "cgroup2" => layout.unified = Some(highest(point, below(point, inner, place("")))),
                 "cgroup" => {
                     let wanted = WANTED.iter().chain(&["freezer"]);
                     for name in wanted.filter(|name| options.split(',').any(|option| option == **name)) {
@@ -94,6 +94,14 @@ fn below(point: &str, inner: &str, place: &str) -> PathBuf {
     let rest = Path::new(place).strip_prefix(inner).unwrap_or(Path::new(""));
     let whole = Path::new(point).join(rest);
     if whole.is_dir() { whole } else { point.into() }
+}
+
+/// The top of the tree where we may write, for there every controller can be used; else our own cgroup.
+fn highest(point: &str, own: PathBuf) -> PathBuf {
+    match rustix::fs::access(point, rustix::fs::Access::WRITE_OK) {
+        Ok(()) => point.into(),
+        Err(_) => own,
+    }
 }
 
 /// Makes a cgroup in each hierarchy that has a wanted controller, puts a process into it, and removes it again.

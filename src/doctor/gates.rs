@@ -102,12 +102,18 @@ fn refused_clone(machine: &Machine, user: bool) -> Option<Gate> {
         let gate = "kernel.unprivileged_userns_clone is 0";
         return one(gate, "sudo sysctl -w kernel.unprivileged_userns_clone=1");
     }
+    if !user && machine.is_root() && !machine.sys_admin {
+        let gate = "we are root without CAP_SYS_ADMIN: whoever started us keeps it back";
+        return match machine.container {
+            Some(_) => one(gate, around(machine, "--privileged")),
+            None => one(
+                gate,
+                format!("setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp {COMMAND}"),
+            ),
+        };
+    }
     if let Some(gate) = confined(machine) {
         return Some(gate);
-    }
-    if !user && !machine.sys_admin {
-        let gate = "we are root without CAP_SYS_ADMIN: a container around us keeps it back";
-        return one(gate, around(machine, "--privileged"));
     }
     one(
         "none of the kernel's switches is set against it, so this process is chroot'ed, or a security module refuses",

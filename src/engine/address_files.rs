@@ -6,20 +6,22 @@ use crate::rootfs::Bind;
 use crate::spec::Net;
 
 /// The files to write into the container's directory, and the binds that show them at their places.
-pub fn files(directory: &Path, hostname: Option<&str>, net: &Net) -> (Vec<(PathBuf, String)>, Vec<Bind>) {
+/// `resolvers` is the host's resolv.conf.
+pub fn files(
+    directory: &Path,
+    hostname: Option<&str>,
+    net: &Net,
+    resolvers: &str,
+) -> (Vec<(PathBuf, String)>, Vec<Bind>) {
     let mut files = Vec::new();
     if let Some(name) = hostname {
         files.push(("hostname", format!("{name}\n")));
         files.push(("hosts", hosts(name, net)));
     }
     match net {
-        Net::Host => {
-            if let Ok(text) = std::fs::read_to_string("/etc/resolv.conf") {
-                files.push(("resolv.conf", text));
-            }
-        }
+        Net::Host => files.push(("resolv.conf", resolvers.into())),
         Net::None => files.push(("resolv.conf", "# no network\n".into())),
-        Net::Bridge { .. } => files.push(("resolv.conf", resolvers())),
+        Net::Bridge { .. } => files.push(("resolv.conf", reachable(resolvers))),
     }
     let binds = files.iter().map(|(name, _)| Bind {
         source: directory.join(name),
@@ -43,11 +45,10 @@ fn hosts(name: &str, net: &Net) -> String {
 }
 
 /// The host's resolvers but for those on its loopback, which a container cannot reach.
-fn resolvers() -> String {
-    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+fn reachable(resolvers: &str) -> String {
     let reachable = |line: &&str| match line.trim().strip_prefix("nameserver") {
         Some(address) => !address.trim().starts_with("127.") && address.trim() != "::1",
         None => true,
     };
-    text.lines().filter(reachable).map(|line| format!("{line}\n")).collect()
+    resolvers.lines().filter(reachable).map(|line| format!("{line}\n")).collect()
 }

@@ -6,23 +6,21 @@
 
 use std::path::{Path, PathBuf};
 
+use super::describe::{Place, describe};
+use super::foreground;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
 use super::state::State;
 use super::store::Image;
-use super::users::{self, UserError};
-use super::{address_files, foreground};
+use super::users::UserError;
 use crate::cgroups::{self, CgroupError, Limits};
 use crate::journal::Journal;
-use crate::kernel::op::Exec;
 use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Unmet, launch};
-use crate::overlay::Overlay;
-use crate::privilege::{self, Privilege};
-use crate::rootfs::{Bind, Devices, Rootfs};
-use crate::spec::{Namespaces, Net, Process, Spec};
+use crate::rootfs::Bind;
+use crate::spec::{Net, Spec};
 use crate::step::Plan;
 
 /// What the user asked for: `stepbox run`'s options, checked.
@@ -94,6 +92,9 @@ pub enum RunError {
     /// no command
     #[error("no command specified: name one after the image, because the image has none")]
     NoCommand,
+    /// a byte that no argument of a program can hold
+    #[error("{0} holds a NUL byte, which no program can be given")]
+    Nul(&'static str),
     /// a limit that cannot be set here
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
@@ -143,16 +144,10 @@ impl RunError {
     }
 }
 
-/// What the container will be. Takes an address where one is needed.
+/// What the container will be, on this machine. Takes an address where one is needed.
 pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, RunError> {
     let machine = Machine::look();
     let id = super::names::new_id();
-    let user = users::find(request.user.as_deref().unwrap_or(&image.config.user), &image.layers)?;
-    let directory = state.containers().join(&id);
-    let hostname = match request.network {
-        NetworkMode::Host if request.hostname.is_none() => None,
-        _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
-    };
     let net = match request.network {
         NetworkMode::Host => Net::Host,
         NetworkMode::None => Net::None,
@@ -160,96 +155,18 @@ pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, 
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
         NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &id)?,
     };
-    let (files, mut binds) = address_files::files(&directory, hostname.as_deref(), &net);
-    binds.extend(request.binds.iter().cloned());
-    let hierarchy = cgroups::detect(Path::new("/"))?;
-    let cwd = working_directory(request, image);
-    let spec = Spec {
-        rootfs: Rootfs {
-            overlay: overlay(&directory, image, machine),
-            binds,
-            devices: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
-            cgroups: machine.cgroup_tree(),
-            bind_sysfs: net == Net::Host && !machine.all_powerful(),
-            terminal: request.terminal,
-            directories: vec![cwd.clone()],
-        },
-        namespaces: Namespaces {
-            user: (!machine.root()).then_some((machine.uid, machine.gid)),
-            uts: hostname.is_some(),
-            cgroup: true,
-        },
-        privilege: Privilege {
-            uid: user.uid,
-            gid: user.gid,
-            groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
-            keep: privilege::default_set(),
-            no_new_privs: !machine.all_powerful(),
-        },
-        process: Process {
-            exec: program(request, image, hostname.as_deref(), &user.home)?,
-            cwd,
-            terminal: request.terminal,
-            stdin: request.stdin,
-        },
+    let place = Place {
         id,
-        directory,
-        files,
-        hostname,
-        hierarchy,
-        limits: request.limits.clone(),
+        machine,
         net,
+        containers: state.containers(),
+        hierarchy: cgroups::detect(Path::new("/"))?,
+        cgroups: machine.cgroup_tree(),
+        resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
     };
-    Ok(spec)
-}
-
-fn overlay(directory: &Path, image: &Image, machine: Machine) -> Overlay {
-    let [upper, work, merged] = ["upper", "work", "merged"].map(|name| directory.join(name));
-    let lower = image.layers.iter().rev().cloned().collect();
-    Overlay { lower, upper, work, merged, userxattr: !machine.all_powerful() }
-}
-
-fn working_directory(request: &Request, image: &Image) -> PathBuf {
-    match &request.workdir {
-        Some(path) => path.clone(),
-        None if image.config.working_dir.is_empty() => "/".into(),
-        None => Path::new("/").join(&image.config.working_dir),
-    }
-}
-
-/// The image's entry point and command, or the user's, and the environment.
-fn program(request: &Request, image: &Image, hostname: Option<&str>, home: &str) -> Result<Exec, RunError> {
-    const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let mut argv = image.config.entrypoint.clone().unwrap_or_default();
-    match request.command.is_empty() {
-        true => argv.extend(image.config.cmd.clone().unwrap_or_default()),
-        false => argv.extend(request.command.iter().cloned()),
-    }
-    let Some(name) = argv.first().filter(|name| !name.is_empty()) else { return Err(RunError::NoCommand) };
-    let mut env: Vec<String> = vec![PATH.into()];
-    let set = |env: &mut Vec<String>, pair: String| {
-        let key = pair.split_once('=').map_or(pair.as_str(), |(key, _)| key).to_owned();
-        match env.iter_mut().find(|other| other.split_once('=').is_some_and(|(other, _)| other == key)) {
-            Some(other) => *other = pair,
-            None => env.push(pair),
-        }
-    };
-    if let Some(hostname) = hostname {
-        set(&mut env, format!("HOSTNAME={hostname}"));
-    }
-    if request.terminal {
-        set(&mut env, "TERM=xterm".into());
-    }
-    let ours = [format!("HOME={home}")];
-    for pair in ours.iter().chain(&image.config.env).chain(&request.env) {
-        set(&mut env, pair.clone());
-    }
-    let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
-    let paths = match name.contains('/') {
-        true => vec![name.into()],
-        false => path.split(':').map(|directory| format!("{directory}/{name}").into()).collect(),
-    };
-    Ok(Exec { paths, argv: argv.iter().map(Into::into).collect(), env: env.iter().map(Into::into).collect() })
+    describe(&place, &image.config, &image.layers, request).inspect_err(|_| {
+        let _ = network::give_back(&place.net);
+    })
 }
 
 /// Runs a container in the foreground: takes the plan, attends to it, undoes it. Signals are blocked from before

@@ -376,7 +376,13 @@ impl Op {
             Setns { path, flags } => write!(f, "setns({path}, {})", decode(*flags, flags::NAMESPACES)),
             Sethostname { name } => write!(f, "sethostname({name}, {})", name.as_c_str().count_bytes()),
             Exec(exec) => {
-                let path = exec.paths.first().cloned().unwrap_or_default();
+                let path = match exec.paths.as_slice() {
+                    [path] => path.to_string(),
+                    _ => format!(
+                        "\"$PATH/{}\"",
+                        exec.argv.first().cloned().unwrap_or_default().as_path().display()
+                    ),
+                };
                 write!(f, "execve({path}, {}, {} vars)", list(&exec.argv), exec.env.len())
             }
             Exit { code } => write!(f, "exit_group({code})"),

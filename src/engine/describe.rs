@@ -1,0 +1,150 @@
+//! Describe: from a request, an image and a place to the [`Spec`] of one container. Reads the image's users; asks
+//! nothing of the machine, so that the same words make the same plan everywhere.
+
+use std::path::{Path, PathBuf};
+
+use super::config::ImageConfig;
+use super::machine::Machine;
+use super::run::{NetworkMode, Request, RunError};
+
+use super::{address_files, users};
+use crate::cgroups::Hierarchy;
+use crate::kernel::op::Exec;
+use crate::overlay::Overlay;
+use crate::privilege::{self, Privilege};
+use crate::rootfs::{CgroupTree, Devices, Rootfs};
+use crate::spec::{Namespaces, Net, Process, Spec};
+
+/// Where a container is made, and what it gets that no other has.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// 64 hexadecimal digits
+    pub id: String,
+    /// what we may do here
+    pub machine: Machine,
+    /// its network, its address taken
+    pub net: Net,
+    /// where containers have their directories
+    pub containers: PathBuf,
+    /// where cgroups can be made
+    pub hierarchy: Hierarchy,
+    /// which cgroup tree it is shown
+    pub cgroups: CgroupTree,
+    /// the host's resolv.conf
+    pub resolvers: String,
+}
+
+/// What the container will be.
+pub fn describe(
+    place: &Place,
+    config: &ImageConfig,
+    layers: &[PathBuf],
+    request: &Request,
+) -> Result<Spec, RunError> {
+    let (id, machine, net) = (place.id.clone(), place.machine, place.net.clone());
+    let user = users::find(request.user.as_deref().unwrap_or(&config.user), layers)?;
+    let directory = place.containers.join(&id);
+    let hostname = match request.network {
+        NetworkMode::Host if request.hostname.is_none() => None,
+        _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
+    };
+    let (files, mut binds) = address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers);
+    binds.extend(request.binds.iter().cloned());
+    let cwd = working_directory(request, config)?;
+    Ok(Spec {
+        rootfs: Rootfs {
+            overlay: overlay(&directory, layers, machine),
+            binds,
+            devices: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
+            cgroups: place.cgroups.clone(),
+            bind_sysfs: net == Net::Host && !machine.all_powerful(),
+            terminal: request.terminal,
+            directories: vec![cwd.clone()],
+        },
+        namespaces: Namespaces {
+            user: (!machine.root()).then_some((machine.uid, machine.gid)),
+            uts: hostname.is_some(),
+            cgroup: true,
+        },
+        privilege: Privilege {
+            uid: user.uid,
+            gid: user.gid,
+            groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
+            keep: privilege::default_set(),
+            no_new_privs: !machine.all_powerful(),
+        },
+        process: Process {
+            exec: program(request, config, hostname.as_deref(), &user.home)?,
+            cwd,
+            terminal: request.terminal,
+            stdin: request.stdin,
+        },
+        id,
+        directory,
+        files,
+        hostname,
+        hierarchy: place.hierarchy.clone(),
+        limits: request.limits.clone(),
+        net,
+    })
+}
+
+fn overlay(directory: &Path, layers: &[PathBuf], machine: Machine) -> Overlay {
+    let [upper, work, merged] = ["upper", "work", "merged"].map(|name| directory.join(name));
+    let lower = layers.iter().rev().cloned().collect();
+    Overlay { lower, upper, work, merged, userxattr: !machine.all_powerful() }
+}
+
+fn working_directory(request: &Request, config: &ImageConfig) -> Result<PathBuf, RunError> {
+    if config.working_dir.contains('\0') {
+        return Err(RunError::Nul("the image's working directory"));
+    }
+    Ok(match &request.workdir {
+        Some(path) => path.clone(),
+        None if config.working_dir.is_empty() => "/".into(),
+        None => Path::new("/").join(&config.working_dir),
+    })
+}
+
+/// The image's entry point and command, or the user's, and the environment.
+fn program(
+    request: &Request,
+    config: &ImageConfig,
+    hostname: Option<&str>,
+    home: &str,
+) -> Result<Exec, RunError> {
+    const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let mut argv = config.entrypoint.clone().unwrap_or_default();
+    match request.command.is_empty() {
+        true => argv.extend(config.cmd.clone().unwrap_or_default()),
+        false => argv.extend(request.command.iter().cloned()),
+    }
+    let Some(name) = argv.first().filter(|name| !name.is_empty()) else { return Err(RunError::NoCommand) };
+    let mut env: Vec<String> = vec![PATH.into()];
+    let set = |env: &mut Vec<String>, pair: String| {
+        let key = pair.split_once('=').map_or(pair.as_str(), |(key, _)| key).to_owned();
+        match env.iter_mut().find(|other| other.split_once('=').is_some_and(|(other, _)| other == key)) {
+            Some(other) => *other = pair,
+            None => env.push(pair),
+        }
+    };
+    if let Some(hostname) = hostname {
+        set(&mut env, format!("HOSTNAME={hostname}"));
+    }
+    if request.terminal {
+        set(&mut env, "TERM=xterm".into());
+    }
+    let ours = [format!("HOME={home}")];
+    for pair in ours.iter().chain(&config.env).chain(&request.env) {
+        set(&mut env, pair.clone());
+    }
+    if argv.iter().chain(&env).any(|text| text.contains('\0')) {
+        return Err(RunError::Nul("the command or the environment"));
+    }
+    let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
+    let paths = match name.contains('/') {
+        true => vec![name.into()],
+        false => path.split(':').map(|directory| format!("{directory}/{name}").into()).collect(),
+    };
+    Ok(Exec { paths, argv: argv.iter().map(Into::into).collect(), env: env.iter().map(Into::into).collect() })
+}
