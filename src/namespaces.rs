@@ -60,7 +60,7 @@ pub fn processes(at: &Path) -> Probe {
 pub fn own_queues(at: &Path) -> Step {
     let quiet = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     Step::new("mount its own message queues", Op::mount("mqueue", at, "mqueue", quiet, ""))
-        .why("queues belong to the IPC namespace, and this one has none yet")
+        .why("queues belong to an IPC namespace: the mount shows those of the process that makes it")
 }
 
 // ANCHOR: keep

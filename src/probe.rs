@@ -251,9 +251,10 @@ fn describe(path: &Path, meta: &std::fs::Metadata) -> String {
         // its size is the machine's or the compiler's matter
         return "program or library (ELF)".into();
     }
+    let bytes = if size == 1 { "byte" } else { "bytes" };
     match (size <= 120).then(|| std::fs::read_to_string(path)) {
-        Some(Ok(text)) if !text.is_empty() => format!("{size} bytes {text:?}"),
-        _ => format!("{size} bytes"),
+        Some(Ok(text)) if !text.is_empty() => format!("{size} {bytes} {text:?}"),
+        _ => format!("{size} {bytes}"),
     }
 }
 
@@ -292,11 +293,21 @@ fn mounts(pid: i32, under: &str) -> Option<Vec<Fact>> {
             Some("master") => " slave",
             _ => "",
         };
-        let own = second.get(2).filter(|_| second[0] == "overlay").map(|own| format!(" {own}"));
-        let own = own.unwrap_or_default();
+        let own = match (second[0], second.get(2)) {
+            ("overlay", Some(own)) => format!(" {}", directories(own)),
+            _ => String::new(),
+        };
         facts.push(fact(*point, format!("{} {options}{propagation}{own}", second[0])));
     }
     Some(facts)
+}
+
+/// Of an overlay's options those that say what it is made of; the rest are the kernel's defaults, and each
+/// release has others.
+fn directories(options: &str) -> String {
+    const KEPT: [&str; 4] = ["lowerdir", "upperdir", "workdir", "userxattr"];
+    let kept = options.split(',').filter(|option| KEPT.iter().any(|kept| option.starts_with(kept)));
+    kept.collect::<Vec<_>>().join(",")
 }
 
 /// The first lines of files; a file that is not there is not a fact.
