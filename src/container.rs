@@ -14,12 +14,11 @@
 
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
-use crate::kernel::ctext::BOX;
 use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
 use crate::probe::{Probe, Who};
 use crate::spec::{Namespaces, Net, Spec};
 use crate::step::{Plan, Step};
-use crate::{cgroups, chroot, privilege, rootfs, veth};
+use crate::{cgroups, chroot, namespaces, privilege, rootfs, veth};
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
@@ -99,25 +98,7 @@ fn clone(spec: &Spec) -> Step {
 }
 
 fn id_maps(namespaces: Namespaces) -> Vec<Step> {
-    let Some((uid, gid)) = namespaces.user else { return Vec::new() };
-    let write = |name, file: &str, text: String, why| {
-        Step::new(name, Op::write(format!("/proc/{BOX}/{file}"), text)).why(why).show(Probe::IdMaps(Who::Box))
-    };
-    vec![
-        write("map the user", "uid_map", format!("0 {uid} 1"), "root inside is nobody special outside"),
-        write(
-            "give up setgroups",
-            "setgroups",
-            "deny".into(),
-            "dropping a group could open a file that denies it",
-        ),
-        write(
-            "map the group",
-            "gid_map",
-            format!("0 {gid} 1"),
-            "the kernel allows it only after setgroups is denied",
-        ),
-    ]
+    namespaces.user.map_or(Vec::new(), |(uid, gid)| namespaces::map_root(uid, gid).into())
 }
 
 fn cable(net: &Net) -> Vec<Step> {
