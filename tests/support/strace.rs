@@ -140,7 +140,9 @@ impl<'a> Wanted<'a> {
         let error = result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
         let rule = TABLE.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
         let forgiving = is_undo && error.is_none();
-        let (strings, flags) = (strings(arguments), flags(arguments));
+        // one call for each that is dropped; those that are kept are named by none of them
+        let named = arguments.split(" all but ").next().unwrap_or_default();
+        let (strings, flags) = (strings(arguments), flags(named));
         let rule = rule.unwrap_or(Rule::Call(&[]));
         Wanted { name, arguments, strings, flags, errors: error.into_iter().collect(), forgiving, rule }
     }
@@ -160,7 +162,8 @@ impl<'a> Wanted<'a> {
 
     fn same(&self, call: &Call) -> bool {
         same_strings(&self.strings, &strings(&call.arguments))
-            && self.flags.iter().all(|flag| call.arguments.contains(flag))
+            // open(2) is openat(2) from the working directory
+            && self.flags.iter().all(|flag| *flag == "AT_FDCWD" || call.arguments.contains(flag))
             && self.answered(call)
     }
 }
@@ -262,7 +265,7 @@ impl Log<'_> {
             return None;
         }
         let words: Vec<&str> =
-            wanted.arguments.split([' ', ',', '=']).filter(|word| !word.is_empty()).collect();
+            wanted.arguments.split([' ', ',', '=', '[', ']']).filter(|word| !word.is_empty()).collect();
         if let Some((name, number)) = MESSAGES.iter().find(|(name, _)| words.contains(name)) {
             let by_number = format!("nlmsg_type={number:#x} ");
             if !call.arguments.contains(*name) && !call.arguments.contains(&by_number) {
