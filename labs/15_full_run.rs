@@ -37,15 +37,16 @@ fn main() -> ExitCode {
     })
 }
 
-/// What `stepbox run` would find out: here the toy host's root, and the first address of its default bridge.
+/// What `stepbox run` would find out: here the toy host's root, and the first address of a bridge of its
+/// own, so that on the real machine it meets no other container.
 fn place(dir: &Path) -> Place {
-    let gateway = Ipv4Addr::new(172, 17, 0, 1);
-    let network = Network { bridge: "stepbox0".into(), gateway, prefix: 16, shared: false };
-    let port = network.port("veth-f00dcafe", Ipv4Addr::new(172, 17, 0, 2));
+    let gateway = Ipv4Addr::new(10, 15, 0, 1);
+    let network = Network { bridge: "lab15".into(), gateway, prefix: 24, shared: false };
+    let port = network.port("veth-f00dcafe", Ipv4Addr::new(10, 15, 0, 2));
     Place {
         id: ID.into(),
         machine: Machine { uid: 0, gid: 0, initial: false, setgroups: false },
-        net: Net::Bridge { network, port, lease: dir.join("172.17.0.2") },
+        net: Net::Bridge { network, port, lease: dir.join("10.15.0.2") },
         containers: dir.into(),
         hierarchy: Hierarchy::default(),
         cgroups: CgroupTree::None,

@@ -217,7 +217,7 @@ fn advise(source: &Source, lines: usize) {
             continue;
         }
         let closes = |line: &&str| line.trim_end() == format!("{}}}", " ".repeat(indent));
-        let length = code[at..].iter().position(|line| closes(&line)).unwrap_or(0) + 1;
+        let length = code[at..].iter().position(|line| closes(line)).unwrap_or(0) + 1;
         if length > 60 {
             println!("advice: {}:{}: a function of {length} lines, better 60", source.path, at + 1);
         }
@@ -269,7 +269,8 @@ fn nothing_stands_there_that_the_list_does_not_name() {
         }
     }
     for name in names("tutorials") {
-        let known = ["SUMMARY.md", "introduction.md", "architecture.md"].contains(&name.as_str());
+        let known =
+            ["README.md", "SUMMARY.md", "introduction.md", "architecture.md"].contains(&name.as_str());
         if name.ends_with(".md") && !known && !lab(name.trim_end_matches(".md")) {
             findings.push(unknown("tutorials", name));
         }
