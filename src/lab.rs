@@ -192,7 +192,7 @@ impl Stage {
         work: impl FnOnce() -> Result<Vec<Change>, E>,
     ) -> Result<(), LabError> {
         if self.dry {
-            println!(" ·       {name}\n      # {why}");
+            println!(" ·       {name}\n      # {why}\n");
             return Ok(());
         }
         let before: Vec<_> = probes.iter().map(|probe| probe.look(None)).collect();
