@@ -217,7 +217,7 @@ fn advise(source: &Source, lines: usize) {
             continue;
         }
         let closes = |line: &&str| line.trim_end() == format!("{}}}", " ".repeat(indent));
-        let length = code[at..].iter().position(|line| closes(line)).unwrap_or(0) + 1;
+        let length = code[at..].iter().position(closes).unwrap_or(0) + 1;
         if length > 60 {
             println!("advice: {}:{}: a function of {length} lines, better 60", source.path, at + 1);
         }
