@@ -48,7 +48,7 @@ fn views(dir: &Path) -> Plan {
         )
         .then(namespaces::own_queues(&queues).undo(Op::detach(&queues)))
         .then(
-            Step::new("make a queue", Op::create(queues.join("orders"), ""))
+            Step::new("make a queue", Op::Touch { path: queues.join("orders").into() })
                 .why("a POSIX message queue is a file here, and lives in the host's IPC namespace")
                 .undo(Op::Unlink { path: queues.join("orders").into() })
                 .show(Probe::Tree(place)),

@@ -67,7 +67,7 @@ pub fn own_queues(at: &Path) -> Step {
 /// Gives the caller's namespace of this kind a name that outlives the process, as `ip netns` does.
 pub fn keep(kind: &str, file: &Path) -> [Step; 2] {
     [
-        Step::new("make a file", Op::create(file, ""))
+        Step::new("make a file", Op::Touch { path: file.into() })
             .why("a bind mount of a file needs a file to hang on")
             .undo(Op::Unlink { path: file.into() }),
         Step::new("keep the namespace", Op::bind(format!("/proc/self/ns/{kind}"), file, 0))

@@ -213,14 +213,17 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
     let mode = Mode::from_raw_mode(fs::fstat(&source)?.st_mode);
     let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let target = fs::open(to, how, mode)?;
-    let mut total = 0;
+    let (mut total, mut across) = (0, false);
     loop {
-        match fs::copy_file_range(&source, None, &target, None, 1 << 30) {
+        let count = match across {
+            false => fs::copy_file_range(&source, None, &target, None, 1 << 30),
+            true => fs::sendfile(&target, &source, None, 1 << 30),
+        };
+        match count {
             Ok(0) => return Ok(total),
             Ok(count) => total += count as i64,
-            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP) if total == 0 => {
-                return fs::sendfile(&target, &source, None, 1 << 30).map(|count| count as i64);
-            }
+            // not between these two file systems
+            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP) if total == 0 && !across => across = true,
             Err(errno) => return Err(errno),
         }
     }
