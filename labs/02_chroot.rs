@@ -90,7 +90,7 @@ fn escape(dir: &Path) -> Plan {
         .act("the escape", "A file of the host lies beside the root. Can the box reach it?")
         .then(make_root(&root))
         .then(
-            Step::new("make a file outside", Op::create(&outside, ""))
+            Step::new("make a file outside", Op::Touch { path: (&outside).into() })
                 .why("it stands for everything on the host")
                 .undo(Op::Unlink { path: (&outside).into() }),
         )

@@ -48,7 +48,7 @@ fn views(dir: &Path) -> Plan {
         )
         .then(namespaces::own_queues(&queues).undo(Op::detach(&queues)))
         .then(
-            Step::new("make a queue", Op::create(queues.join("orders"), ""))
+            Step::new("make a queue", Op::Touch { path: queues.join("orders").into() })
                 .why("a POSIX message queue is a file here, and lives in the host's IPC namespace")
                 .undo(Op::Unlink { path: queues.join("orders").into() })
                 .show(Probe::Tree(place)),
@@ -70,7 +70,7 @@ fn views(dir: &Path) -> Plan {
         .act("and back", "A namespace that has a name can be joined.")
         .inside(namespaces::join(&uts, NEWUTS).show(Probe::Hostname(Who::Box)))
         .inside(Step::new("leave", Op::Exit { code: 0 }).why("with its last process, a namespace ends"))
-        .then(Step::new("wait for the box", Op::WaitBox))
+        .then(Step::new("wait for the box", Op::WaitBox).why("a process that ended is a zombie until then"))
 }
 
 fn death_of_process_1() -> Plan {
@@ -89,7 +89,7 @@ fn death_of_process_1() -> Plan {
             Step::new("fork again", born)
                 .why("not a lack of memory: nobody would be left to reap orphans in there")
                 .fails(Errno::NOMEM),
-            Step::new("leave", Op::Exit { code: 0 }),
+            Step::new("leave", Op::Exit { code: 0 }).why("the box itself has always been outside"),
         ])
-        .then(Step::new("wait for the box", Op::WaitBox))
+        .then(Step::new("wait for the box", Op::WaitBox).why("nothing of it stays"))
 }

@@ -71,7 +71,7 @@ fn ping(plan: Plan, dir: &Path, address: &str) -> Plan {
     let exec = Step::new("become ping", Op::Exec(work::exec(&["ping", address])))
         .why("one ICMP echo request, and two seconds of patience");
     let wait = Step::new("wait for the box", Op::WaitBox)
-        .why("0: it was answered; 2: the kernel would not even send it");
+        .why("0: answered; 1: not answered; 2: the kernel would not even send it");
     plan.then(file.show(dir.clone()).show(Probe::Links(Who::Host)))
         .inside([redirect, exec])
         .then(wait.show(dir).show(Probe::Links(Who::Host)))

@@ -163,7 +163,9 @@ pub fn kill(hierarchy: &Hierarchy, id: &str) -> Vec<Step> {
     }
     let step = Step::new("kill the box", Op::KillBox { signal: libc::SIGKILL })
         .why("when process 1 of a PID namespace dies, the kernel kills all others in it");
-    std::iter::once(step).chain(thaw(hierarchy, id)).collect()
+    let why = "under version 1 a frozen process does not even die; one that is not frozen takes no notice";
+    let thaw = thaw(hierarchy, id).map(|step| Step { name: "thaw it, in case", why, ..step });
+    std::iter::once(step).chain(thaw).collect()
 }
 
 /// What is set: the files of one controller.

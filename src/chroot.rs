@@ -44,7 +44,7 @@ pub fn escape() -> [Step; 4] {
         step("change the root again", Op::Chroot { path: "deeper".into() })
             .why("a process has one root only; the working directory stays, and now lies outside of it"),
         step("climb", Op::Chdir { path: up.into() })
-            .why("`..` stops at the root of the process, and on this way up there is none"),
+            .why("`..` stops only at the root of the process, and this way up begins outside of it"),
         step("make the top the root", Op::Chroot { path: ".".into() })
             .why("paths that start with / now start at the top again"),
     ]

@@ -78,7 +78,7 @@ fn bridge(net: &Net) -> Vec<Step> {
             .why("no other container may have it while the process of this number lives")
             .undo(Op::Unlink { path: lease.into() }),
     ];
-    steps.extend(veth::bridge(network));
+    steps.extend(veth::bridge(network).map(|step| step.show(Probe::Links(Who::Host))));
     steps.extend(veth::masquerade(network));
     steps
 }
@@ -125,9 +125,14 @@ fn id_maps(namespaces: Namespaces) -> Vec<Step> {
 
 fn cable(net: &Net) -> Vec<Step> {
     match net {
-        Net::Bridge { port, .. } => veth::host(port).into(),
+        Net::Bridge { port, .. } => veth::host(port).map(links).into(),
         Net::Host | Net::None => Vec::new(),
     }
+}
+
+/// Both ends of what a network step changes.
+fn links(step: Step) -> Step {
+    step.show(Probe::Links(Who::Host)).show(Probe::Links(Who::Box))
 }
 
 fn settle(spec: &Spec) -> Vec<Step> {
@@ -161,8 +166,8 @@ fn settle(spec: &Spec) -> Vec<Step> {
 fn network(net: &Net) -> Vec<Step> {
     match net {
         Net::Host => Vec::new(),
-        Net::None => veth::loopback().into(),
-        Net::Bridge { port, .. } => veth::inside(port),
+        Net::None => veth::loopback().map(links).into(),
+        Net::Bridge { port, .. } => veth::inside(port).into_iter().map(links).collect(),
     }
 }
 

@@ -21,6 +21,8 @@ pub mod process;
 pub mod remove;
 #[allow(unsafe_code)]
 pub mod signals;
+#[allow(unsafe_code)]
+pub mod socket;
 
 pub use ctext::CText;
 pub use op::Op;

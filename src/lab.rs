@@ -23,6 +23,7 @@ use crate::probe::Probe;
 use crate::step::Plan;
 use crate::trace::{Change, Event};
 
+mod turn;
 pub mod work;
 
 /// One row: a lab, and where its mechanism lives.
@@ -144,8 +145,18 @@ pub struct Stage {
 impl Stage {
     /// Takes a plan, watched, and undoes it; in a dry run only lists it.
     pub fn run(&mut self, plan: &Plan) -> Result<(), LabError> {
+        self.run_then(plan, |_| Ok(()))
+    }
+
+    /// The same, with work between the plan's last step and its undoing.
+    pub fn run_then(
+        &mut self,
+        plan: &Plan,
+        work: impl FnOnce(&mut Stage) -> Result<(), LabError>,
+    ) -> Result<(), LabError> {
         if self.dry {
-            return self.watcher.list(plan).map_err(|error| LabError::Work(error.into()));
+            self.watcher.list(plan).map_err(|error| LabError::Work(error.into()))?;
+            return work(self);
         }
         let journal = match &self.journal {
             Some(directory) => {
@@ -154,9 +165,10 @@ impl Stage {
             None => None,
         };
         let running = launch(plan, &mut self.watcher, journal)?;
+        let result = work(self);
         running.undo(&mut self.watcher);
         self.watcher.next_plan(plan);
-        Ok(())
+        result
     }
 
     /// Whether the steps are only listed.
@@ -251,7 +263,12 @@ fn enter_toy_host(lab: &Lab, flags: &Flags) -> ExitCode {
         .into_iter()
         .filter_map(|(option, path)| Some((option, path.as_deref()?)))
         .collect();
-    match host::enter(&without_outputs(std::env::args_os().skip(1)), &outputs) {
+    let entered = host::enter(&without_outputs(std::env::args_os().skip(1)), &outputs);
+    if flags.step {
+        // the lab inside had taken the terminal
+        crate::kernel::process::take_foreground();
+    }
+    match entered {
         Ok(code) => ExitCode::from(code as u8),
         Err(EnterError::Launch(error)) => {
             eprintln!("SKIP {}: this machine refuses a toy host\n{error}\nsee: stepbox doctor", lab.name);
@@ -303,6 +320,13 @@ fn perform(
     place: Where,
     body: fn(&mut Stage) -> Result<(), LabError>,
 ) -> ExitCode {
+    // a trace that cannot be written is said before anything is begun
+    for path in [&flags.json, &flags.html].into_iter().flatten().filter(|_| !flags.dry_run) {
+        if let Err(error) = std::fs::File::create(path) {
+            eprintln!("{}: cannot write {}: {error}", lab.name, path.display());
+            return ExitCode::from(125);
+        }
+    }
     let watching = Watching {
         step: flags.step,
         auto: flags.auto.filter(|wait| !wait.is_zero()),
@@ -314,6 +338,10 @@ fn perform(
         json: flags.json.clone(),
         html: flags.html.clone(),
     };
+    if flags.step && host::inside() {
+        // our group's leader is outside of the toy host's PID namespace: a shell opened here could not give back to it
+        crate::kernel::process::take_foreground();
+    }
     close_inherited();
     // re-executed through /proc/self/exe, the process would be called "exe"
     let _ = rustix::thread::set_name(crate::kernel::CText::from(lab.name).as_c_str());
@@ -330,7 +358,7 @@ fn perform(
         Err(LabError::Launch(LaunchError::Quit)) if stopped => {
             ("stopped by the reader; everything is undone".to_string(), 0)
         }
-        Err(error) => (format!("failed: {error}"), 125),
+        Err(error) => (format!("failed: {error}").replace('\n', "; "), 125),
     };
     if let Err(error) = stage.watcher.finish(&outcome, None) {
         eprintln!("{}: cannot write the trace: {error}", lab.name);

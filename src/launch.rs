@@ -14,145 +14,22 @@
 //! Unobserved, a loan reaches to the box's last step before the host's next; observed, one step. The box sends
 //! numbers, never prose. What it needs is built before the clone. Undos run in reverse, by the host.
 
-use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::journal::Journal;
 use crate::kernel::linux::{self, Context, Prepared};
 use crate::kernel::process::{self, Cloned, Exit};
-use crate::kernel::{Errno, Op, hint};
+use crate::kernel::{Errno, Op};
 use crate::step::{Expect, Lane, Plan, Step};
 
-/// Somebody who watches a plan being taken. `()` watches nothing and costs nothing.
-pub trait Observer {
-    /// Whether anybody looks at all; where not, steps of the box are taken without stopping between them.
-    const WATCHING: bool = true;
-    /// A heading.
-    fn act(&mut self, _title: &str, _text: &str) {}
-    /// Before a step.
-    fn before(&mut self, _at: At<'_>) -> Verdict {
-        Verdict::Go
-    }
-    /// After a step.
-    fn after(&mut self, _at: At<'_>, _answer: Answer) {}
-    /// After a step was undone.
-    fn undone(&mut self, _at: At<'_>, _op: &Op, _answer: Answer) {}
-}
+mod error;
+mod loan;
+mod observer;
 
-impl Observer for () {
-    const WATCHING: bool = false;
-}
+use loan::{Loaned, box_lane, unpack};
 
-/// Where in the plan we are.
-#[derive(Debug, Clone, Copy)]
-pub struct At<'a> {
-    /// the step's place in the plan, from 0
-    pub index: usize,
-    /// how many steps the plan has
-    pub total: usize,
-    /// the step
-    pub step: &'a Step,
-    /// the box's process, once there is one
-    pub box_pid: Option<i32>,
-}
-
-/// What an observer says before a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// take it
-    Go,
-    /// stop here and undo everything
-    Quit,
-}
-
-/// What the kernel answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// success, with the call's return value
-    Value(i64),
-    /// an error
-    Error(Errno),
-    /// the box's program ended
-    Ended(Exit),
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Answer::Value(value) => write!(f, "{value}"),
-            Answer::Error(errno) => write!(f, "-1 {}", hint::errno_text(*errno)),
-            Answer::Ended(exit) => write!(f, "{exit}"),
-        }
-    }
-}
-
-/// Why a plan was not taken to its end. Everything done has been undone.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// a step failed
-    #[error("{0}")]
-    Step(Box<StepError>),
-    /// the observer stopped it
-    #[error("stopped by the reader")]
-    Quit,
-    /// the journal could not be written, so nothing was begun
-    #[error("cannot write the journal: {0}")]
-    Journal(#[from] std::io::Error),
-}
-
-/// A step that did not do what it should.
-#[derive(Debug)]
-pub struct StepError {
-    /// the step's name
-    pub step: &'static str,
-    /// its operation
-    pub op: Op,
-    /// what happened instead
-    pub what: Unmet,
-    /// undos that failed afterwards, each with its errno
-    pub not_undone: Vec<(Op, Errno)>,
-}
-
-/// How a step went otherwise than expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unmet {
-    /// the kernel refused
-    Errno(Errno),
-    /// the kernel was expected to refuse, and did not
-    NotRefused(Errno),
-    /// the box's process ended in the middle of the plan
-    Died(Exit),
-}
-
-impl fmt::Display for StepError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} = ", self.step, self.op)?;
-        match self.what {
-            Unmet::Errno(errno) => {
-                f.write_str(&hint::errno_text(errno))?;
-                if let Some(hint) = hint::hint(&self.op, errno) {
-                    write!(f, "\nhint: {hint}")?;
-                }
-            }
-            Unmet::NotRefused(errno) => {
-                write!(f, "success, though {} was expected", hint::errno_text(errno))?
-            }
-            Unmet::Died(exit) => write!(f, "the box's process ended here: {exit}")?,
-        }
-        for (op, errno) in &self.not_undone {
-            write!(f, "\nnot undone: {op} = {}", hint::errno_text(*errno))?;
-        }
-        Ok(())
-    }
-}
-
-/// One step of the box, with everything it needs.
-struct Loaned<'p> {
-    index: usize,
-    op: &'p Op,
-    prepared: Prepared,
-    expect: Expect,
-}
+pub use error::{LaunchError, StepError, Unmet};
+pub use observer::{Answer, At, Observer, Verdict};
 
 /// A plan that has been taken to its end: the box's program may be running.
 #[derive(Debug)]
@@ -420,54 +297,4 @@ pub fn perform_undo(op: &Op, box_pid: Option<i32>) -> Answer {
         }
     }
     Answer::Error(Errno::BUSY)
-}
-
-fn unpack(bytes: [u8; 16]) -> (usize, Result<Answer, Exit>) {
-    let [a, b, c, d, e, f, g, h, value @ ..] = bytes;
-    let (index, errno) = (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]));
-    let answer = match errno {
-        0 => Answer::Value(i64::from_ne_bytes(value)),
-        errno => Answer::Error(Errno::from_raw_os_error(errno)),
-    };
-    (index as usize, Ok(answer))
-}
-
-/// The box's side: waits to be lent a range of steps, takes them, reports the last. Numbers only, no allocation.
-fn box_lane(program: &[Loaned<'_>], loan: OwnedFd) -> ! {
-    let mut context = Context { loan: Some(loan), ..Context::default() };
-    let mut next = 0;
-    loop {
-        let mut bytes = [0u8; 4];
-        let Some(loan) = &context.loan else { process::leave(125) };
-        match process::receive(loan.as_fd(), &mut bytes) {
-            Ok((4, _)) => {}
-            _ => process::leave(125),
-        }
-        let last = u32::from_ne_bytes(bytes) as usize;
-        let mut report = (last, Answer::Value(0));
-        while let Some(step) = program.get(next).filter(|step| step.index <= last) {
-            next += 1;
-            let answer = match linux::call(step.op, &step.prepared, &mut context) {
-                Ok(value) => Answer::Value(value),
-                Err(errno) => Answer::Error(errno),
-            };
-            report = (step.index, answer);
-            if judge(step.expect, answer).is_some() {
-                break;
-            }
-        }
-        let (errno, value) = match report.1 {
-            Answer::Error(errno) => (errno.raw_os_error(), -1),
-            Answer::Value(value) => (0, value),
-            Answer::Ended(_) => (0, 0),
-        };
-        let mut bytes = [0u8; 16];
-        bytes[..4].copy_from_slice(&(report.0 as u32).to_ne_bytes());
-        bytes[4..8].copy_from_slice(&errno.to_ne_bytes());
-        bytes[8..].copy_from_slice(&value.to_ne_bytes());
-        let Some(loan) = &context.loan else { process::leave(125) };
-        if process::transmit(loan.as_fd(), &bytes).is_err() {
-            process::leave(125);
-        }
-    }
 }

@@ -60,14 +60,14 @@ pub fn processes(at: &Path) -> Probe {
 pub fn own_queues(at: &Path) -> Step {
     let quiet = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     Step::new("mount its own message queues", Op::mount("mqueue", at, "mqueue", quiet, ""))
-        .why("queues belong to the IPC namespace, and this one has none yet")
+        .why("queues belong to an IPC namespace: the mount shows those of the process that makes it")
 }
 
 // ANCHOR: keep
 /// Gives the caller's namespace of this kind a name that outlives the process, as `ip netns` does.
 pub fn keep(kind: &str, file: &Path) -> [Step; 2] {
     [
-        Step::new("make a file", Op::create(file, ""))
+        Step::new("make a file", Op::Touch { path: file.into() })
             .why("a bind mount of a file needs a file to hang on")
             .undo(Op::Unlink { path: file.into() }),
         Step::new("keep the namespace", Op::bind(format!("/proc/self/ns/{kind}"), file, 0))

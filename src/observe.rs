@@ -84,6 +84,7 @@ impl Watcher {
     /// The steps of the plan that was just taken are counted; the next plan's numbers go on from there.
     pub fn next_plan(&mut self, plan: &Plan) {
         self.offset += plan.steps.len();
+        self.seen.clear();
     }
 
     /// Tells what was done that is not one kernel operation.

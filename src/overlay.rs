@@ -32,6 +32,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    // ANCHOR: directories
     /// The writable directories. They are the host's: what a container wrote outlives it.
     pub fn directories(&self) -> [Step; 3] {
         [
@@ -46,7 +47,9 @@ impl Overlay {
                 .undo(Op::Rmdir { path: (&self.merged).into() }),
         ]
     }
+    // ANCHOR_END: directories
 
+    // ANCHOR: mount
     /// The mount. Where the options do not fit mount(2)'s one page, as with a hundred layers, the new mount API
     /// takes them one by one.
     pub fn mount(&self) -> Vec<Step> {
@@ -56,6 +59,7 @@ impl Overlay {
             let op = Op::mount("overlay", &self.merged, "overlay", 0, &options);
             return vec![Step::new("mount the overlay", op).why(why).undo(Op::detach(&self.merged))];
         }
+        // ANCHOR_END: mount
         let set = |key: &str, value: &PathBuf| {
             let op = Op::FsconfigString { key: key.into(), value: value.into() };
             Step::new("name a layer", op).why("one call per layer: no limit of one page")

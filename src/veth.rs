@@ -97,6 +97,7 @@ pub fn bridge(network: &Network) -> [Step; 3] {
     ]
 }
 
+// ANCHOR: host
 /// The cable, done by the host once the box is born and before the box goes on.
 pub fn host(port: &Port) -> [Step; 3] {
     let name = &port.name;
@@ -113,14 +114,16 @@ pub fn host(port: &Port) -> [Step; 3] {
             .why("a cable carries nothing until both its ends are up"),
     ]
 }
+// ANCHOR_END: host
 
+// ANCHOR: inside
 /// The box's end, done by the box.
 pub fn inside(port: &Port) -> Vec<Step> {
     let link = || port.inside.clone();
     let address = Request::AddAddress { link: link(), address: port.address, prefix: port.prefix };
     let mut steps = Vec::from(loopback());
     steps.extend([
-        Step::new("make it no IPv6 address", Op::Netlink(Request::NoIpv6Address { link: link() }))
+        Step::new("keep IPv6 quiet", Op::Netlink(Request::NoIpv6Address { link: link() }))
             .why("the network is IPv4: else the kernel makes up an address by itself and calls out with it")
             .or_else(Errno::AFNOSUPPORT),
         Step::new("give the box its address", Op::Netlink(address))
@@ -131,6 +134,7 @@ pub fn inside(port: &Port) -> Vec<Step> {
     steps.extend(port.gateway.map(route));
     steps
 }
+// ANCHOR_END: inside
 
 /// The way out of the subnet.
 pub fn route(gateway: Ipv4Addr) -> Step {

@@ -9,7 +9,7 @@ use stepbox::doctor::machine::Container;
 use stepbox::doctor::{Check, Finding, Machine, Report, Status, examine, gates};
 use stepbox::kernel::ctext::BOX;
 use stepbox::kernel::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
-use stepbox::kernel::netlink::{Netns, Request};
+use stepbox::kernel::netlink::{Mac, Netns, Peer, Request};
 use stepbox::kernel::op::Exec;
 use stepbox::kernel::{Errno, Op};
 use stepbox::lab::LABS;
@@ -322,6 +322,7 @@ fn the_table() {
     let link = |request| Op::Netlink(request);
     let cgroup = Op::mkdir("/sys/fs/cgroup/user.slice/user-1000.slice/stepbox-doctor-[PID]");
     let cgroup = gates::explain(&machine, &failed(cgroup, Errno::ACCESS));
+    let peer = Peer { name: "veth1".into(), netns: Netns::Own, mac: None };
     let delegate = vec!["systemd-run --user --scope -p Delegate=yes [COMMAND]".to_string()];
     let checks = vec![
         check("user namespace", Finding::works("")),
@@ -329,11 +330,8 @@ fn the_table() {
         refused("proc", private()),
         refused("tmpfs", private()),
         refused("overlay", private()),
-        refused(
-            "veth",
-            link(Request::AddVeth { name: "veth0".into(), peer: "veth1".into(), peer_in: Netns::Own }),
-        ),
-        refused("bridge", link(Request::AddBridge { name: "br0".into() })),
+        refused("veth", link(Request::AddVeth { name: "veth0".into(), peer: Box::new(peer) })),
+        refused("bridge", link(Request::AddBridge { name: "br0".into(), mac: Mac([2, 0, 0, 0, 0, 1]) })),
         check("nf_tables", Finding::works("")),
         refused("time namespace", Op::Unshare { flags: NEWTIME }),
         check("cgroups", Finding { fix: delegate, ..cgroup }),

@@ -107,7 +107,7 @@ fn masqueraded() {
     unanswered_without_masquerade();
 }
 
-/// A shared bridge is found, used and left; the one whose it is takes it away.
+/// A bridge that is kept is found, used and left; the one whose it is takes it away.
 fn shared() {
     let network = Network { shared: true, ..network() };
     let plan = Plan::default().then(veth::bridge(&network)).then(veth::masquerade(&network));

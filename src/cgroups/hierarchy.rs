@@ -1,5 +1,6 @@
 //! Hierarchies: which of them has which controller, and where in it our cgroups go.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -42,26 +43,37 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CgroupError {
     /// no hierarchy gives us this controller
-    #[error("the {} controller is not in our hands\nhint: {}", .0.name(), MISSING)]
+    #[error("no cgroup of ours can have the {} controller\nhint: {}", .0.name(), give(*.0))]
     Missing(Controller),
     /// we may not make a cgroup there
-    #[error("{} is not ours: {}\nhint: {}", .0.display(), hint::errno_text(*.1), remedy(.0, *.1))]
+    #[error("no cgroup of ours can stand in {}: {}\nhint: {}", .0.display(), hint::errno_text(*.1), remedy(.0, *.1))]
     Refused(PathBuf, Errno),
 }
 
-const MISSING: &str = "a systemd user has memory and pids only, until root runs: systemctl edit user@.service, with \
-                       [Service] Delegate=cpu cpuset io memory pids; elsewhere see cgroup_disable= in /proc/cmdline";
+fn give(controller: Controller) -> &'static str {
+    match controller {
+        Controller::Cpu => {
+            "systemd gives users no cpu controller until root runs: systemctl edit user@.service, \
+             and writes [Service] Delegate=cpu memory pids"
+        }
+        _ => {
+            "the kernel was started without it: see cgroup_disable= in /proc/cmdline; \
+             a Raspberry Pi wants cgroup_enable=memory there"
+        }
+    }
+}
 
 fn remedy(directory: &Path, errno: Errno) -> &'static str {
     hint::hint(&Op::mkdir(directory), errno).unwrap_or("run as root")
 }
 
 impl CgroupError {
-    /// The call that shows it, and its error: `None` where there is no directory to try.
+    /// The call that shows it, and its error; `None` where no single call does.
     pub fn attempt(&self, id: &str) -> Option<(Op, Errno)> {
         match self {
+            // the directory itself could be made, but it would have no controllers
+            CgroupError::Refused(_, Errno::BUSY) | CgroupError::Missing(_) => None,
             CgroupError::Refused(directory, errno) => Some((Op::mkdir(directory.join(name(id))), *errno)),
-            CgroupError::Missing(_) => None,
         }
     }
 }
@@ -71,6 +83,13 @@ fn name(id: &str) -> String {
 }
 
 impl Hierarchy {
+    /// A machine as most are today: version 2, and root of it.
+    pub fn version_2() -> Hierarchy {
+        let place = Place { parent: "/sys/fs/cgroup".into(), refused: None };
+        let names = ["cpu", "memory", "pids"].map(String::from).to_vec();
+        Hierarchy { v1: Vec::new(), v2: Some(Unified { place, controllers: names.clone(), enabled: names }) }
+    }
+
     /// Where a box's cgroup for this controller can be made; or why not.
     pub fn usable(&self, controller: Controller) -> Result<&Path, CgroupError> {
         let place = self.place(controller).ok_or(CgroupError::Missing(controller))?;
@@ -94,6 +113,23 @@ impl Hierarchy {
             (true, Some(_)) => "v2",
             (true, None) => "none",
         }
+    }
+
+    /// The same, for a title.
+    pub fn title(&self) -> &'static str {
+        match self.version() {
+            "v1" => "cgroups version 1",
+            "v2" => "cgroups version 2",
+            "hybrid" => "cgroups version 1 and 2",
+            _ => "no cgroups",
+        }
+    }
+
+    /// Without the version 1 hierarchies of other controllers: for a box that is limited in one way only.
+    pub fn only(&self, controller: Controller) -> Hierarchy {
+        let v1 = self.v1.iter().filter(|(other, _)| *other == controller).cloned().collect();
+        let v2 = self.v2.clone().filter(|_| !self.in_v1(controller));
+        Hierarchy { v1, v2 }
     }
 
     /// The box's cgroup for a controller, if there can be one.
@@ -148,4 +184,22 @@ impl Hierarchy {
 
 fn has(names: &[String], controller: Controller) -> bool {
     names.iter().any(|name| name == controller.name())
+}
+
+/// One line for each controller: where it is.
+impl fmt::Display for Hierarchy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = [Controller::Memory, Controller::Cpu, Controller::Pids, Controller::Freezer];
+        for (at, controller) in shown.into_iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            let version = if self.in_v1(controller) { "version 1" } else { "version 2" };
+            match self.place(controller) {
+                Some(place) => {
+                    write!(f, "{end}{}: {version}, {}", controller.name(), place.parent.display())?
+                }
+                None => write!(f, "{end}{}: nowhere", controller.name())?,
+            }
+        }
+        Ok(())
+    }
 }

@@ -12,6 +12,7 @@
 use super::{Controller, Files, PERIOD};
 
 /// The files of version 1.
+// ANCHOR: files
 pub(super) const FILES: Files = Files {
     memory: |bytes| ("memory.limit_in_bytes", bytes.to_string()),
     // version 1 counts memory and swap as one sum
@@ -19,6 +20,7 @@ pub(super) const FILES: Files = Files {
     // the period is 100 ms unless somebody changes it
     cpus: |thousandths| ("cpu.cfs_quota_us", thousandths.saturating_mul(PERIOD / 1000).to_string()),
     pids: |most| ("pids.max", most.to_string()),
+    // ANCHOR_END: files
     limits: |controller| match controller {
         Controller::Memory => &["memory.limit_in_bytes"],
         Controller::Cpu => &["cpu.cfs_quota_us", "cpu.cfs_period_us"],

@@ -12,12 +12,14 @@
 use super::{Controller, Files, PERIOD};
 
 /// The files of version 2.
+// ANCHOR: files
 pub(super) const FILES: Files = Files {
     memory: |bytes| ("memory.max", bytes.to_string()),
     // version 2 counts swap apart from memory
     swap: |_, swap| ("memory.swap.max", swap.to_string()),
     cpus: |thousandths| ("cpu.max", format!("{} {PERIOD}", thousandths.saturating_mul(PERIOD / 1000))),
     pids: |most| ("pids.max", most.to_string()),
+    // ANCHOR_END: files
     limits: |controller| match controller {
         Controller::Memory => &["memory.max"],
         Controller::Cpu => &["cpu.max"],

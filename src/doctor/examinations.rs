@@ -18,7 +18,7 @@ use super::{Finding, cgroup, gates};
 use crate::kernel::ctext::BOX;
 use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::kernel::netlink::{Mac, Netns, Peer, Request};
-use crate::kernel::{Errno, Op, hint, linux, process};
+use crate::kernel::{Errno, Op, hint, process, socket};
 use crate::launch::{StepError, Unmet, launch};
 use crate::overlay::Overlay;
 use crate::step::{Plan, Step};
@@ -319,7 +319,7 @@ fn nf_tables(machine: &Machine) -> Finding {
 fn generation() -> rustix::io::Result<()> {
     const GETGEN: u16 = (libc::NFNL_SUBSYS_NFTABLES as u16) << 8 | 16;
     const REQUEST_AND_ACK: u16 = 1 | 4;
-    let socket = linux::open_netlink(libc::NETLINK_NETFILTER)?;
+    let socket = socket::open_netlink(libc::NETLINK_NETFILTER)?;
     let mut message = [0u8; 20];
     message[..4].copy_from_slice(&20u32.to_ne_bytes());
     message[4..6].copy_from_slice(&GETGEN.to_ne_bytes());

@@ -102,6 +102,7 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Nft(_), Errno::OPNOTSUPP | Errno::NOENT | Errno::PROTONOSUPPORT) => {
             "this kernel lacks nf_tables or its NAT: as root, modprobe nft_chain_nat nft_masq"
         }
+        (Op::Netlink(_), Errno::NODEV) => "no link of that name is in this network namespace",
         (Op::Netlink(_), Errno::OPNOTSUPP) => "this kernel lacks that kind of link: load its module as root",
         (Op::Netlink(_), Errno::EXIST) => {
             "the link, address or route is there already: stepbox clean removes leftovers"
@@ -170,6 +171,9 @@ fn writes(path: &str, errno: Errno) -> Option<&'static str> {
         }
         Errno::ACCESS if path.ends_with("id_map") => {
             "the process is not dumpable: write the map before changing ids"
+        }
+        Errno::ROFS if path.starts_with("/proc/sys") => {
+            "/proc/sys is read-only, as in a container: set it outside, with sysctl -w"
         }
         Errno::INVAL => "the kernel does not accept this value",
         _ => return None,

@@ -5,14 +5,14 @@
 
 use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::netlink::{Message, Tail};
+use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, flags};
+use super::{CText, flags, socket};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -174,7 +174,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
-            Prepared::Message(message) => send(message),
+            Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),
         },
         _ => Err(Errno::NOSYS),
@@ -213,14 +213,17 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
     let mode = Mode::from_raw_mode(fs::fstat(&source)?.st_mode);
     let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let target = fs::open(to, how, mode)?;
-    let mut total = 0;
+    let (mut total, mut across) = (0, false);
     loop {
-        match fs::copy_file_range(&source, None, &target, None, 1 << 30) {
+        let count = match across {
+            false => fs::copy_file_range(&source, None, &target, None, 1 << 30),
+            true => fs::sendfile(&target, &source, None, 1 << 30),
+        };
+        match count {
             Ok(0) => return Ok(total),
             Ok(count) => total += count as i64,
-            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP) if total == 0 => {
-                return fs::sendfile(&target, &source, None, 1 << 30).map(|count| count as i64);
-            }
+            // not between these two file systems
+            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP) if total == 0 && !across => across = true,
             Err(errno) => return Err(errno),
         }
     }
@@ -377,71 +380,6 @@ fn capset(keep: u64) -> Result<i64> {
 pub(super) fn dup2(from: BorrowedFd<'_>, to: RawFd) -> Result<i64> {
     // SAFETY: `from` is open; `to` is 0, 1 or 2, which nothing in this process owns.
     check(unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, 0) })
-}
-
-/// The index of a link in this process's network namespace.
-pub fn link_index(name: &CText) -> Result<u32> {
-    let socket = rustix::net::socket_with(
-        rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::DGRAM,
-        rustix::net::SocketFlags::CLOEXEC,
-        None,
-    )?;
-    let bytes = name.as_c_str().to_bytes_with_nul();
-    // SAFETY: ifreq is plain data, for which zero is a value.
-    let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
-    if bytes.len() > request.ifr_name.len() {
-        return Err(Errno::NODEV);
-    }
-    for (slot, byte) in request.ifr_name.iter_mut().zip(bytes) {
-        *slot = *byte as c_char;
-    }
-    // SAFETY: the request is an ifreq with a NUL-terminated name, which SIOCGIFINDEX reads and fills.
-    check(unsafe { libc::syscall(libc::SYS_ioctl, socket.as_raw_fd(), libc::SIOCGIFINDEX, &mut request) })?;
-    // SAFETY: SIOCGIFINDEX has written the index into the union.
-    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.cast_unsigned())
-}
-
-/// Sends one message and waits for the kernel's answer.
-fn send(message: &Message) -> Result<i64> {
-    let socket = open_netlink(message.protocol)?;
-    let mut bytes = [0u8; 2048];
-    let length = message.bytes.len();
-    bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
-    if let Some(link) = &message.link {
-        bytes[20..24].copy_from_slice(&link_index(link)?.to_ne_bytes());
-    }
-    let _open = match &message.tail {
-        Tail::Complete => None,
-        Tail::Index(link) => {
-            bytes[length - 4..length].copy_from_slice(&link_index(link)?.to_ne_bytes());
-            None
-        }
-        Tail::Netns(path) => {
-            let file = fs::open(path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-            bytes[length - 4..length].copy_from_slice(&file.as_raw_fd().to_ne_bytes());
-            Some(file)
-        }
-    };
-    rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
-    let mut answer = [0u8; 1024];
-    let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
-    // of a batch, the first answer decides: the kernel answers in order, and a batch is taken whole or not at all
-    // nlmsgerr: a header of 16 bytes, then the negated errno; 0 is the acknowledgement
-    let error = answer.get(16..20).filter(|_| count >= 20).ok_or(Errno::PROTO)?;
-    match i32::from_ne_bytes([error[0], error[1], error[2], error[3]]) {
-        0 => Ok(0),
-        error => Err(Errno::from_raw_os_error(-error)),
-    }
-}
-
-/// A netlink socket of this protocol, in this process's network namespace.
-pub fn open_netlink(protocol: i32) -> Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-    // SAFETY: takes numbers; a new descriptor comes back, which nothing else owns.
-    let fd = check(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, kind, protocol) })?;
-    // SAFETY: just opened, owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
 /// Whether a path exists, links followed.

@@ -267,6 +267,8 @@ pub fn visit(pid: Option<i32>, program: &super::op::Exec) -> Result<Exit> {
         // a PID namespace that is joined holds only children born from now on
         match clone(0) {
             Ok(Cloned::Box) => {
+                // a shell controls jobs only where it is in front, in a group that it can see
+                take_foreground();
                 let _ = super::linux::call(&op, &prepared, &mut Context::default());
                 leave(127)
             }
@@ -274,7 +276,20 @@ pub fn visit(pid: Option<i32>, program: &super::op::Exec) -> Result<Exit> {
             Err(_) => leave(125),
         }
     };
-    wait(visitor.as_fd())
+    let exit = wait(visitor.as_fd());
+    take_foreground();
+    exit
+}
+
+/// Makes this process the leader of a group of its own, and its terminal's foreground. Without a terminal, nothing.
+pub fn take_foreground() {
+    use super::signals;
+    let terminal = std::io::stdin();
+    let _ = rustix::process::setpgid(None, None);
+    // who is in the background and hands the terminal on is stopped by SIGTTOU, unless that is ignored
+    let _ = signals::ignore(libc::SIGTTOU);
+    let _ = rustix::termios::tcsetpgrp(&terminal, rustix::process::getpgrp());
+    let _ = signals::default(libc::SIGTTOU);
 }
 
 fn enter(pid: i32) -> Result<()> {

@@ -65,9 +65,18 @@ pub fn unblock_all() -> Result<()> {
 
 /// A signal does again what it does by default. Rust programs ignore SIGPIPE, and exec keeps that.
 pub fn default(signal: i32) -> Result<()> {
+    act(signal, libc::SIG_DFL)
+}
+
+/// A signal does nothing from now on, as SIGTTOU for whoever hands the terminal on.
+pub fn ignore(signal: i32) -> Result<()> {
+    act(signal, libc::SIG_IGN)
+}
+
+fn act(signal: i32, how: libc::sighandler_t) -> Result<()> {
     // the kernel's own struct sigaction: handler, flags, restorer, mask
-    let action = [libc::SIG_DFL as u64, 0, 0, 0];
+    let action = [how as u64, 0, 0, 0];
     let none = std::ptr::null_mut::<u64>();
-    // SAFETY: a sigaction of the kernel's layout that outlives the call; SIG_DFL runs no code of ours.
+    // SAFETY: a sigaction of the kernel's layout that outlives the call; it runs no code of ours.
     check(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), none, SET) }).map(|_| ())
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::kernel::op::Exec;
 
@@ -22,10 +23,47 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             println!("hello from process {}", std::process::id());
             ExitCode::SUCCESS
         }
+        ["alloc", mebibytes] => alloc(mebibytes.parse().unwrap_or(0)),
+        ["spin", milliseconds] => spin(Duration::from_millis(milliseconds.parse().unwrap_or(0))),
+        ["count", file] => count(file),
         ["ping", address] => ping::ping(address),
         _ => {
             eprintln!("unknown work: {}", arguments.join(" "));
             ExitCode::from(125)
         }
     }
+}
+
+/// Uses so much memory: a page counts when it is written, not when it is asked for.
+fn alloc(mebibytes: usize) -> ExitCode {
+    let mut blocks = Vec::with_capacity(mebibytes);
+    for _ in 0..mebibytes {
+        blocks.push(vec![1u8; 1 << 20]);
+    }
+    println!("has {} MiB of memory", blocks.len());
+    ExitCode::SUCCESS
+}
+
+/// Uses so much cpu time, however long that takes.
+fn spin(wanted: Duration) -> ExitCode {
+    let used = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    };
+    while used() < wanted {}
+    println!("has used {} ms of cpu time", wanted.as_millis());
+    ExitCode::SUCCESS
+}
+
+/// Counts in a file until it is killed.
+fn count(path: &str) -> ExitCode {
+    use std::os::unix::fs::FileExt;
+    let Ok(file) = std::fs::File::create(path) else { return ExitCode::from(125) };
+    for number in 1u64.. {
+        if file.write_at(format!("{number:020}\n").as_bytes(), 0).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    ExitCode::from(125)
 }

@@ -23,7 +23,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use super::{Who, fact};
 use crate::kernel::netlink::Mac;
-use crate::kernel::{CText, flags, linux, process};
+use crate::kernel::{CText, flags, process, socket};
 use crate::trace::Fact;
 
 pub(super) fn look(who: &Who, box_pid: Option<i32>) -> Option<Vec<Fact>> {
@@ -79,7 +79,7 @@ fn facts() -> Result<Vec<Fact>, Errno> {
 
 /// Asks for everything of one kind; the answer comes in several datagrams and ends with NLMSG_DONE.
 fn dump(question: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Errno> {
-    let socket = linux::open_netlink(libc::NETLINK_ROUTE)?;
+    let socket = socket::open_netlink(libc::NETLINK_ROUTE)?;
     let mut message = NetlinkMessage::from(question);
     message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     message.finalize();

@@ -12,7 +12,7 @@
 //!       ~ hostname   host -> box                                 another value
 //! ```
 //!
-//! Facts that stay are silence, except when a probe looks for the first time. No clock is printed, so that the
+//! Facts that stay are silence, except when a probe looks for the first time in an act. No clock is printed, so that the
 //! same run prints the same text. Lab: all of them, tutorials/architecture.md.
 
 use std::collections::BTreeSet;
@@ -124,6 +124,7 @@ impl<W: Write> Text<W> {
     }
 
     fn act(&mut self, title: &str, text: &str) -> io::Result<()> {
+        self.seen.clear();
         let title = self.say(title);
         self.rule(&title)?;
         for paragraph in text.lines() {

@@ -81,9 +81,11 @@ impl Player {
         self.ids.0 == 0
     }
 
-    /// A path for a file that this player may write.
+    /// A path for a file that this player may write; an earlier file of that name is removed.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.scratch.join(name)
+        let path = self.scratch.join(name);
+        let _ = std::fs::remove_file(&path);
+        path
     }
 
     /// The lab's binary, where this player may read it.

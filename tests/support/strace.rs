@@ -137,6 +137,8 @@ impl<'a> Wanted<'a> {
     fn new(call: &'a str, result: &'a str, is_undo: bool) -> Wanted<'a> {
         let (name, rest) = call.split_once('(').unwrap_or((call, ""));
         let arguments = rest.rsplit_once(')').map_or(rest, |(arguments, _)| arguments);
+        // the set that is kept is not named by the kernel: each of the others is dropped by a call of its own
+        let arguments = arguments.split(", all but ").next().unwrap_or_default();
         let error = result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
         let rule = TABLE.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
         let forgiving = is_undo && error.is_none();
@@ -242,8 +244,9 @@ impl Log<'_> {
             let first = later.arguments.split(['<', ',', ' ']).next().unwrap_or_default();
             if names.contains(&later.name.as_str()) && fds.iter().any(|fd| fd == first) {
                 let texts = if wanted.name == "write" { rest } else { &[] };
-                let same = same_strings(texts, &strings(&later.arguments)) && wanted.answered(later);
-                return same.then_some(place);
+                if same_strings(texts, &strings(&later.arguments)) && wanted.answered(later) {
+                    return Some(place);
+                }
             }
             if wanted.name == "copy_file_range" && later.name.starts_with("open") {
                 if !succeeded(later) && wanted.answered(later) {
@@ -264,9 +267,14 @@ impl Log<'_> {
         if !["sendto", "sendmsg"].contains(&call.name.as_str()) || !call.arguments.contains("nlmsg_len=") {
             return None;
         }
-        let words: Vec<&str> =
-            wanted.arguments.split([' ', ',', '=', '[', ']']).filter(|word| !word.is_empty()).collect();
-        if let Some((name, number)) = MESSAGES.iter().find(|(name, _)| words.contains(name)) {
+        let words: Vec<&str> = wanted
+            .arguments
+            .split([' ', ',', '=', '[', ']', '{', '}'])
+            .skip(1)
+            .filter(|word| !word.is_empty())
+            .collect();
+        let message = MESSAGES.iter().find(|(name, _)| words.contains(name));
+        if let Some((name, number)) = message {
             let by_number = format!("nlmsg_type={number:#x} ");
             if !call.arguments.contains(*name) && !call.arguments.contains(&by_number) {
                 return None;
@@ -275,18 +283,23 @@ impl Log<'_> {
         let payload: Vec<u8> = strings(&call.arguments).concat();
         let looked_up = self.calls[self.at..at].iter().filter(|call| call.name == "ioctl");
         let looked_up: String = looked_up.map(|call| call.arguments.as_str()).collect();
-        let known = |word: &&&str| {
-            let bytes = match word.split('/').next().and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok()) {
-                Some(address) => address.octets().to_vec(),
-                None => word.as_bytes().to_vec(),
-            };
+        let known = |word: &str| {
+            let bytes = octets(word);
             looked_up.contains(&format!("ifr_name=\"{word}\""))
-                || call.arguments.contains(**word)
+                || call.arguments.contains(word)
                 || payload.windows(bytes.len()).any(|window| window == bytes)
         };
-        let (found, all) = (words[1..].iter().filter(known).count(), words.len() - 1);
-        // key words such as `dev` and `default` are ours, so that a part of the words is enough
-        if all > 0 && found == 0 {
+        // names and addresses must all be there, of a message of rtnetlink; key words such as `dev` are ours
+        let is_name = |word: &&&str| {
+            let digits = word.bytes().filter(u8::is_ascii_digit).count();
+            digits > 0 && digits < word.len() && !word.starts_with(['/', '"'])
+        };
+        let named: Vec<&&str> = words.iter().filter(is_name).collect();
+        let enough = match message.is_some() && !named.is_empty() {
+            true => named.iter().all(|word| known(word)),
+            false => words.is_empty() || words.iter().any(|word| known(word)),
+        };
+        if !enough {
             return None;
         }
         let (place, answer) = self.later(at).find(|(_, call)| call.name.starts_with("recv"))?;
@@ -311,6 +324,19 @@ impl Log<'_> {
             format!("    {} {}({arguments}) = {}\n", call.pid, call.name, call.result)
         };
         format!("  after call {} strace saw:\n{}", self.at, near.map(line).collect::<String>())
+    }
+}
+
+/// A word as the kernel takes it: an IPv4 address (its prefix apart), a link-layer address, or a name.
+fn octets(word: &str) -> Vec<u8> {
+    if let Some(address) = word.split('/').next().and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok()) {
+        return address.octets().to_vec();
+    }
+    let pairs: Vec<&str> = word.split(':').collect();
+    let link_layer: Option<Vec<u8>> = pairs.iter().map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
+    match link_layer {
+        Some(bytes) if bytes.len() == 6 => bytes,
+        _ => word.as_bytes().to_vec(),
     }
 }
 

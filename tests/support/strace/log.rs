@@ -102,6 +102,8 @@ pub fn flags(arguments: &str) -> Vec<&str> {
     let words = outside.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
     let is_flag = |word: &&str| {
         word.len() > 3
+            // strace prints it only for the calls that begin at a descriptor
+            && *word != "AT_FDCWD"
             && word.starts_with(|c: char| c.is_ascii_uppercase())
             && word.bytes().all(|byte| !byte.is_ascii_lowercase())
     };

@@ -1,0 +1,135 @@
+//! How an operation is printed: as strace prints it, flags decoded.
+
+use std::fmt;
+
+use super::{Op, signal_name};
+use crate::kernel::ctext::{CText, quote};
+use crate::kernel::flags::{self, decode};
+
+struct Quoted<'a>(&'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 48;
+        quote(f, &self.0[..self.0.len().min(MOST)])?;
+        if self.0.len() > MOST { f.write_str("...") } else { Ok(()) }
+    }
+}
+
+fn optional(text: &CText) -> String {
+    if text.as_c_str().is_empty() { "NULL".into() } else { text.to_string() }
+}
+
+fn list(items: &[CText]) -> String {
+    let items: Vec<String> = items.iter().map(CText::to_string).collect();
+    format!("[{}]", items.join(", "))
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match self {
+            Mkdir { path, mode } => write!(f, "mkdir({path}, {mode:04o})"),
+            Rmdir { path } => write!(f, "rmdir({path})"),
+            Create { path, data, .. } | Append { path, data } => write!(f, "write({path}, {})", Quoted(data)),
+            Touch { path } => write!(f, "openat(AT_FDCWD, {path}, O_WRONLY|O_CREAT, 0644)"),
+            Write { path, data } => write!(f, "write({path}, {data})"),
+            Copy { from, to } => write!(f, "copy_file_range({from}, {to})"),
+            Symlink { target, path } => write!(f, "symlink({target}, {path})"),
+            Link { from, to } => write!(f, "link({from}, {to})"),
+            Rename { from, to } => write!(f, "rename({from}, {to})"),
+            Unlink { path } => write!(f, "unlink({path})"),
+            RemoveTree { path } => write!(f, "unlinkat({path}, and all below)"),
+            Mknod { path, mode, major, minor } => {
+                write!(f, "mknod({path}, S_IFCHR|{mode:04o}, makedev({major}, {minor}))")
+            }
+            Chmod { path, mode } => write!(f, "chmod({path}, {mode:04o})"),
+            Redirect { path, fd } => write!(f, "dup2({path}, {fd})"),
+            CloseRange { first } => write!(f, "close_range({first}, ~0U, 0)"),
+            Chdir { path } => write!(f, "chdir({path})"),
+            Chroot { path } => write!(f, "chroot({path})"),
+            PivotRoot { new, old } => write!(f, "pivot_root({new}, {old})"),
+            Mount { source, target, kind, flags, data } => {
+                let flags = decode(*flags, flags::MOUNT);
+                let (source, kind, data) = (optional(source), optional(kind), optional(data));
+                write!(f, "mount({source}, {target}, {kind}, {flags}, {data})")
+            }
+            Umount { target, flags } => write!(f, "umount2({target}, {})", decode(*flags, flags::UMOUNT)),
+            Fsopen { kind } => write!(f, "fsopen({kind}, FSOPEN_CLOEXEC)"),
+            FsconfigString { key, value } => {
+                write!(f, "fsconfig(fs, FSCONFIG_SET_STRING, {key}, {value}, 0)")
+            }
+            FsconfigFlag { key } => write!(f, "fsconfig(fs, FSCONFIG_SET_FLAG, {key}, NULL, 0)"),
+            FsconfigCreate => f.write_str("fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)"),
+            Fsmount => f.write_str("fsmount(fs, FSMOUNT_CLOEXEC, 0)"),
+            MoveMount { target } => {
+                write!(f, "move_mount(mnt, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
+            }
+            OpenTree { source, .. } => {
+                write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
+            }
+            MountSetattrReadOnly { .. } => f.write_str(
+                "mount_setattr(tree, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY})",
+            ),
+            PlaceTree { target, .. } => {
+                write!(f, "move_mount(tree, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
+            }
+            other => other.fmt_process(f),
+        }
+    }
+}
+
+impl Op {
+    fn fmt_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match self {
+            Clone { flags: 0 } => f.write_str("clone3({flags=CLONE_PIDFD, exit_signal=SIGCHLD})"),
+            Clone { flags } => {
+                let flags = decode(*flags, flags::NAMESPACES);
+                write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD}})")
+            }
+            Unshare { flags } => write!(f, "unshare({})", decode(*flags, flags::NAMESPACES)),
+            Setns { path, flags } => write!(f, "setns({path}, {})", decode(*flags, flags::NAMESPACES)),
+            Sethostname { name } => write!(f, "sethostname({name}, {})", name.as_c_str().count_bytes()),
+            Exec(exec) => {
+                let path = match exec.paths.as_slice() {
+                    [path] => path.to_string(),
+                    _ => format!(
+                        "\"$PATH/{}\"",
+                        exec.argv.first().cloned().unwrap_or_default().as_path().display()
+                    ),
+                };
+                write!(f, "execve({path}, {}, {} vars)", list(&exec.argv), exec.env.len())
+            }
+            Exit { code } => write!(f, "exit_group({code})"),
+            Fork { code } => write!(f, "clone(exit_signal=SIGCHLD) /* the child: exit_group({code}) */"),
+            WaitFork => f.write_str("wait4(child)"),
+            WaitBox => f.write_str("waitid(P_PIDFD, box, WEXITED)"),
+            KillBox { signal } => write!(f, "pidfd_send_signal(box, {})", signal_name(*signal)),
+            Nanosleep { milliseconds } => write!(f, "clock_nanosleep(CLOCK_REALTIME, {milliseconds} ms)"),
+            Setsid => f.write_str("setsid()"),
+            Umask { mask } => write!(f, "umask({mask:03o})"),
+            UnblockSignals => f.write_str("rt_sigprocmask(SIG_SETMASK, [])"),
+            DefaultSignal { signal } => write!(f, "rt_sigaction({}, SIG_DFL)", signal_name(*signal)),
+            Setgroups { gids } => write!(f, "setgroups({}, {gids:?})", gids.len()),
+            Setresgid { gid } => write!(f, "setresgid({gid}, {gid}, {gid})"),
+            Setresuid { uid } => write!(f, "setresuid({uid}, {uid}, {uid})"),
+            DropBounding { keep } => {
+                write!(f, "prctl(PR_CAPBSET_DROP, all but {})", flags::capabilities(*keep))
+            }
+            Capset { keep } => {
+                let keep = flags::capabilities(*keep);
+                write!(f, "capset({{effective={keep}, permitted={keep}, inheritable=none}})")
+            }
+            KeepCaps { on } => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
+            NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS, 1)"),
+            ParentDeathSignal { signal } => write!(f, "prctl(PR_SET_PDEATHSIG, {})", signal_name(*signal)),
+            OpenPty => f.write_str("openat(\"/dev/pts/ptmx\", O_RDWR|O_NOCTTY)"),
+            SendPty => f.write_str("sendmsg(host, SCM_RIGHTS [ptmx])"),
+            AttachPty => f.write_str("ioctl(0, TIOCSCTTY, 0)"),
+            Netlink(request) => write!(f, "{request}"),
+            Nft(batch) => write!(f, "{batch}"),
+            files => unreachable!("printed by Display: {files:?}"),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Netlink sockets: one message out, the kernel's answer back.
+//!
+//! ```text
+//!   Message ── link names become numbers, here and now ──> sendto ── recvfrom ──> 0, or an errno
+//! ```
+//!
+//! Runs in the box too, so nothing here allocates. See netlink(7), netdevice(7).
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::CText;
+use super::linux::check;
+use super::netlink::{Message, Tail};
+
+type Result<T> = rustix::io::Result<T>;
+
+/// The index of a link in this process's network namespace.
+fn link_index(name: &CText) -> Result<u32> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let bytes = name.as_c_str().to_bytes_with_nul();
+    // SAFETY: ifreq is plain data, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    if bytes.len() > request.ifr_name.len() {
+        return Err(Errno::NODEV);
+    }
+    for (slot, byte) in request.ifr_name.iter_mut().zip(bytes) {
+        *slot = *byte as c_char;
+    }
+    // SAFETY: the request is an ifreq with a NUL-terminated name, which SIOCGIFINDEX reads and fills.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, socket.as_raw_fd(), libc::SIOCGIFINDEX, &mut request) })?;
+    // SAFETY: SIOCGIFINDEX has written the index into the union.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.cast_unsigned())
+}
+
+/// Sends one message and waits for the kernel's answer.
+pub(super) fn send(message: &Message) -> Result<i64> {
+    let socket = open_netlink(message.protocol)?;
+    let mut bytes = [0u8; 2048];
+    let length = message.bytes.len();
+    bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
+    if let Some(link) = &message.link {
+        bytes[20..24].copy_from_slice(&link_index(link)?.to_ne_bytes());
+    }
+    let _open = match &message.tail {
+        Tail::Complete => None,
+        Tail::Index(link) => {
+            bytes[length - 4..length].copy_from_slice(&link_index(link)?.to_ne_bytes());
+            None
+        }
+        Tail::Netns(path) => {
+            let file = fs::open(path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            bytes[length - 4..length].copy_from_slice(&file.as_raw_fd().to_ne_bytes());
+            Some(file)
+        }
+    };
+    rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
+    let mut answer = [0u8; 1024];
+    let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
+    // of a batch, the first answer decides: the kernel answers in order, and a batch is taken whole or not at all
+    // nlmsgerr: a header of 16 bytes, then the negated errno; 0 is the acknowledgement
+    let error = answer.get(16..20).filter(|_| count >= 20).ok_or(Errno::PROTO)?;
+    match i32::from_ne_bytes([error[0], error[1], error[2], error[3]]) {
+        0 => Ok(0),
+        error => Err(Errno::from_raw_os_error(-error)),
+    }
+}
+
+/// A netlink socket of this protocol, in this process's network namespace.
+pub fn open_netlink(protocol: i32) -> Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers; a new descriptor comes back, which nothing else owns.
+    let fd = check(unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, kind, protocol) })?;
+    // SAFETY: just opened, owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}

@@ -1,0 +1,103 @@
+//! The comparison with strace is itself tested: a trace that tells the truth passes, one with any lie does not.
+
+use libtest_mimic::{Failed, Trial};
+use stepbox::trace::{Event, Lane, StepEvent, Trace};
+
+use crate::strace;
+
+const LOG: &str = r#"17 execve("/lab", ["lab"], 0x7ffd /* 3 vars */) = 0
+17 mkdirat(AT_FDCWD</>, "/a", 0755) = 0
+17 clone3({flags=CLONE_PIDFD|CLONE_NEWNS, exit_signal=SIGCHLD} => {pidfd=[6<anon_inode:[pidfd]>]}, 88) = 18
+18 mkdirat(AT_FDCWD</>, "/a", 0755)   = -1 EEXIST (File exists)
+18 open("/proc/self/attr", O_WRONLY|O_CLOEXEC) = 4</proc/18/attr>
+18 write(4</proc/18/attr>, "one\n", 4)  = 4
+18 chdir("/")                        = 0
+18 exit_group(3)                     = ?
+17 waitid(P_PIDFD, 6<anon_inode:[pidfd]>,  <unfinished ...>
+18 +++ exited with 3 +++
+17 <... waitid resumed>{si_pid=18, si_status=3}, WEXITED, NULL) = 0
+17 sendto(4<socket:[9]>, [{nlmsg_len=32, nlmsg_type=0x11 /* NLMSG_??? */}, "\x62\x72\x30\x00"], 32, 0, NULL, 0) = 32
+17 recvfrom(4<socket:[9]>, [{nlmsg_type=NLMSG_ERROR}, {error=-ENODEV, msg={}}], 1024, 0, NULL, NULL) = 36
+17 unlinkat(AT_FDCWD</>, "/a", AT_REMOVEDIR) = 0
+"#;
+
+type Line = (Lane, &'static str, &'static str);
+
+const TRUTH: [Line; 8] = [
+    (Lane::Host, "mkdir(\"/a\", 0755)", "0"),
+    (Lane::Host, "clone3({flags=CLONE_PIDFD|CLONE_NEWNS, exit_signal=SIGCHLD})", "[BOX]"),
+    (Lane::Container, "mkdir(\"/a\", 0755)", "-1 EEXIST (File exists)"),
+    (Lane::Container, "write(\"/proc/self/attr\", \"one\\n\")", "4"),
+    (Lane::Container, "chdir(\"/\")", "0"),
+    (Lane::Container, "exit_group(3)", "0"),
+    (Lane::Host, "waitid(P_PIDFD, box, WEXITED)", "exited 3"),
+    (Lane::Host, "sendto(netlink, RTM_DELLINK br0)", "-1 ENODEV (No such device)"),
+];
+
+/// A place in the truth and what is said there instead.
+const LIES: &[(&str, usize, Line)] = &[
+    ("path", 0, (Lane::Host, "mkdir(\"/b\", 0755)", "0")),
+    ("flag", 1, (Lane::Host, "clone3({flags=CLONE_PIDFD|CLONE_NEWPID, exit_signal=SIGCHLD})", "[BOX]")),
+    ("error", 2, (Lane::Container, "mkdir(\"/a\", 0755)", "-1 EPERM (Operation not permitted)")),
+    ("success", 2, (Lane::Container, "mkdir(\"/a\", 0755)", "0")),
+    ("data", 3, (Lane::Container, "write(\"/proc/self/attr\", \"two\\n\")", "4")),
+    ("lane", 4, (Lane::Host, "chdir(\"/\")", "0")),
+    ("order", 4, (Lane::Container, "mkdir(\"/a\", 0755)", "-1 EEXIST (File exists)")),
+    ("number", 5, (Lane::Container, "exit_group(4)", "0")),
+    ("call", 6, (Lane::Host, "wait4(child)", "0")),
+    (
+        "message",
+        7,
+        (Lane::Host, "sendto(netlink, RTM_NEWLINK br0 kind=bridge)", "-1 ENODEV (No such device)"),
+    ),
+    ("link", 7, (Lane::Host, "sendto(netlink, RTM_DELLINK br1)", "-1 ENODEV (No such device)")),
+    ("acknowledgement", 7, (Lane::Host, "sendto(netlink, RTM_DELLINK br0)", "0")),
+];
+
+/// One test for the truth and one for each lie.
+pub fn trials() -> Vec<Trial> {
+    let truth = Trial::test("strace::believes_the_truth", || Ok(strace::compare(&trace(&TRUTH), &log())?));
+    let lies = LIES.iter().map(|(kind, place, line)| {
+        Trial::test(format!("strace::notices_a_wrong_{kind}"), move || {
+            let mut lines = TRUTH;
+            lines[*place] = *line;
+            match strace::compare(&trace(&lines), &log()) {
+                Ok(()) => Err(Failed::from(format!("{} = {} was believed", line.1, line.2))),
+                Err(_) => Ok(()),
+            }
+        })
+    });
+    std::iter::once(truth).chain(lies).collect()
+}
+
+fn log() -> Vec<strace::Call> {
+    strace::read(LOG)
+}
+
+/// A trace that says these steps, and one undo.
+fn trace(lines: &[Line]) -> Trace {
+    let mut trace = Trace::new("a lie", "", "toy", "");
+    let step = |(at, (lane, call, result)): (usize, &Line)| {
+        Event::Step(StepEvent {
+            index: at + 1,
+            total: lines.len(),
+            name: "say".into(),
+            why: String::new(),
+            lane: *lane,
+            call: (*call).into(),
+            result: (*result).into(),
+            provoked: false,
+            undo: None,
+            evidence: Vec::new(),
+            micros: 0,
+        })
+    };
+    trace.events = lines.iter().enumerate().map(step).collect();
+    trace.events.push(Event::Undo {
+        index: 1,
+        name: "say".into(),
+        call: "rmdir(\"/a\")".into(),
+        result: "0".into(),
+    });
+    trace
+}
