@@ -18,6 +18,7 @@ use crate::trace::Fact;
 
 mod limits;
 mod links;
+pub mod mountinfo;
 
 /// Whose evidence is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,26 +281,21 @@ fn namespaces(pid: i32) -> Vec<Fact> {
 /// Mount point, then type, source, options and propagation, as mountinfo has them (proc_pid_mountinfo(5)).
 fn mounts(pid: i32, under: &str) -> Option<Vec<Fact>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
-    let mut facts = Vec::new();
-    for line in text.lines() {
-        let (first, second) = line.split_once(" - ")?;
-        let (first, second): (Vec<_>, Vec<_>) = (first.split(' ').collect(), second.split(' ').collect());
-        let (point, options, tags) = (first.get(4)?, first.get(5)?, &first[6..]);
-        if !Path::new(point).starts_with(under) {
-            continue;
-        }
-        let propagation = match tags.iter().find_map(|tag| tag.split(':').next()) {
+    let under = mountinfo::parse(&text).filter(|mount| mount.point.starts_with(under));
+    let facts = under.map(|mount| {
+        let propagation = match mount.tag.split(':').next() {
             Some("shared") => " shared",
             Some("master") => " slave",
             _ => "",
         };
-        let own = match (second[0], second.get(2)) {
-            ("overlay", Some(own)) => format!(" {}", directories(own)),
+        let own = match mount.kind {
+            "overlay" => format!(" {}", directories(mount.own)),
             _ => String::new(),
         };
-        facts.push(fact(*point, format!("{} {options}{propagation}{own}", second[0])));
-    }
-    Some(facts)
+        let value = format!("{} {}{propagation}{own}", mount.kind, mount.options);
+        fact(mount.point.to_string_lossy(), value)
+    });
+    Some(facts.collect())
 }
 
 /// Of an overlay's options those that say what it is made of; the rest are the kernel's defaults, and each

@@ -298,3 +298,16 @@ fn the_reader_of_sources_is_not_fooled() {
     let uses: Vec<String> = source.uses().iter().map(|path| path.join("::")).collect();
     assert_eq!(uses, ["a", "b", "b::c", "d::e", "k::f::g", "i"]);
 }
+
+/// The README's demo is output that the tests have seen, not a drawing of it.
+#[test]
+fn the_demo_of_the_readme_is_real() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let seen = std::fs::read_to_string(root().join("tests/snapshots/08-overlay.run.txt")).expect("snapshot");
+    let block = readme.split("```").nth(1).expect("a block of output");
+    let lines: Vec<&str> = block.lines().skip(2).filter(|line| !line.is_empty() && *line != "…").collect();
+    assert!(lines.len() > 10, "the demo shows steps");
+    let missing: Vec<&&str> =
+        lines.iter().filter(|line| !seen.lines().any(|other| other == **line)).collect();
+    assert!(missing.is_empty(), "not in the snapshot: {missing:#?}");
+}

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Controller, Hierarchy, Place, Unified};
 use crate::kernel::Errno;
+use crate::probe::mountinfo;
 
 /// Whether this process may make cgroups in a directory: it writes the directory and its `cgroup.procs`.
 pub fn access(directory: &Path) -> Result<(), Errno> {
@@ -21,21 +22,45 @@ pub fn access(directory: &Path) -> Result<(), Errno> {
     access(directory.join("cgroup.procs"), Access::WRITE_OK)
 }
 
-/// One line of mountinfo that is a cgroup hierarchy.
-struct Mount {
-    root: PathBuf,
-    point: PathBuf,
-    v2: bool,
-    options: String,
+/// A cgroup hierarchy, or a part of one, that is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// which cgroup of the hierarchy is seen at the mount point
+    pub root: PathBuf,
+    /// the mount point
+    pub point: PathBuf,
+    /// version 2; else version 1
+    pub v2: bool,
+    /// version 1: what names the hierarchy to mount(2): its controllers, or `name=`
+    pub controllers: Vec<String>,
+}
+
+/// The cgroup hierarchies that are mounted, read under `root`, which is `/` but in tests.
+pub fn mounted(root: &Path) -> io::Result<Vec<Mount>> {
+    let text = std::fs::read_to_string(root.join("proc/self/mountinfo"))?;
+    Ok(mountinfo::parse(&text).filter_map(hierarchy).collect())
+}
+
+/// `36 31 0:33 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices`
+fn hierarchy(mount: mountinfo::Mount<'_>) -> Option<Mount> {
+    let v2 = match mount.kind {
+        "cgroup2" => true,
+        "cgroup" => false,
+        _ => return None,
+    };
+    // these belong to the mount or to its root, and do not say which hierarchy it is
+    let names =
+        |option: &&str| !matches!(*option, "rw" | "ro" | "xattr") && !option.starts_with("release_agent=");
+    let controllers = mount.own.split(',').filter(names).map(str::to_string).collect();
+    Some(Mount { root: mount.root, point: mount.point, v2, controllers })
 }
 
 /// Reads the hierarchies under `root`, which is `/` but in tests. `may` says whether a cgroup can be made there.
 pub fn read(root: &Path, may: impl Fn(&Path) -> Result<(), Errno>) -> io::Result<Hierarchy> {
-    let mounts = std::fs::read_to_string(root.join("proc/self/mountinfo"))?;
     let own = std::fs::read_to_string(root.join("proc/self/cgroup"))?;
     let under = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
     let mut hierarchy = Hierarchy::default();
-    for mount in mounts.lines().filter_map(mount) {
+    for mount in mounted(root)? {
         let place = |controller: &str| {
             let own = own_path(&own, controller, &mount);
             choose(&mount, &own, |directory| match mount.v2 && occupied(&under(directory), directory, &own) {
@@ -50,32 +75,13 @@ pub fn read(root: &Path, may: impl Fn(&Path) -> Result<(), Errno>) -> io::Result
             hierarchy.v2 = Some(Unified { place, controllers, enabled });
         }
         for controller in Controller::ALL {
-            let named = !mount.v2 && mount.options.split(',').any(|option| option == controller.name());
+            let named = !mount.v2 && mount.controllers.iter().any(|name| name == controller.name());
             if named && !hierarchy.v1.iter().any(|(other, _)| *other == controller) {
                 hierarchy.v1.push((controller, place(controller.name())));
             }
         }
     }
     Ok(hierarchy)
-}
-
-/// `36 31 0:33 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices`
-fn mount(line: &str) -> Option<Mount> {
-    let (first, second) = line.split_once(" - ")?;
-    let (first, second): (Vec<_>, Vec<_>) = (first.split(' ').collect(), second.split(' ').collect());
-    let v2 = match *second.first()? {
-        "cgroup2" => true,
-        "cgroup" => false,
-        _ => return None,
-    };
-    let options = second.get(2)?.to_string();
-    Some(Mount { root: unescape(first.get(3)?), point: unescape(first.get(4)?), v2, options })
-}
-
-/// mountinfo writes space, tab, newline and backslash as three octal digits.
-fn unescape(text: &str) -> PathBuf {
-    let text = text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n");
-    text.replace("\\134", "\\").into()
 }
 
 /// Where this process is in the hierarchy of a controller, as a path below the mount point. A mount may show only

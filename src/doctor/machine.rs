@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::flags::capability;
+use crate::probe::mountinfo::{self, Mount};
 
 /// The facts that tell one gate from another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,12 +93,13 @@ impl Machine {
         let capabilities = field("CapEff").and_then(|set| u64::from_str_radix(&set, 16).ok()).unwrap_or(0);
         let holds = |name: &str| capability(name).is_some_and(|bit| capabilities >> bit & 1 == 1);
         let mounts = text("proc/self/mountinfo").unwrap_or_default();
-        let mounts: Vec<(&str, &str)> = mounts.lines().filter_map(point_and_kind).collect();
+        let mounts: Vec<Mount<'_>> = mountinfo::parse(&mounts).collect();
         let uid = rustix::process::geteuid().as_raw();
         let store = store(uid);
         let existing = store.ancestors().find(|path| path.exists()).unwrap_or("/".as_ref());
-        let under = mounts.iter().filter(|(point, _)| existing.starts_with(point));
-        let store_kind = under.max_by_key(|(point, _)| point.len()).map_or("", |(_, kind)| kind).to_string();
+        let under = mounts.iter().filter(|mount| existing.starts_with(&mount.point));
+        let deepest = under.max_by_key(|mount| mount.point.as_os_str().len());
+        let store_kind = deepest.map_or("", |mount| mount.kind).to_string();
         Machine {
             wsl: kernel.to_lowercase().contains("microsoft"),
             kernel,
@@ -106,7 +108,7 @@ impl Machine {
             gid: rustix::process::getegid().as_raw(),
             container: container(root),
             chrooted: !mounts.is_empty()
-                && (!mounts.iter().any(|(point, _)| *point == "/") || moved_root(root)),
+                && (!mounts.iter().any(|mount| mount.point == Path::new("/")) || moved_root(root)),
             seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()).unwrap_or(0),
             sys_admin: holds("SYS_ADMIN"),
             setfcap: holds("SETFCAP"),
@@ -151,18 +153,13 @@ fn is_module(path: &str, name: &str) -> bool {
     file.split(".ko").next().is_some_and(|stem| stem.replace('-', "_") == name)
 }
 
-/// Mount point and file system of one line: proc_pid_mountinfo(5).
-fn point_and_kind(line: &str) -> Option<(&str, &str)> {
-    let (first, second) = line.split_once(" - ")?;
-    Some((first.split(' ').nth(4)?, second.split(' ').next()?))
-}
-
 /// What lies over parts of /proc. A file or an empty directory of the kernel's own (binfmt_misc) hides nothing.
-fn covered(mounts: &[(&str, &str)]) -> Vec<String> {
-    let hides = |(point, kind): &&(&str, &str)| {
-        point.starts_with("/proc/") && !matches!(*kind, "autofs" | "binfmt_misc")
+fn covered(mounts: &[Mount<'_>]) -> Vec<String> {
+    let hides = |mount: &&Mount<'_>| {
+        let below = mount.point.strip_prefix("/proc").is_ok_and(|rest| rest != Path::new(""));
+        below && !matches!(mount.kind, "autofs" | "binfmt_misc")
     };
-    mounts.iter().filter(hides).map(|(point, _)| (*point).to_string()).collect()
+    mounts.iter().filter(hides).map(|mount| mount.point.display().to_string()).collect()
 }
 
 /// The same mount namespace as process 1, and yet another root: chroot(2). Only root may look.

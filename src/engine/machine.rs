@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cgroups::detect;
 use crate::rootfs::CgroupTree;
 
 /// What this process may do on this machine.
@@ -42,9 +43,8 @@ impl Machine {
 
     /// Which cgroup tree a container can be shown. Version 1 can be mounted by root of the machine only.
     pub fn cgroup_tree(self) -> CgroupTree {
-        let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let mounts: Vec<_> = text.lines().filter_map(hierarchy).collect();
-        let v1: Vec<_> = mounts.iter().filter_map(Option::clone).collect();
+        let mounts = detect::mounted(Path::new("/")).unwrap_or_default();
+        let v1: Vec<_> = mounts.iter().filter(|mount| !mount.v2).filter_map(name_and_options).collect();
         match (v1.is_empty(), self.all_powerful()) {
             (true, _) if !mounts.is_empty() => CgroupTree::V2,
             (false, true) => CgroupTree::V1(v1),
@@ -53,19 +53,7 @@ impl Machine {
     }
 }
 
-/// A line of mountinfo that is a cgroup hierarchy: of version 1 with its name and options, of version 2 without.
-fn hierarchy(line: &str) -> Option<Option<(String, String)>> {
-    let (first, second) = line.split_once(" - ")?;
-    let (first, second): (Vec<_>, Vec<_>) = (first.split(' ').collect(), second.split(' ').collect());
-    match *second.first()? {
-        "cgroup2" => Some(None),
-        "cgroup" => {
-            let name = Path::new(first.get(4)?).file_name()?.to_str()?.to_string();
-            let options =
-                second.get(2)?.split(',').filter(|option| !matches!(*option, "rw" | "ro" | "xattr"));
-            let options: Vec<&str> = options.filter(|option| !option.starts_with("release_agent")).collect();
-            Some(Some((name, options.join(","))))
-        }
-        _ => None,
-    }
+/// The directory of a version 1 hierarchy, and what mounts it again.
+fn name_and_options(mount: &detect::Mount) -> Option<(String, String)> {
+    Some((mount.point.file_name()?.to_str()?.to_string(), mount.controllers.join(",")))
 }
