@@ -7,45 +7,51 @@ use std::process::ExitCode;
 
 use stepbox::cgroups::Hierarchy;
 use stepbox::container;
-use stepbox::engine::base;
+use stepbox::engine::base::{self, BaseError};
 use stepbox::engine::config::ImageConfig;
 use stepbox::engine::describe::{Place, describe};
 use stepbox::engine::machine::Machine;
 use stepbox::engine::run::Request;
 use stepbox::engine::store::Store;
 use stepbox::kernel::Op;
+use stepbox::kernel::ctext::BOX;
 use stepbox::lab::{self, LabError, Stage};
+use stepbox::probe::Probe;
 use stepbox::rootfs::CgroupTree;
 use stepbox::spec::Net;
 use stepbox::step::Step;
 use stepbox::veth::Network;
 
-const ID: &str = "f00dcafe15f00dcafe15f00dcafe15f00dcafe15f00dcafe15f00dcafe15f00d";
+/// An engine's ids have 64 digits; these are as many as people are shown.
+const ID: &str = "f00dcafe15f0";
+/// It waits, because a program that runs on its own would say things between the lines of the lab.
+const PROGRAM: &str = "until [ -e /go ]; do sleep 0.1; done; { uname -n; id -u; echo process $$; } > /hello";
 
 fn main() -> ExitCode {
     lab::main("15-full-run", |stage| {
+        // what the box's umask was is printed: it must not be the reader's habit
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let (config, layers) = image(stage)?;
-        let words = ["sh", "-c", "hostname; id -u; echo process $$; hostname > /hello"];
+        let words = ["sh", "-c", PROGRAM];
         let request = Request { command: words.map(String::from).into(), ..Request::default() };
         let spec = describe(&place(&stage.dir), &config, &layers, &request).map_err(failed)?;
-        let plan = container::plan(&spec).map_err(failed)?;
-        stage.run(
-            &plan
-                .act("the program", "It runs on its own; the engine waits.")
-                .then(wait(&spec.rootfs.overlay.upper)),
-        )
+        let upper = Probe::Tree(spec.rootfs.overlay.upper.display().to_string());
+        let mut plan = container::plan(&spec).map_err(failed)?;
+        plan.steps.last_mut().into_iter().for_each(|exec| exec.show.push(upper.clone()));
+        stage.run(&plan.act("the program", "It runs on its own now.").then([go(), wait(upper)]))
     })
 }
 
-/// What `stepbox run` would find out: here the toy host's root, and the first address of its default bridge.
+/// What `stepbox run` would find out: here root of a user namespace, and the first address of a bridge that is not the
+/// engine's, so that the lab is in nobody's way on a real host either.
 fn place(dir: &Path) -> Place {
-    let gateway = Ipv4Addr::new(172, 17, 0, 1);
-    let network = Network { bridge: "stepbox0".into(), gateway, prefix: 16, shared: false };
-    let port = network.port("veth-f00dcafe", Ipv4Addr::new(172, 17, 0, 2));
+    let gateway = Ipv4Addr::new(10, 15, 0, 1);
+    let network = Network { bridge: "lab15".into(), gateway, prefix: 24, shared: false };
+    let port = network.port("veth-f00dcafe", Ipv4Addr::new(10, 15, 0, 2));
     Place {
         id: ID.into(),
         machine: Machine { uid: 0, gid: 0, initial: false, setgroups: false },
-        net: Net::Bridge { network, port, lease: dir.join("172.17.0.2") },
+        net: Net::Bridge { network, port, lease: dir.join("10.15.0.2"), holder: 1 },
         containers: dir.into(),
         hierarchy: Hierarchy::default(),
         cgroups: CgroupTree::None,
@@ -53,24 +59,31 @@ fn place(dir: &Path) -> Place {
     }
 }
 
-/// stepbox/base, made of what the machine has; a dry run only needs to know where its layer would lie.
+/// stepbox/base, made of what the machine has. Its layer's directory is called by a chain id that every machine has its
+/// own of, so it gets a name that all share; Docker's links in overlay2/l keep mount options short in the same way.
 fn image(stage: &mut Stage) -> Result<(ImageConfig, Vec<PathBuf>), LabError> {
-    let root = stage.dir.join("store");
-    if stage.dry() {
-        return Ok((ImageConfig::default(), vec![root.join("layers/LAYER")]));
-    }
-    let store = Store::open(&root).map_err(failed)?;
-    stage.scope("make the image", "the machine's own programs, as one layer", &[], || {
-        base::ensure(&store).map(|_| Vec::new())
+    let (root, base) = (stage.dir.join("store"), stage.dir.join("base"));
+    let mut config = ImageConfig::default();
+    let why = "the machine's own programs, packed as one layer; base leads to where the store unpacked it";
+    stage.scope("make the image", why, &[], || -> Result<_, BaseError> {
+        let image = base::ensure(&Store::open(&root)?)?;
+        let made = image.layers.first().map(|layer| std::os::unix::fs::symlink(layer, &base));
+        made.transpose().map_err(|source| BaseError::Read { path: base.clone(), source })?;
+        config = image.config;
+        Ok(Vec::new())
     })?;
-    let image = base::ensure(&store).map_err(failed)?;
-    Ok((image.config, image.layers))
+    Ok((config, vec![base]))
 }
 
-fn wait(upper: &Path) -> Step {
+fn go() -> Step {
+    Step::new("let it go on", Op::create(format!("/proc/{BOX}/root/go"), "go"))
+        .why("/proc/PID/root is the box's / as the box sees it: whoever may follow this link can write there")
+}
+
+fn wait(upper: Probe) -> Step {
     Step::new("wait for it", Op::WaitBox)
-        .why("who started it must also reap it; what it wrote is in upper")
-        .show(stepbox::probe::Probe::Tree(upper.display().to_string()))
+        .why("who started it must also reap it; what it wrote, and what we wrote into its /, is in upper")
+        .show(upper)
 }
 
 fn failed(error: impl std::error::Error + 'static) -> LabError {

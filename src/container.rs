@@ -57,26 +57,29 @@ fn directories(spec: &Spec) -> Vec<Step> {
     ];
     steps.extend(spec.rootfs.overlay.directories());
     steps.extend(spec.files.iter().map(|(path, text)| {
-        Step::new("write a file for it", Op::create(path, text))
-            .why("name and addresses belong to this run, not to the image")
+        let (name, why) = match path.file_name().and_then(|name| name.to_str()) {
+            Some("hostname") => ("write its hostname", "the name is this run's, not the image's"),
+            Some("hosts") => {
+                ("write its hosts", "so that it finds localhost and itself without asking anybody")
+            }
+            Some("resolv.conf") => ("write its resolv.conf", "whom it asks for all other names"),
+            _ => ("write a file for it", "it belongs to this run, not to the image"),
+        };
+        Step::new(name, Op::create(path, text)).why(why)
     }));
     steps
 }
 
 fn bridge(net: &Net) -> Vec<Step> {
-    let Net::Bridge { network, lease, .. } = net else { return Vec::new() };
+    let Net::Bridge { network, lease, holder, .. } = net else { return Vec::new() };
     let mut steps = vec![
-        Step::new("take an address", Op::create(lease, &lease_text()))
-            .why("no other container may have it")
+        Step::new("take an address", Op::create(lease, &holder.to_string()))
+            .why("no other container may have it while the process of this number lives")
             .undo(Op::Unlink { path: lease.into() }),
     ];
     steps.extend(veth::bridge(network).map(|step| step.show(Probe::Links(Who::Host))));
     steps.extend(veth::masquerade(network));
     steps
-}
-
-fn lease_text() -> String {
-    std::process::id().to_string()
 }
 
 /// The flags of the one clone that makes the box.

@@ -192,7 +192,7 @@ impl Stage {
         work: impl FnOnce() -> Result<Vec<Change>, E>,
     ) -> Result<(), LabError> {
         if self.dry {
-            println!(" ·       {name}\n      # {why}");
+            println!(" ·       {name}\n      # {why}\n");
             return Ok(());
         }
         let before: Vec<_> = probes.iter().map(|probe| probe.look(None)).collect();
@@ -358,7 +358,7 @@ fn perform(
         Err(LabError::Launch(LaunchError::Quit)) if stopped => {
             ("stopped by the reader; everything is undone".to_string(), 0)
         }
-        Err(error) => (format!("failed: {error}"), 125),
+        Err(error) => (format!("failed: {error}").replace('\n', "; "), 125),
     };
     if let Err(error) = stage.watcher.finish(&outcome, None) {
         eprintln!("{}: cannot write the trace: {error}", lab.name);

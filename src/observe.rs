@@ -191,6 +191,8 @@ impl Observer for Watcher {
             (Op::Clone { .. }, Answer::Value(_)) => "[BOX]".into(),
             (Op::Fork { .. }, Answer::Value(_)) => "[CHILD]".into(),
             (Op::Copy { .. }, Answer::Value(_)) => "[SIZE]".into(),
+            // the old mask, in octal as strace has it
+            (Op::Umask { .. }, Answer::Value(old)) if old != 0 => format!("0{old:o}"),
             _ => answer.to_string(),
         };
         self.tell(Event::Step(StepEvent {

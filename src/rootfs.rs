@@ -19,23 +19,11 @@ use crate::overlay::Overlay;
 use crate::probe::{Probe, Who};
 use crate::step::Step;
 
+mod binds;
+mod cover;
 mod devices;
 
-/// Files of /proc and /sys that show or change what belongs to the whole machine: covered.
-const MASKED_FILES: [&str; 8] = [
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-];
-/// Directories of the same kind.
-const MASKED_DIRECTORIES: [&str; 4] = ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware"];
-/// Directories that may be read but not written.
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub use cover::cover;
 
 /// What a container's root file system is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,17 +92,8 @@ pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
         }
         step
     }));
-    for (slot, bind) in all_binds(rootfs).iter().enumerate() {
-        let op = Op::OpenTree { source: (&bind.source).into(), slot };
-        steps.push(
-            Step::new("open what will be bound", op)
-                .why("the host's name is looked up while it means the host"),
-        );
-        if bind.read_only {
-            let op = Op::MountSetattrReadOnly { slot };
-            steps.push(Step::new("make it read-only", op).why("the copy, not the host's own mount"));
-        }
-    }
+    let binds = all_binds(rootfs);
+    steps.extend(binds.iter().enumerate().flat_map(|(slot, bind)| binds::open(slot, bind)));
     steps
 }
 
@@ -131,41 +110,17 @@ pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
     steps.extend(devices::steps(rootfs.devices, rootfs.terminal));
     steps.extend(sysfs(rootfs, safe));
     steps.extend(cgroup_tree(&rootfs.cgroups, safe));
-    for (slot, bind) in all_binds(rootfs).iter().enumerate() {
-        if !bind.target.starts_with("/dev") && !bind.target.starts_with("/sys") {
-            steps.extend(place(slot, bind).map(|step| step.show(mounts())));
-        } else if bind.target.starts_with("/dev") {
-            steps.extend(place(slot, bind));
-        }
+    // where a file was just bound, its neighbour needs no directory; /dev is made above
+    let mut known = Some(PathBuf::from("/dev"));
+    let placed_already = |bind: &Bind| rootfs.bind_sysfs && bind.target == Path::new("/sys");
+    for (slot, bind) in all_binds(rootfs).iter().enumerate().filter(|(_, bind)| !placed_already(bind)) {
+        let placed = binds::place(slot, bind, known.as_deref());
+        let device = bind.target.starts_with("/dev");
+        steps.extend(placed.into_iter().map(|step| if device { step } else { step.show(mounts()) }));
+        known = bind.target.parent().filter(|_| !bind.directory).map(Path::to_path_buf);
     }
     for path in &rootfs.directories {
         steps.extend(directory(path));
-    }
-    steps
-}
-
-/// In the box, when the old root is gone: parts of /proc and /sys are covered.
-pub fn cover() -> Vec<Step> {
-    let why = "it shows or changes what belongs to the whole machine";
-    let (read_only, again) = (libc::MS_RDONLY, libc::MS_BIND | libc::MS_REMOUNT | libc::MS_REC);
-    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mut steps = Vec::new();
-    for path in MASKED_FILES {
-        let op = match path.starts_with("/sys") {
-            true => Op::mount("tmpfs", path, "tmpfs", read_only, ""),
-            false => Op::bind("/dev/null", path, 0),
-        };
-        steps.push(Step::new("mask a file", op).why(why).or_else(Errno::NOENT));
-    }
-    for path in MASKED_DIRECTORIES {
-        let op = Op::mount("tmpfs", path, "tmpfs", read_only, "");
-        steps.push(Step::new("mask a directory", op).why(why).or_else(Errno::NOENT));
-    }
-    for path in READ_ONLY {
-        let bind = Op::bind(path, path, libc::MS_REC);
-        steps.push(Step::new("make a mount of it", bind).why("flags belong to mounts").or_else(Errno::NOENT));
-        let op = Op::remount(path, again | read_only | safe);
-        steps.push(Step::new("make it read-only", op).why(why).or_else(Errno::NOENT));
     }
     steps
 }
@@ -184,30 +139,18 @@ fn all_binds(rootfs: &Rootfs) -> Vec<Bind> {
     binds
 }
 
-fn place(slot: usize, bind: &Bind) -> impl Iterator<Item = Step> {
-    let mut steps = match (bind.directory, bind.target.parent()) {
-        (true, _) => directory(&bind.target),
-        (false, Some(parent)) => directory(parent),
-        (false, None) => Vec::new(),
-    };
-    if !bind.directory {
-        let op = Op::Touch { path: (&bind.target).into() };
-        steps.push(Step::new("make a place for it", op).why("a file is bound onto a file"));
-    }
-    let op = Op::PlaceTree { slot, target: (&bind.target).into() };
-    steps.push(
-        Step::new("bind it", op)
-            .why("the container's name is looked up where it can only mean the container"),
-    );
-    steps.into_iter()
-}
+/// The directories that every container has.
+const KNOWN: [(&str, &str); 4] =
+    [("/proc", "make /proc"), ("/dev", "make /dev"), ("/sys", "make /sys"), ("/etc", "make /etc")];
 
 /// A directory and those above it, where they are missing.
 fn directory(path: impl AsRef<Path>) -> Vec<Step> {
     let mut above: Vec<&Path> = path.as_ref().ancestors().filter(|path| path.parent().is_some()).collect();
     above.reverse();
     let make = |path: &Path| {
-        Step::new("make a directory", Op::mkdir(path)).why("an image need not have it").or_else(Errno::EXIST)
+        let known = KNOWN.iter().find(|(known, _)| Path::new(known) == path);
+        let name = known.map_or("make a directory", |(_, name)| name);
+        Step::new(name, Op::mkdir(path)).why("an image need not have it").or_else(Errno::EXIST)
     };
     above.into_iter().map(make).collect()
 }
@@ -240,7 +183,8 @@ fn cgroup_tree(tree: &CgroupTree, safe: u64) -> Vec<Step> {
                 vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
             for (name, options) in hierarchies {
                 let path = format!("{root}/{name}");
-                steps.push(Step::new("make room for one", Op::mkdir(&path)));
+                let why = "a mount needs a directory to hang on";
+                steps.push(Step::new("make room for a controller", Op::mkdir(&path)).why(why));
                 let op = Op::mount("cgroup", &path, "cgroup", read_only, options);
                 steps.push(Step::new("mount a cgroup tree", op).why(why));
             }

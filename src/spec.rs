@@ -61,6 +61,8 @@ pub enum Net {
         port: Port,
         /// the file that says the address is taken
         lease: PathBuf,
+        /// the process that holds the address: the engine, for as long as it lives
+        holder: u32,
     },
 }
 

@@ -269,7 +269,7 @@ fn nothing_stands_there_that_the_list_does_not_name() {
         }
     }
     for name in names("tutorials") {
-        let known = ["SUMMARY.md", "introduction.md", "architecture.md"].contains(&name.as_str());
+        let known = ["SUMMARY.md", "README.md", "architecture.md"].contains(&name.as_str());
         if name.ends_with(".md") && !known && !lab(name.trim_end_matches(".md")) {
             findings.push(unknown("tutorials", name));
         }
@@ -297,4 +297,17 @@ fn the_reader_of_sources_is_not_fooled() {
     let source = Source { path: "src/k/l.rs".into(), text: code.into(), code: source::stripped(code) };
     let uses: Vec<String> = source.uses().iter().map(|path| path.join("::")).collect();
     assert_eq!(uses, ["a", "b", "b::c", "d::e", "k::f::g", "i"]);
+}
+
+/// The README's demo is output that the tests have seen, not a drawing of it.
+#[test]
+fn the_demo_of_the_readme_is_real() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let seen = std::fs::read_to_string(root().join("tests/snapshots/08-overlay.run.txt")).expect("snapshot");
+    let block = readme.split("```").nth(1).expect("a block of output");
+    let lines: Vec<&str> = block.lines().skip(2).filter(|line| !line.is_empty() && *line != "…").collect();
+    assert!(lines.len() > 10, "the demo shows steps");
+    let missing: Vec<&&str> =
+        lines.iter().filter(|line| !seen.lines().any(|other| other == **line)).collect();
+    assert!(missing.is_empty(), "not in the snapshot: {missing:#?}");
 }

@@ -54,7 +54,7 @@ pub fn take_port(state: &State, id: &str) -> Result<Net, NetworkError> {
             std::fs::write(&lease, std::process::id().to_string())?;
             let network = Network { bridge: BRIDGE.into(), gateway, prefix: PREFIX, shared: true };
             let port = network.port(format!("veth{}", &id[..8]), address);
-            return Ok(Net::Bridge { network, port, lease });
+            return Ok(Net::Bridge { network, port, lease, holder: std::process::id() });
         }
     }
     Err(NetworkError::NoAddress(format!("{subnet}/{PREFIX}")))

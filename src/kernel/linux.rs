@@ -84,7 +84,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Rmdir { path } => fs::rmdir(path.as_c_str()).map(zero),
         Op::Create { path, mode, data } => {
             let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-            write_file(path.as_c_str(), how, *mode, data)
+            write_file(path.resolve(context.box_pid).as_c_str(), how, *mode, data)
         }
         Op::Append { path, data } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::APPEND, 0, data),
         Op::Write { path, data } => {

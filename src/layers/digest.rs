@@ -104,6 +104,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+// ANCHOR: chain
 /// The chain id of each layer, from the diff ids bottom layer first.
 pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     let mut chain: Vec<Digest> = Vec::with_capacity(diff_ids.len());
@@ -115,6 +116,7 @@ pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     }
     chain
 }
+// ANCHOR_END: chain
 
 /// The chain id of the whole stack, bottom layer first; none for no layers.
 pub fn chain_id(diff_ids: &[Digest]) -> Option<Digest> {

@@ -30,6 +30,7 @@ pub enum Whiteout<'a> {
     Opaque,
 }
 
+// ANCHOR: parse
 impl<'a> Whiteout<'a> {
     /// Reads the last part of a name.
     ///
@@ -44,3 +45,4 @@ impl<'a> Whiteout<'a> {
         if plain { Ok(Whiteout::Of(name)) } else { Err(Refusal::WhiteoutName(printable(base))) }
     }
 }
+// ANCHOR_END: parse

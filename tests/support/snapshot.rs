@@ -8,7 +8,9 @@
 //! | options that only some kernels print for an overlay mount | left out |
 //! | inode numbers in the legend of namespaces | `[INODE]` |
 //! | where this machine keeps its loader and its C library | as on Debian, x86-64 |
+//! | whether a kernel has a path that a container may not see or write | `= 0 or ENOENT` |
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use stepbox::trace::text::terminal::{Line, Style};
@@ -57,7 +59,35 @@ pub fn compare(path: &Path, text: &str, (uid, gid): (u32, u32)) -> Result<(), St
 /// The text without what differs from machine to machine: see the table above.
 pub fn stable(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
-    libraries(&legend(&overlay_options(&text)))
+    libraries(&legend(&covered(&overlay_options(&text))))
+}
+
+/// Mounts over parts of /proc and /sys: a kernel need not have all of them, and the step allows for that. The answer
+/// may stand on a line of its own, so the call's lines are joined first and broken again afterwards.
+fn covered(text: &str) -> String {
+    const HANG: &str = "          ";
+    let names = ["box   mask /", "box   make /proc/"];
+    let mut done = Vec::new();
+    let mut lines = text.lines().peekable();
+    let mut covers = false;
+    while let Some(line) = lines.next() {
+        covers = if line.contains(" box   ") { names.iter().any(|name| line.contains(name)) } else { covers };
+        if !covers || !line.starts_with("      mount(") {
+            writeln!(done, "{line}").expect("a buffer takes every write");
+            continue;
+        }
+        let mut call = line.trim().to_string();
+        while let Some(more) = lines.next_if(|line| line.starts_with(HANG)) {
+            // a break after a separator has eaten no space
+            call += if call.ends_with(['|', ',']) { "" } else { " " };
+            call += more.trim();
+        }
+        let answered = |answer: &str| Some(format!("{} = 0 or ENOENT", call.strip_suffix(answer)?));
+        let told = answered(" = 0").or_else(|| answered(" = -1 ENOENT (No such file or directory)"));
+        let line = Line::of(Style::Plain, &told.unwrap_or(call));
+        line.print(&mut done, (6, HANG.len()), 100, false).expect("a buffer takes every write");
+    }
+    String::from_utf8(done).expect("text is UTF-8")
 }
 
 /// Options of overlay that a kernel adds by itself. Lines are broken after commas, so a paragraph is joined

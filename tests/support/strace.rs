@@ -142,7 +142,9 @@ impl<'a> Wanted<'a> {
         let error = result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
         let rule = TABLE.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
         let forgiving = is_undo && error.is_none();
-        let (strings, flags) = (strings(arguments), flags(arguments));
+        // one call for each that is dropped; those that are kept are named by none of them
+        let named = arguments.split(" all but ").next().unwrap_or_default();
+        let (strings, flags) = (strings(arguments), flags(named));
         let rule = rule.unwrap_or(Rule::Call(&[]));
         Wanted { name, arguments, strings, flags, errors: error.into_iter().collect(), forgiving, rule }
     }
@@ -162,7 +164,8 @@ impl<'a> Wanted<'a> {
 
     fn same(&self, call: &Call) -> bool {
         same_strings(&self.strings, &strings(&call.arguments))
-            && self.flags.iter().all(|flag| call.arguments.contains(flag))
+            // open(2) is openat(2) from the working directory
+            && self.flags.iter().all(|flag| *flag == "AT_FDCWD" || call.arguments.contains(flag))
             && self.answered(call)
     }
 }
