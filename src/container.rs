@@ -52,9 +52,12 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
 
 fn directories(spec: &Spec) -> Vec<Step> {
     let mut steps = vec![
-        Step::new("make the container's directory", Op::mkdir(&spec.directory))
-            .why("all that is this container's alone lies here")
-            .undo(Op::RemoveTree { path: (&spec.directory).into() }),
+        Step::new(
+            "make the container's directory",
+            Op::Mkdir { path: (&spec.directory).into(), mode: 0o700 },
+        )
+        .why("all that is this container's alone lies here, closed to the host's other users")
+        .undo(Op::RemoveTree { path: (&spec.directory).into() }),
     ];
     steps.extend(spec.rootfs.overlay.directories());
     steps.extend(spec.files.iter().map(|(path, text)| {

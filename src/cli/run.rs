@@ -269,9 +269,9 @@ fn request(args: &Args) -> anyhow::Result<Request> {
             None => env.extend(std::env::var(pair).map(|value| format!("{pair}={value}"))),
         }
     }
-    let words: Vec<String> = std::env::args().skip(1).collect();
     Ok(Request {
-        title: format!("stepbox {}", words.join(" ")),
+        // not the whole command line: an environment variable may be a secret, and journals and traces are read
+        title: format!("stepbox run {}", args.image),
         hostname: args.hostname.clone(),
         remove: args.rm,
         stdin: args.interactive,

@@ -179,6 +179,8 @@ pub fn foreground<O: Observer>(
     observer: &mut O,
 ) -> Result<Exit, RunError> {
     std::fs::create_dir_all(state.containers())?;
+    // the container's / takes its mode from upper: the user's habit must not close it
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let journal = Journal::create(&state.journals(), &request.title, plan)?;
     let signals = Signals::block_all()?;
     let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;

@@ -20,6 +20,7 @@ macro_rules! masked {
     };
 }
 
+// ANCHOR: masked
 const FILES: [Row; 8] = [
     masked!("/proc/interrupts", "it counts what each device reports: the times of key strokes, for example"),
     masked!("/proc/kcore", "the kernel's memory, and so the whole machine's, as one file"),
@@ -39,6 +40,7 @@ const DIRECTORIES: [Row; 4] = [
     masked!("/proc/scsi", "a write here takes a disk away from the machine (CVE-2017-16539)"),
     masked!("/sys/firmware", "tables of the machine's firmware"),
 ];
+// ANCHOR_END: masked
 
 macro_rules! closed {
     ($path:literal, $why:literal) => {
