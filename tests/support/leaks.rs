@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long the kernel may take to let go of what a process that just died had held.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything on the machine that a lab could leave or take away, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,9 @@ fn cgroups(directory: &Path, depth: u32, lines: &mut BTreeSet<String>) {
             continue;
         }
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.contains("stepbox") || name.starts_with("lab") {
+        // with processes in it, it is somebody's: ours have ended
+        let procs = std::fs::read_to_string(entry.path().join("cgroup.procs")).unwrap_or_default();
+        if (name.contains("stepbox") || name.starts_with("lab")) && procs.is_empty() {
             lines.insert(format!("cgroup: {}", entry.path().display()));
         }
         if depth > 0 {
