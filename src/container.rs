@@ -31,8 +31,8 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(clone(spec))
         .then(id_maps(spec.namespaces)) // before anything else: without them the box is nobody
-        .then(cgroups::join(&spec.hierarchy, &spec.id)) // before it can use up anything
         .then(cable(&spec.net)) // into the namespace that now exists
+        .then(cgroups::enter(&spec.hierarchy, &spec.id)) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
         .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(network(&spec.net))
