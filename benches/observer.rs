@@ -50,7 +50,8 @@ fn main() {
         plan = plan.then(Step::new("remove it", Op::Rmdir { path: (&path).into() }));
     }
     let text = CText::from(&path);
-    let mut contenders: [(&str, Box<dyn Fn() + '_>); 3] = [
+    type Work<'a> = Box<dyn Fn() + 'a>;
+    let mut contenders: [(&str, Work<'_>); 3] = [
         ("by hand", Box::new(|| by_hand(&text))),
         ("plan", Box::new(|| take(&plan, &mut ()))),
         ("plan, watched", Box::new(|| take(&plan, &mut Counter::default()))),

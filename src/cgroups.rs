@@ -135,6 +135,20 @@ pub fn join(hierarchy: &Hierarchy, id: &str) -> Vec<Step> {
     hierarchy.directories(id).into_iter().map(join).collect()
 }
 
+/// As [`join`], but under version 1 the box moves itself, by writing 0 to `tasks`: to move another's process, the
+/// kernel keeps every process of the machine from forking, for which it waits for an RCU grace period, milliseconds
+/// under load. See the comment in cgroup_procs_write_start(), kernel/cgroup/cgroup.c, since 5.12.
+pub fn enter(hierarchy: &Hierarchy, id: &str) -> Vec<Step> {
+    let steps = join(hierarchy, id).into_iter().zip(hierarchy.directories(id));
+    let enter = |(step, (controller, directory)): (Step, (Controller, std::path::PathBuf))| {
+        if !hierarchy.in_v1(controller) {
+            return step;
+        }
+        Step { name: "step into it", op: Op::write(directory.join("tasks"), "0"), ..step }.inside()
+    };
+    steps.map(enter).collect()
+}
+
 /// Stops every process of the box where it is. Under version 1 a frozen process does not even die: thaw it too.
 pub fn freeze(hierarchy: &Hierarchy, id: &str) -> Option<Step> {
     let directory = hierarchy.directory(Controller::Freezer, id)?;

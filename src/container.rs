@@ -14,12 +14,11 @@
 
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
-use crate::kernel::ctext::BOX;
 use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
 use crate::probe::{Probe, Who};
 use crate::spec::{Namespaces, Net, Spec};
 use crate::step::{Plan, Step};
-use crate::{cgroups, chroot, privilege, rootfs, veth};
+use crate::{cgroups, chroot, namespaces, privilege, rootfs, veth};
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
@@ -32,8 +31,8 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(clone(spec))
         .then(id_maps(spec.namespaces)) // before anything else: without them the box is nobody
-        .then(cgroups::join(&spec.hierarchy, &spec.id)) // before it can use up anything
         .then(cable(&spec.net)) // into the namespace that now exists
+        .then(cgroups::enter(&spec.hierarchy, &spec.id)) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
         .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(network(&spec.net))
@@ -105,25 +104,7 @@ fn clone(spec: &Spec) -> Step {
 }
 
 fn id_maps(namespaces: Namespaces) -> Vec<Step> {
-    let Some((uid, gid)) = namespaces.user else { return Vec::new() };
-    let write = |name, file: &str, text: String, why| {
-        Step::new(name, Op::write(format!("/proc/{BOX}/{file}"), text)).why(why).show(Probe::IdMaps(Who::Box))
-    };
-    vec![
-        write("map the user", "uid_map", format!("0 {uid} 1"), "root inside is nobody special outside"),
-        write(
-            "give up setgroups",
-            "setgroups",
-            "deny".into(),
-            "dropping a group could open a file that denies it",
-        ),
-        write(
-            "map the group",
-            "gid_map",
-            format!("0 {gid} 1"),
-            "the kernel allows it only after setgroups is denied",
-        ),
-    ]
+    namespaces.user.map_or(Vec::new(), |(uid, gid)| namespaces::map_root(uid, gid).into())
 }
 
 fn cable(net: &Net) -> Vec<Step> {

@@ -138,7 +138,7 @@ impl Report {
         Report { machine, checks, labs }
     }
 
-    /// Whether a lab, or `stepbox run`, cannot be played at all: exit code 1.
+    /// Whether a lab, or `stepbox run`, cannot be played at all: exit code 1. What is only reduced is played.
     pub fn blocked(&self) -> bool {
         self.labs.iter().any(|row| row.finding.status == Status::Blocked)
     }
@@ -154,8 +154,8 @@ impl Report {
 enum Need {
     /// without it there is no lab
     Must(&'static str),
-    /// without it a part of the lab is missing
-    May(&'static str),
+    /// without it, the lab is without this part
+    May(&'static str, &'static str),
 }
 
 use Need::{May, Must};
@@ -165,23 +165,29 @@ const TOY: [Need; 5] =
     [Must("user namespace"), Must("namespaces"), Must("proc"), Must("tmpfs"), Must("veth")];
 
 // ANCHOR: needs
+/// What a container of the engine can be without: it runs all the same.
+const RUN: [Need; 7] = [
+    Must("pivot_root"),
+    Must("store"),
+    May("cgroups", "limits (-m, --cpus, --pids-limit)"),
+    May("host links", "a bridge (only --network none and host)"),
+    May("veth", "a bridge"),
+    May("bridge", "a bridge"),
+    May("nf_tables", "a way out of the bridge"),
+];
+
 fn needs(name: &str) -> Vec<Need> {
     let more: &[Need] = match name {
         "00-doctor" => return Vec::new(),
-        "stepbox run" => {
-            &[Must("pivot_root"), Must("store"), May("cgroups"), May("veth"), May("bridge"), May("nf_tables")]
-        }
-        "03-namespaces" => &[May("time namespace")],
-        "06-cgroups" => &[Must("cgroups")],
+        "stepbox run" => return RUN.into(),
+        "03-namespaces" => &[May("time namespace", "clocks of its own")],
+        "06-cgroups" => &[May("cgroups", "limits (it shows the refusal instead)")],
         "08-overlay" | "13-union-image" => &[Must("overlay")],
         "09-veth-bridge" => &[Must("bridge")],
-        "15-full-run" => {
-            &[Must("overlay"), Must("pivot_root"), Must("bridge"), May("cgroups"), May("nf_tables")]
-        }
+        "15-full-run" => &[Must("overlay"), Must("pivot_root"), Must("bridge"), Must("nf_tables")],
         _ => &[],
     };
-    let toy: &[Need] = if name == "stepbox run" { &[] } else { &TOY };
-    [toy, more].concat()
+    [&TOY, more].concat()
 }
 // ANCHOR_END: needs
 
@@ -189,16 +195,17 @@ fn needs(name: &str) -> Vec<Need> {
 fn weigh(checks: &[Check], needs: Vec<Need>) -> Finding {
     let mut worst = Finding::works("");
     for need in needs {
-        let (Must(name) | May(name)) = need;
+        let (Must(name) | May(name, _)) = need;
         let Some(check) = checks.iter().find(|check| check.name == name) else { continue };
         let found = &check.finding;
-        if found.status == Status::Works {
-            continue;
-        }
-        let reason = format!("{name}: {}", found.reason);
-        if found.status == Status::Blocked && need == Must(name) {
-            return Finding::blocked(reason, found.fix.clone());
-        }
+        let reason = match (found.status, need) {
+            (Status::Works, _) => continue,
+            (Status::Blocked, Must(_)) => {
+                return Finding::blocked(format!("{name}: {}", found.reason), found.fix.clone());
+            }
+            (Status::Blocked, May(_, part)) => format!("without {part}, because of {name}: {}", found.reason),
+            (Status::Reduced, _) => format!("{name}: {}", found.reason),
+        };
         worst.status = Status::Reduced;
         let comma = if worst.reason.is_empty() { "" } else { "; " };
         worst.reason = format!("{}{comma}{reason}", worst.reason);

@@ -14,12 +14,13 @@ use std::path::Path;
 
 use rustix::fd::AsRawFd;
 
-use crate::kernel::ctext::BOX;
+use crate::chroot;
 use crate::kernel::flags::{NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
 use crate::kernel::netlink::{Netns, Peer, Request};
 use crate::kernel::op::Exec;
 use crate::kernel::{CText, Op};
 use crate::launch::{LaunchError, launch};
+use crate::namespaces;
 use crate::step::{Plan, Step};
 
 /// Set in the environment of a lab that runs in a toy host.
@@ -41,30 +42,25 @@ pub fn inside() -> bool {
 pub fn plan(uid: u32, gid: u32, exec: Exec) -> Plan {
     let all = NEWUSER | NEWNS | NEWPID | NEWNET | NEWUTS | NEWIPC;
     Plan::default()
-        .then([
-            Step::new("clone the toy host", Op::Clone { flags: all }),
-            Step::new("give up setgroups", Op::write(format!("/proc/{BOX}/setgroups"), "deny")),
-            Step::new("map root", Op::write(format!("/proc/{BOX}/uid_map"), format!("0 {uid} 1"))),
-            Step::new("map its group", Op::write(format!("/proc/{BOX}/gid_map"), format!("0 {gid} 1"))),
-        ])
+        .then(Step::new("clone the toy host", Op::Clone { flags: all }))
+        .then(namespaces::map_root(uid, gid))
         .inside(machine())
         .inside(internet())
         .inside(Step::new("run the lab in it", Op::Exec(exec)))
 }
 
 fn machine() -> [Step; 8] {
-    let quiet = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     [
         Step::new("die with the machine's side", Op::ParentDeathSignal { signal: libc::SIGKILL }),
-        Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | libc::MS_PRIVATE)),
-        Step::new("mount its own /proc", Op::mount("proc", "/proc", "proc", quiet, "")),
+        chroot::private(),
+        namespaces::own_proc("/proc".as_ref()),
         Step::new(
             "mount its own /tmp",
             Op::mount("tmpfs", "/tmp", "tmpfs", libc::MS_NOSUID | libc::MS_NODEV, "mode=1777"),
         ),
         Step::new("make the lab's directory", Op::mkdir(LAB)),
         Step::new("work there", Op::Chdir { path: LAB.into() }),
-        Step::new("name the host", Op::Sethostname { name: "host".into() }),
+        namespaces::hostname("host"),
         Step::new("start its loopback", Op::Netlink(Request::SetUp { link: "lo".into() })),
     ]
 }

@@ -53,8 +53,22 @@ impl Overlay {
     /// The mount. Where the options do not fit mount(2)'s one page, as with a hundred layers, the new mount API
     /// takes them one by one.
     pub fn mount(&self) -> Vec<Step> {
+        self.mount_with("")
+    }
+
+    /// The same for an upper layer that will be thrown away: nothing of it is synced to the disk, neither when a
+    /// program asks for it nor at the end, when an overlay else syncs the whole file system that upper lies on. The
+    /// kernel refuses to mount these directories a second time. Since Linux 5.10.
+    pub fn mount_volatile(&self) -> Vec<Step> {
+        self.mount_with("volatile")
+    }
+
+    fn mount_with(&self, flag: &str) -> Vec<Step> {
         let why = "a path is now looked up in upper, then down the lower layers";
-        let options = self.options();
+        let mut options = self.options();
+        if !flag.is_empty() {
+            options = format!("{options},{flag}");
+        }
         if options.len() <= PAGE {
             let op = Op::mount("overlay", &self.merged, "overlay", 0, &options);
             return vec![Step::new("mount the overlay", op).why(why).undo(Op::detach(&self.merged))];
@@ -70,6 +84,10 @@ impl Overlay {
         if self.userxattr {
             let op = Op::FsconfigFlag { key: "userxattr".into() };
             steps.push(Step::new("keep notes in user attributes", op));
+        }
+        if !flag.is_empty() {
+            let op = Op::FsconfigFlag { key: flag.into() };
+            steps.push(Step::new("sync nothing", op).why("upper will be thrown away"));
         }
         steps.push(Step::new("create the overlay", Op::FsconfigCreate));
         steps.push(Step::new("make a mount of it", Op::Fsmount));

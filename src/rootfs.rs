@@ -30,6 +30,8 @@ pub use cover::cover;
 pub struct Rootfs {
     /// the image's layers and the writable one
     pub overlay: Overlay,
+    /// what is written goes with the container: it need not reach the disk
+    pub throw_away: bool,
     /// directories and files of the host
     pub binds: Vec<Bind>,
     /// how device nodes come to be
@@ -84,7 +86,8 @@ pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
             .why("otherwise what the box mounts would appear on the host"),
     ];
     // the box's mounts die with its namespace: the host has nothing to take back
-    let mount = rootfs.overlay.mount().into_iter().map(|step| Step { undo: None, ..step });
+    let mount = if rootfs.throw_away { rootfs.overlay.mount_volatile() } else { rootfs.overlay.mount() };
+    let mount = mount.into_iter().map(|step| Step { undo: None, ..step });
     steps.extend(mount.map(|step| {
         let merged = rootfs.overlay.merged.display().to_string();
         if matches!(step.op, Op::Mount { .. } | Op::MoveMount { .. }) {

@@ -1,4 +1,4 @@
-//! Cgroups as they are mounted here: version 2, version 1, or both at once, and whether we may make one.
+//! Cgroups: whether a box could be limited here, tried with the engine's own steps.
 //!
 //! ```text
 //!   v2      one tree      /sys/fs/cgroup                  delegation: systemd-run --user -p Delegate=yes
@@ -8,165 +8,116 @@
 //!
 //! See cgroups(7): "Cgroups version 2", "Cgroups delegation". Lab 06-cgroups.
 
-use std::path::{Path, PathBuf};
-
 use super::examinations::{Examination, Way};
 use super::machine::Machine;
 use super::{COMMAND, Finding, gates};
-use crate::kernel::ctext::BOX;
+use crate::cgroups::{self, CgroupError, Controller, Hierarchy, Limits};
 use crate::kernel::{Errno, Op};
 use crate::launch::{StepError, Unmet};
 use crate::step::{Plan, Step};
 
 /// What lab 06 and `stepbox run` limit with.
-const WANTED: [&str; 3] = ["memory", "cpu", "pids"];
+const WANTED: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];
 
-/// Where the hierarchies are, and our own place in each.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Layout {
-    /// version 2: where a new cgroup would be made
-    pub unified: Option<PathBuf>,
-    /// version 1: each controller with where a new cgroup would be made
-    pub old: Vec<(String, PathBuf)>,
-}
-
-impl Layout {
-    /// Reads the layout below `root`, which is `/` outside of tests.
-    pub fn read(root: &Path) -> Layout {
-        let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
-        let (mounts, own) = (text("proc/self/mountinfo"), text("proc/self/cgroup"));
-        let place = |controllers: &str| {
-            let line = own.lines().find(|line| line.split(':').nth(1) == Some(controllers));
-            line.and_then(|line| line.splitn(3, ':').nth(2)).unwrap_or("/")
-        };
-        let mut layout = Layout::default();
-        for line in mounts.lines() {
-            let Some((first, second)) = line.split_once(" - ") else { continue };
-            let (first, second): (Vec<_>, Vec<_>) = (first.split(' ').collect(), second.split(' ').collect());
-            let (Some(inner), Some(point), Some(kind)) = (first.get(3), first.get(4), second.first()) else {
-                continue;
-            };
-            let options = second.get(2).unwrap_or(&"");
-            match *kind {
-                "cgroup2" => layout.unified = Some(highest(point, below(point, inner, place("")))),
-                "cgroup" => {
-                    let wanted = WANTED.iter().chain(&["freezer"]);
-                    for name in wanted.filter(|name| options.split(',').any(|option| option == **name)) {
-                        let joint = own.lines().find_map(|line| {
-                            let controllers = line.split(':').nth(1)?;
-                            controllers.split(',').any(|one| one == *name).then_some(controllers)
-                        });
-                        layout.old.push(((*name).into(), below(point, inner, place(joint.unwrap_or(name)))));
-                    }
-                }
-                _ => {}
-            }
-        }
-        layout
-    }
-
-    /// v2, v1 or hybrid.
-    pub fn name(&self) -> &'static str {
-        match (&self.unified, self.old.is_empty()) {
-            (Some(_), true) => "v2",
-            (Some(_), false) => "hybrid",
-            (None, false) => "v1",
-            (None, true) => "none",
-        }
-    }
-
-    fn file(&self, root: &Path, name: &str) -> String {
-        let unified = self.unified.as_ref().map(|path| path.strip_prefix("/").unwrap_or(path));
-        unified.and_then(|path| std::fs::read_to_string(root.join(path).join(name)).ok()).unwrap_or_default()
-    }
-
-    /// Which of the wanted controllers a cgroup made here could use.
-    fn usable(&self, root: &Path) -> Vec<&'static str> {
-        let unified = self.file(root, "cgroup.controllers");
-        let old = |name: &str| self.old.iter().any(|(controller, _)| controller == name);
-        let new = |name: &str| unified.split_whitespace().any(|controller| controller == name);
-        WANTED.into_iter().filter(|name| old(name) || new(name)).collect()
-    }
-}
-
-/// Our cgroup's directory: mount point plus our path, less what the mount itself begins with.
-fn below(point: &str, inner: &str, place: &str) -> PathBuf {
-    let rest = Path::new(place).strip_prefix(inner).unwrap_or(Path::new(""));
-    let whole = Path::new(point).join(rest);
-    if whole.is_dir() { whole } else { point.into() }
-}
-
-/// The top of the tree where we may write, for there every controller can be used; else our own cgroup.
-fn highest(point: &str, own: PathBuf) -> PathBuf {
-    match rustix::fs::access(point, rustix::fs::Access::WRITE_OK) {
-        Ok(()) => point.into(),
-        Err(_) => own,
-    }
-}
-
-/// Makes a cgroup in each hierarchy that has a wanted controller, puts a process into it, and removes it again.
+/// Makes a cgroup in each hierarchy that has a wanted controller, sets limits, puts a process into it, and takes
+/// all of it back. Where nothing can be made, the one call that shows it.
 pub(super) fn examination(machine: &Machine) -> Examination {
     let (name, why) = ("cgroups", "limits on memory, time and processes");
-    let layout = Layout::read(&machine.root);
-    let mut parents: Vec<PathBuf> = layout.old.iter().map(|(_, path)| path.clone()).collect();
-    let unified = layout.file(&machine.root, "cgroup.controllers");
-    if parents.is_empty() || WANTED.iter().any(|wanted| unified.contains(wanted)) {
-        parents.extend(layout.unified);
-    }
-    parents.sort();
-    parents.dedup();
-    if parents.is_empty() {
-        return Examination { name, why, way: Way::Look(|_| absent()), judge };
-    }
-    let groups: Vec<PathBuf> =
-        parents.iter().map(|path| path.join(format!("stepbox-doctor-{}", std::process::id()))).collect();
-    let make = |path: &PathBuf| {
-        Step::new("make a cgroup", Op::mkdir(path))
-            .why("a directory below our own cgroup: its owner decides")
-            .undo(Op::Rmdir { path: path.into() })
+    let hierarchy = detect(machine);
+    let id = format!("doctor-{}", std::process::id());
+    let refused = WANTED.into_iter().find_map(|controller| hierarchy.usable(controller).err());
+    let plan = match refused.and_then(|error| error.attempt(&id)) {
+        _ if WANTED.iter().any(|controller| hierarchy.usable(*controller).is_ok()) => trial(&hierarchy, &id),
+        Some((op, _)) => {
+            Some(Plan::default().then(
+                Step::new("make a cgroup", op).why("a directory below another cgroup: its owner decides"),
+            ))
+        }
+        None => None,
     };
-    let join = |path: &PathBuf| {
-        Step::new("move the box into it", Op::write(path.join("cgroup.procs"), BOX))
-            .why("needs the right to write at the common ancestor as well")
+    let way = match plan {
+        Some(plan) => Way::Try(Plan { acts: vec![(0, name, why)], ..plan }),
+        None => Way::Look(|machine| weigh(machine, &detect(machine))),
     };
-    let clone = Step::new("clone a box", Op::Clone { flags: 0 }).why("somebody to be limited");
-    let plan = Plan::default().act(name, why).then(groups.iter().map(make)).then(clone);
-    Examination { name, why, way: Way::Try(plan.then(groups.iter().map(join))), judge }
+    Examination { name, why, way, judge }
 }
 
-fn absent() -> Finding {
-    Finding::blocked(
-        "no cgroup file system is mounted",
-        vec!["sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup".into()],
-    )
+/// A machine whose files cannot be read has no cgroups for us.
+fn detect(machine: &Machine) -> Hierarchy {
+    cgroups::detect(&machine.root).unwrap_or_default()
+}
+
+/// Version 2 hands a controller down when somebody first asks for it, and that stays. A doctor leaves nothing, so
+/// it asks only for what is handed down already; of the rest it believes cgroup.controllers.
+fn trial(hierarchy: &Hierarchy, id: &str) -> Option<Plan> {
+    let mut as_it_is = hierarchy.clone();
+    if let Some(v2) = &mut as_it_is.v2 {
+        v2.controllers.clone_from(&v2.enabled);
+    }
+    let usable = |controller| as_it_is.usable(controller).is_ok();
+    let limits = Limits {
+        memory: usable(Controller::Memory).then_some(64 << 20),
+        swap: None,
+        cpus: usable(Controller::Cpu).then_some(1000),
+        pids: usable(Controller::Pids).then_some(100),
+    };
+    let clone = Step::new("clone a box", Op::Clone { flags: 0 }).why("somebody to be limited");
+    let made = cgroups::create(&as_it_is, id, &limits).ok()?;
+    Some(Plan::default().then(made).then(clone).then(cgroups::join(&as_it_is, id)))
 }
 
 fn judge(machine: &Machine, result: Result<(), &StepError>) -> Finding {
-    let layout = Layout::read(&machine.root);
+    let hierarchy = detect(machine);
     let error = match result {
-        Ok(()) => return complete(machine, &layout),
+        Ok(()) => return weigh(machine, &hierarchy),
         Err(error) => error,
     };
     let found = gates::explain(machine, error);
-    let errno = match error.what {
-        Unmet::Errno(errno) => errno,
-        _ => return found,
-    };
-    let reason = format!("{} hierarchy, {}", layout.name(), found.reason);
-    let fix = match (errno, layout.name()) {
-        (Errno::ROFS, _) if machine.container.is_some() => {
-            vec!["docker run --privileged --cgroupns=private …".into()]
-        }
-        (Errno::ACCESS | Errno::PERM | Errno::ROFS, "v2") => delegation(),
-        (Errno::ACCESS | Errno::PERM, _) => not_delegated(machine),
-        _ => found.fix,
-    };
-    Finding::blocked(reason, fix)
+    let Unmet::Errno(errno) = error.what else { return found };
+    let reason = format!("{} hierarchy, {}", hierarchy.version(), found.reason);
+    Finding::blocked(reason, remedy(machine, &hierarchy, errno).unwrap_or(found.fix))
 }
 
-/// What systemd gives to a user who asks.
-fn delegation() -> Vec<String> {
-    vec![format!("systemd-run --user --scope -p Delegate=yes {COMMAND}")]
+/// What is usable, what is not, and the remedy for the first of those.
+fn weigh(machine: &Machine, hierarchy: &Hierarchy) -> Finding {
+    if hierarchy.version() == "none" {
+        let mount = "sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup".into();
+        return Finding::blocked("no cgroup file system is mounted", vec![mount]);
+    }
+    let names = |list: &[Controller]| list.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    let (usable, missing): (Vec<Controller>, Vec<Controller>) =
+        WANTED.into_iter().partition(|controller| hierarchy.usable(*controller).is_ok());
+    let have = format!("{} with {}", hierarchy.version(), names(&usable));
+    let Some(Err(error)) = missing.first().map(|controller| hierarchy.usable(*controller)) else {
+        return Finding::works(have);
+    };
+    let text = error.to_string();
+    let (reason, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+    let fix = match error {
+        CgroupError::Refused(_, errno) => {
+            remedy(machine, hierarchy, errno).unwrap_or_else(|| vec![format!("# {hint}")])
+        }
+        CgroupError::Missing(_) => give(machine),
+    };
+    match usable.is_empty() {
+        true => Finding::blocked(format!("{}: {reason}", hierarchy.version()), fix),
+        false => Finding::reduced(format!("{have}; not usable: {}", names(&missing)), fix),
+    }
+}
+
+/// The commands that open a hierarchy which refused us.
+fn remedy(machine: &Machine, hierarchy: &Hierarchy, errno: Errno) -> Option<Vec<String>> {
+    match (errno, hierarchy.version()) {
+        (Errno::ROFS, _) if machine.container.is_some() => {
+            Some(vec!["docker run --privileged --cgroupns=private …".into()])
+        }
+        // what systemd gives to a user who asks
+        (Errno::ACCESS | Errno::PERM | Errno::ROFS, "v2") => {
+            Some(vec![format!("systemd-run --user --scope -p Delegate=yes {COMMAND}")])
+        }
+        (Errno::ACCESS | Errno::PERM, _) => Some(not_delegated(machine)),
+        _ => None,
+    }
 }
 
 /// Version 1 cannot be delegated: who may write a v1 cgroup may also lift its limits.
@@ -178,28 +129,21 @@ fn not_delegated(machine: &Machine) -> Vec<String> {
         ],
         false => vec![
             format!("sudo {COMMAND}"),
-            "# or boot with systemd.unified_cgroup_hierarchy=1: version 2 can be delegated to users".into(),
+            "# boot with systemd.unified_cgroup_hierarchy=1: version 2 can be delegated to users".into(),
         ],
     }
 }
 
-fn complete(machine: &Machine, layout: &Layout) -> Finding {
-    let usable = layout.usable(&machine.root);
-    let missing: Vec<&str> = WANTED.into_iter().filter(|name| !usable.contains(name)).collect();
-    let have = format!("{} with {}", layout.name(), usable.join(", "));
-    if missing.is_empty() {
-        return Finding::works(have);
-    }
-    let fix = match machine.is_root() {
-        true => vec![format!(
-            "echo {} | sudo tee /sys/fs/cgroup/cgroup.subtree_control  # or boot without cgroup_disable=",
-            missing.iter().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ")
-        )],
+/// How a controller is had that no hierarchy offers us.
+fn give(machine: &Machine) -> Vec<String> {
+    match machine.is_root() {
+        true => vec![
+            "grep -o 'cgroup_disable=[^ ]*' /proc/cmdline  # boot without it; in a container, ask its host".into(),
+        ],
         false => vec![
             "sudo mkdir -p /etc/systemd/system/user@.service.d".into(),
             "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf".into(),
             "sudo systemctl daemon-reload  # then log in again".into(),
         ],
-    };
-    Finding::reduced(format!("{have}; not usable: {}", missing.join(", ")), fix)
+    }
 }

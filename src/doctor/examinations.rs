@@ -10,18 +10,20 @@
 //!
 //! As root, two of them are tried without a user namespace, because that is how the engine runs as root.
 
-use std::os::fd::AsFd;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
-use super::machine::{Machine, Module};
-use super::{Finding, cgroup, gates};
-use crate::kernel::ctext::BOX;
-use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
-use crate::kernel::netlink::{Mac, Netns, Peer, Request};
-use crate::kernel::{Errno, Op, hint, process, socket};
-use crate::launch::{StepError, Unmet, launch};
+use super::machine::Machine;
+use super::{COMMAND, Finding, cgroup, gates};
+use crate::chroot;
+use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
+use crate::kernel::netlink::{Netns, Peer, Request};
+use crate::kernel::{Errno, Op, hint};
+use crate::launch::{StepError, Unmet};
+use crate::namespaces::{self, Offsets};
 use crate::overlay::Overlay;
 use crate::step::{Plan, Step};
+use crate::veth::{self, Network};
 
 /// One thing to find out.
 pub struct Examination {
@@ -46,19 +48,17 @@ pub enum Way {
 /// Everything that is tried on this machine, in order. Touches nothing yet.
 pub fn examinations(machine: &Machine) -> Vec<Examination> {
     let all = NEWUSER | NEWNS | NEWPID | NEWNET | NEWUTS | NEWIPC | NEWCGROUP;
-    let link = |request| Step::new("make the link", Op::Netlink(request)).why("its module may be missing");
-    let bridge = Request::AddBridge { name: "br0".into(), mac: Mac([2, 0, 0, 0, 0, 1]) };
     let peer = Peer { name: "veth1".into(), netns: Netns::Own, mac: None };
     let veth = Request::AddVeth { name: "veth0".into(), peer: Box::new(peer) };
-    let name = Step::new("name it", Op::Sethostname { name: "examined".into() });
+    let veth = Step::new("make the cable", Op::Netlink(veth)).why("its module may be missing");
+    let named = namespaces::hostname("examined").why("only root of its own UTS namespace may");
+    let net = born(machine, NEWUSER | NEWNET);
     let attempt = |name, why, plan: Plan| Examination {
         name,
         why,
         way: Way::Try(Plan { acts: vec![(0, name, why)], ..plan }),
         judge: plainly,
     };
-    let look =
-        |name, why, look| Examination { name, why, way: Way::Look(look), judge: |_, _| Finding::works("") };
     vec![
         attempt(
             "user namespace",
@@ -68,25 +68,29 @@ pub fn examinations(machine: &Machine) -> Vec<Examination> {
         attempt(
             "namespaces",
             "all seven that the toy host is made of, in one clone",
-            born(machine, all).inside(name.why("only root of its own UTS namespace may")),
+            born(machine, all).inside(named),
         ),
         attempt("proc", "a box sees its own processes only through its own /proc", proc(machine)),
         attempt(
             "tmpfs",
             "the toy host's /tmp",
-            born(machine, NEWUSER | NEWNS).inside(quiet()).inside(tmpfs()),
+            born(machine, NEWUSER | NEWNS).inside([chroot::private(), tmpfs()]),
         ),
         Examination {
             judge: overlay_judge,
             ..attempt("overlay", "layers as one tree, with user attributes", overlay(machine))
         },
+        attempt("veth", "the cable between a box and its host", net.clone().inside(veth)),
         attempt(
-            "veth",
-            "the cable between a box and its host",
-            born(machine, NEWUSER | NEWNET).inside(link(veth)),
+            "bridge",
+            "the switch between boxes",
+            net.clone().inside(veth::bridge(&network()).map(without_undo)),
         ),
-        attempt("bridge", "the switch between boxes", born(machine, NEWUSER | NEWNET).inside(link(bridge))),
-        look("nf_tables", "the way out of a bridge, and the way in of published ports", nf_tables),
+        attempt("nf_tables", "the way out of a bridge: masquerade", net.inside(masquerade())),
+        Examination {
+            judge: links_judge,
+            ..attempt("host links", "the engine's bridge is a link of the machine itself", links())
+        },
         Examination {
             judge: reduced_at_best,
             ..attempt("time namespace", "a clock of one's own: a part of lab 03", time(machine))
@@ -97,11 +101,12 @@ pub fn examinations(machine: &Machine) -> Vec<Examination> {
             judge: store_judge,
             ..attempt("store", "where the engine keeps containers: overlay must work there", store(machine))
         },
-        look(
-            "programs",
-            "not needed: strace checks traces, chromium the viewer, busybox makes a small base image",
-            programs,
-        ),
+        Examination {
+            name: "programs",
+            why: "not needed: strace checks traces, chromium the viewer, busybox makes a small base image",
+            way: Way::Look(programs),
+            judge: plainly,
+        },
     ]
 }
 
@@ -115,23 +120,10 @@ fn plainly(machine: &Machine, result: Result<(), &StepError>) -> Finding {
 /// A box in new namespaces; with a user namespace among them it becomes root there.
 fn born(machine: &Machine, flags: u64) -> Plan {
     let clone = Step::new("clone a box", Op::Clone { flags }).why("the trial ends with its namespaces");
-    let maps = [
-        Step::new("give up setgroups", Op::write(format!("/proc/{BOX}/setgroups"), "deny"))
-            .why("the kernel's price for a group map without privilege"),
-        Step::new("map root", Op::write(format!("/proc/{BOX}/uid_map"), format!("0 {} 1", machine.uid)))
-            .why("root inside is we ourselves outside"),
-        Step::new("map its group", Op::write(format!("/proc/{BOX}/gid_map"), format!("0 {} 1", machine.gid)))
-            .why("files made inside belong to our group outside"),
-    ];
     match flags & NEWUSER {
         0 => Plan::default().then(clone),
-        _ => Plan::default().then(clone).then(maps),
+        _ => Plan::default().then(clone).then(namespaces::map_root(machine.uid, machine.gid)),
     }
-}
-
-fn quiet() -> Step {
-    Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | libc::MS_PRIVATE))
-        .why("nothing that is mounted from here on shows on the machine")
 }
 
 fn tmpfs() -> Step {
@@ -141,10 +133,9 @@ fn tmpfs() -> Step {
 
 // ANCHOR: proc
 fn proc(machine: &Machine) -> Plan {
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mount = Step::new("mount a /proc", Op::mount("proc", "/proc", "proc", flags, ""))
-        .why("refused to whom the present /proc is not fully visible");
-    born(machine, NEWUSER | NEWNS | NEWPID).inside(quiet()).inside(mount)
+    let mount =
+        namespaces::own_proc("/proc".as_ref()).why("refused to whom the present /proc is not fully visible");
+    born(machine, NEWUSER | NEWNS | NEWPID).inside([chroot::private(), mount])
 }
 // ANCHOR_END: proc
 
@@ -154,7 +145,7 @@ fn overlay(machine: &Machine) -> Plan {
     let [inner, shown] = [lower.join("dir"), merged.join("dir")];
     let overlay = Overlay { lower: vec![lower.clone()], upper, work, merged, userxattr: true };
     born(machine, NEWUSER | NEWNS)
-        .inside([quiet(), tmpfs()])
+        .inside([chroot::private(), tmpfs()])
         .inside([
             Step::new("make lower", Op::mkdir(lower)),
             Step::new("put a directory into it", Op::mkdir(inner)),
@@ -176,30 +167,24 @@ fn without_undo(step: Step) -> Step {
 fn overlay_judge(machine: &Machine, result: Result<(), &StepError>) -> Finding {
     match result {
         Err(error) if matches!(error.step, "remove the directory" | "make it again") => Finding::reduced(
-            format!("{}: tmpfs keeps no user attributes, so directories cannot be opaque", refused(error)),
+            format!(
+                "{}: tmpfs keeps no user attributes, so directories cannot be opaque",
+                gates::refusal(error)
+            ),
             vec!["boot Linux 6.6 or newer, where tmpfs has them".into()],
         ),
         other => plainly(machine, other),
     }
 }
 
-fn refused(error: &StepError) -> String {
-    match error.what {
-        Unmet::Errno(errno) => format!("{} = {}", error.op, hint::errno_text(errno)),
-        _ => error.to_string(),
-    }
-}
-
 fn time(machine: &Machine) -> Plan {
-    let unshare = Step::new("unshare time", Op::Unshare { flags: NEWTIME })
-        .why("children born from now on may have another monotonic clock");
-    born(machine, NEWUSER).inside(unshare)
+    born(machine, NEWUSER).inside(namespaces::clocks(Offsets::default()))
 }
 
 fn reduced_at_best(machine: &Machine, result: Result<(), &StepError>) -> Finding {
     match result {
         Err(error) if error.what == Unmet::Errno(Errno::INVAL) => Finding::blocked(
-            format!("{}: this kernel was built without CONFIG_TIME_NS", refused(error)),
+            format!("{}: this kernel was built without CONFIG_TIME_NS", gates::refusal(error)),
             vec!["boot Linux 5.6 or newer with CONFIG_TIME_NS=y".into()],
         ),
         other => plainly(machine, other),
@@ -213,15 +198,10 @@ fn own(machine: &Machine, flags: u64) -> Plan {
 
 fn pivot_root(machine: &Machine) -> Plan {
     let all = NEWNS | NEWPID | NEWNET | NEWUTS | NEWIPC | NEWCGROUP;
-    let pivot = Op::PivotRoot { new: "/tmp".into(), old: "/tmp/old".into() };
-    own(machine, all).inside([
-        quiet(),
-        tmpfs(),
-        Step::new("make a place for the old root", Op::mkdir("/tmp/old")),
-        Step::new("change the root", pivot).why("refused in a chroot, and where / is the initial ramfs"),
-        Step::new("let go of the old root", Op::detach("/old"))
-            .why("now nothing of the machine is left in view"),
-    ])
+    own(machine, all)
+        .inside([chroot::private(), tmpfs()])
+        .inside(chroot::enter("/tmp".as_ref()))
+        .inside(chroot::leave_old_root())
 }
 
 /// A few empty directories on the store's own file system, removed again.
@@ -252,7 +232,7 @@ fn store(machine: &Machine) -> Plan {
                 .undo(open),
         )
         .then(own(machine, NEWNS).steps)
-        .inside(quiet())
+        .inside(chroot::private())
         .inside(overlay.mount().into_iter().map(without_undo))
 }
 
@@ -277,62 +257,39 @@ fn store_judge(machine: &Machine, result: Result<(), &StepError>) -> Finding {
     }
 }
 
-/// Asks nf_tables for its generation, from inside a network namespace of ours: the question loads the module.
-fn nf_tables(machine: &Machine) -> Finding {
-    let plan = born(machine, NEWUSER | NEWNET);
-    let running = match launch(&plan, &mut (), None) {
-        Ok(running) => running,
-        Err(crate::launch::LaunchError::Step(error)) => return gates::explain(machine, &error),
-        Err(error) => return Finding::blocked(error.to_string(), Vec::new()),
-    };
-    let ask = || match generation() {
-        Ok(()) => vec![0],
-        Err(errno) => errno.raw_os_error().to_ne_bytes().to_vec(),
-    };
-    let bytes = running.box_pid().map(|pid| process::inside(pid, NEWNET, ask));
-    let errno = match bytes {
-        Some(Ok(bytes)) if bytes.len() == 1 => None,
-        Some(Ok(bytes)) => {
-            let number: [u8; 4] = bytes.try_into().unwrap_or_default();
-            Some(Errno::from_raw_os_error(i32::from_ne_bytes(number)))
-        }
-        Some(Err(errno)) => Some(errno),
-        None => Some(Errno::SRCH),
-    };
-    let missing: Vec<&str> = ["nft_chain_nat", "nft_masq"]
-        .into_iter()
-        .filter(|name| machine.module(name) == Module::Absent)
-        .collect();
-    match errno {
-        None if missing.len() == 2 && machine.root.join("lib/modules").join(&machine.kernel).exists() => {
-            let (gate, fix) = gates::module(machine, "nft_masq");
-            Finding::reduced(gate, fix)
-        }
-        None => Finding::works(""),
-        Some(errno) => {
-            let (gate, fix) = gates::module(machine, "nf_tables");
-            Finding::blocked(format!("NFT_MSG_GETGEN = {}: {gate}", hint::errno_text(errno)), fix)
-        }
-    }
+/// A network as the engine's, for a namespace that is gone at once.
+fn network() -> Network {
+    Network { bridge: "br0".into(), gateway: Ipv4Addr::new(172, 17, 0, 1), prefix: 16, shared: false }
 }
 
-fn generation() -> rustix::io::Result<()> {
-    const GETGEN: u16 = (libc::NFNL_SUBSYS_NFTABLES as u16) << 8 | 16;
-    const REQUEST_AND_ACK: u16 = 1 | 4;
-    let socket = socket::open_netlink(libc::NETLINK_NETFILTER)?;
-    let mut message = [0u8; 20];
-    message[..4].copy_from_slice(&20u32.to_ne_bytes());
-    message[4..6].copy_from_slice(&GETGEN.to_ne_bytes());
-    message[6..8].copy_from_slice(&REQUEST_AND_ACK.to_ne_bytes());
-    rustix::net::send(socket.as_fd(), &message, rustix::net::SendFlags::empty())?;
-    let mut answer = [0u8; 256];
-    let (count, _) = rustix::net::recv(socket.as_fd(), &mut answer[..], rustix::net::RecvFlags::empty())?;
-    let kind = u16::from_ne_bytes([answer[4], answer[5]]);
-    let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
-    match kind {
-        _ if count < 20 => Err(Errno::PROTO),
-        2 if error != 0 => Err(Errno::from_raw_os_error(-error)),
-        _ => Ok(()),
+/// The engine's own table, made and removed in the box. Rules may name a link that is not there.
+fn masquerade() -> Vec<Step> {
+    // the step before it makes a router of the machine: that is a file of /proc/sys, and not what is asked here
+    let [_, rule] = veth::masquerade(&network());
+    let undo = rule.undo.clone().map(|op| Step::new("remove the table", op).why("all of it goes together"));
+    std::iter::once(without_undo(rule)).chain(undo).collect()
+}
+
+/// Asks for nothing, but asks: the kernel looks at who asks before it looks for the link.
+fn links() -> Plan {
+    let none = Request::DeleteLink { name: "stepbox-none".into() };
+    let step = Step::new("remove a link that is not there", Op::Netlink(none))
+        .why("who may not remove one may not add one; root of the machine hears only that there is none")
+        .fails(Errno::NODEV);
+    Plan::default().then(step)
+}
+
+fn links_judge(machine: &Machine, result: Result<(), &StepError>) -> Finding {
+    match result {
+        Err(error) if error.what == Unmet::Errno(Errno::PERM) => {
+            let fix = match machine.container {
+                Some(_) if machine.is_root() => gates::around(machine, "--cap-add NET_ADMIN"),
+                _ => format!("sudo {COMMAND}"),
+            };
+            let reason = format!("{}: only root may add links to this machine", gates::refusal(error));
+            Finding::blocked(reason, vec![fix])
+        }
+        other => plainly(machine, other),
     }
 }
 

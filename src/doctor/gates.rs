@@ -20,11 +20,12 @@ pub fn explain(machine: &Machine, error: &StepError) -> Finding {
         let hint = hint::hint(&error.op, errno).unwrap_or("the kernel gives no other reason");
         (hint.to_string(), Vec::new())
     });
-    Finding { status: Status::Blocked, reason: format!("{}: {gate}", refusal(error, errno)), fix }
+    Finding { status: Status::Blocked, reason: format!("{}: {gate}", refusal(error)), fix }
 }
 
 /// The call and its error, as strace prints them, the number of our process left out.
-fn refusal(error: &StepError, errno: Errno) -> String {
+pub(super) fn refusal(error: &StepError) -> String {
+    let Unmet::Errno(errno) = error.what else { return error.to_string() };
     let text = hint::errno_text(errno);
     let symbol = text.split(' ').next().unwrap_or_default();
     format!("{} = {symbol}", error.op).replace(&format!("-{}", std::process::id()), "-[PID]")
@@ -50,6 +51,10 @@ fn gate(machine: &Machine, op: &Op, errno: Errno) -> Option<Gate> {
                 AddVeth { .. } => Some(module(machine, "veth")),
                 _ => None,
             }
+        }
+        Op::Nft(_) if matches!(errno, Errno::NOENT | Errno::OPNOTSUPP | Errno::PROTONOSUPPORT) => {
+            let loaded = machine.module("nf_tables") == Module::Present;
+            Some(module(machine, if loaded { "nft_masq" } else { "nf_tables" }))
         }
         Op::Write { path, .. }
             if errno == Errno::PERM && path.as_path().ends_with("uid_map") && lacks_setfcap(machine) =>
@@ -159,7 +164,7 @@ fn confined(machine: &Machine) -> Option<Gate> {
 }
 
 /// The command that starts the container around us with these options.
-fn around(machine: &Machine, options: &str) -> String {
+pub(super) fn around(machine: &Machine, options: &str) -> String {
     let podman = machine.container.as_ref().is_some_and(|container| container.engine == "podman");
     match podman {
         true => format!("podman run {} …", options.replace("systempaths=unconfined", "unmask=ALL")),
@@ -187,7 +192,7 @@ fn covered_proc(machine: &Machine) -> Gate {
 }
 
 /// A module that the kernel did not find by itself.
-pub(super) fn module(machine: &Machine, name: &str) -> Gate {
+fn module(machine: &Machine, name: &str) -> Gate {
     let option = match name {
         "overlay" => "OVERLAY_FS".to_string(),
         other => other.to_uppercase(),

@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::flags::capability;
@@ -187,7 +188,7 @@ fn container(root: &Path) -> Option<Container> {
     mark.and_then(|(engine, _)| found(engine, "proc/1/cgroup"))
 }
 
-/// DESIGN: /var/lib/stepbox, or the user's own data directory; STEPBOX_ROOT overrides.
+/// Where the engine will keep its state, by the rules of engine/state.rs; but nothing is made.
 fn store(uid: u32) -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(root) = variable("STEPBOX_ROOT") {
@@ -197,5 +198,9 @@ fn store(uid: u32) -> PathBuf {
         return "/var/lib/stepbox".into();
     }
     let data = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")));
-    data.unwrap_or_else(|| "/tmp".into()).join("stepbox")
+    let data = data.map(|data| data.join("stepbox")).filter(|data| {
+        let there = data.ancestors().find(|path| path.exists());
+        there.is_some_and(|path| path.is_dir() && access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+    });
+    data.unwrap_or_else(|| format!("/tmp/stepbox-{uid}").into())
 }

@@ -37,17 +37,12 @@ fn header(machine: &Machine) -> String {
 
 /// One line for each. A gate is explained once, and a remedy is said once: one switch often blocks many things.
 fn list<'a>(text: &mut String, findings: impl Iterator<Item = (&'a str, &'a Finding)>, colour: bool) {
-    let (mut gates, mut fixes) = (Vec::new(), Vec::new());
+    let (mut gates, mut fixes): (Vec<&str>, _) = (Vec::new(), Vec::new());
     for (name, finding) in findings {
-        let gate = gate(&finding.reason).filter(|gate| !gate.is_empty());
-        match gate.filter(|gate| gates.contains(gate)) {
-            Some(gate) => {
-                let reason = finding.reason.replace(gate, "the same gate");
-                line(text, name, &Finding { reason, ..finding.clone() }, colour);
-            }
-            None => line(text, name, finding, colour),
-        }
-        gates.extend(gate);
+        let known =
+            gates.iter().fold(finding.reason.clone(), |reason, gate| reason.replace(*gate, "the same gate"));
+        line(text, name, &Finding { reason: known, ..finding.clone() }, colour);
+        gates.extend(gate(&finding.reason));
         for fix in &finding.fix {
             if !fixes.contains(&fix) {
                 let word = if colour { "\x1b[1mfix:\x1b[0m" } else { "fix:" };
@@ -60,7 +55,8 @@ fn list<'a>(text: &mut String, findings: impl Iterator<Item = (&'a str, &'a Find
 
 /// What follows the call and its errno: `clone3(…) = ENOSPC: ` the gate.
 fn gate(reason: &str) -> Option<&str> {
-    Some(reason.split_once(" = E")?.1.split_once(": ")?.1)
+    let gate = reason.split_once(" = E")?.1.split_once(": ")?.1;
+    (!gate.is_empty()).then_some(gate)
 }
 
 fn line(text: &mut String, name: &str, finding: &Finding, colour: bool) {

@@ -58,6 +58,7 @@ pub fn describe(
             devices: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
             cgroups: place.cgroups.clone(),
             bind_sysfs: net == Net::Host && !machine.all_powerful(),
+            throw_away: request.remove,
             terminal: request.terminal,
             directories: vec![cwd.clone()],
         },

@@ -86,8 +86,18 @@ fn subnet(state: &State) -> Result<Ipv4Addr, NetworkError> {
         !used.iter().any(|(net, mask)| number & mask == *net || net & 0xffff_0000 == number)
     });
     let subnet = free.ok_or(NetworkError::NoSubnet)?;
+    // a table that outlived its bridge may speak of another subnet
+    if let Answer::Error(errno) = perform_undo(&delete_table(), None) {
+        return Err(std::io::Error::from(errno).into());
+    }
     std::fs::write(note, subnet.to_string())?;
     Ok(subnet)
+}
+
+fn delete_table() -> Op {
+    let network =
+        Network { bridge: BRIDGE.into(), gateway: Ipv4Addr::UNSPECIFIED, prefix: PREFIX, shared: true };
+    Op::Nft(Box::new(Batch::DeleteTable { table: network.table() }))
 }
 
 /// Networks that have a route here, as number and mask; the default route does not count.
@@ -128,11 +138,8 @@ pub fn remove_unused(state: &State) -> std::io::Result<bool> {
     if std::fs::read_dir(state.leases()).is_ok_and(|mut leases| leases.next().is_some()) {
         return Ok(false);
     }
-    let network =
-        Network { bridge: BRIDGE.into(), gateway: Ipv4Addr::UNSPECIFIED, prefix: PREFIX, shared: true };
     let link = Op::Netlink(Request::DeleteLink { name: BRIDGE.into() });
-    let table = Op::Nft(Box::new(Batch::DeleteTable { table: network.table() }));
-    for op in [link, table] {
+    for op in [link, delete_table()] {
         if let Answer::Error(errno) = perform_undo(&op, None) {
             return Err(errno.into());
         }

@@ -138,6 +138,9 @@ pub struct Message {
     pub protocol: i32,
     /// the whole message, header included
     pub bytes: Vec<u8>,
+    /// a question that is sent first; when the kernel answers with anything but an error, the thing is there, and
+    /// EEXIST is the answer
+    pub unless: Vec<u8>,
     /// the link whose index belongs at byte 20, where ifinfomsg and ifaddrmsg keep it
     pub link: Option<CText>,
     /// what belongs into the last four bytes

@@ -1,8 +1,9 @@
 //! Nftables: changes to the packet filter, sent as one batch that is taken whole or not at all.
 //!
 //! ```text
-//!   BATCH_BEGIN   NEWTABLE   NEWCHAIN   DELRULE (all)   NEWRULE   BATCH_END      one sendto(2)
-//!                                                         └ the only one that asks for an answer
+//!   GETTABLE                                                     is it there already? EEXIST, and nothing is sent
+//!   BATCH_BEGIN   NEWTABLE   NEWCHAIN   NEWRULE   BATCH_END      one sendto(2)
+//!                                          └ the only one that asks for an answer
 //! ```
 //!
 //! See nft(8) and the kernel's nf_tables.h. As with routes, the rules are those of the network namespace in which
@@ -11,7 +12,9 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use netlink_packet_core::{DefaultNla, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_core::{
+    DefaultNla, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
+};
 use netlink_packet_netfilter::nftables::{
     Bitwise, ChainAttribute, ChainMessage, Cmp, DataAttribute, Expressions, Hook, InetHookNumber, Meta,
     MetaKey, NfTablesMessage, Operator, Payload, Register, RuleAttribute, RuleMessage, TableAttribute,
@@ -32,8 +35,9 @@ const BATCH_END: u16 = libc::NFNL_MSG_BATCH_END as u16;
 /// One change to a table of the family `ip`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Batch {
-    /// The table holds exactly this: what comes from the subnet and leaves by another link than the bridge gets the
-    /// address of that link. It may be there already; then its rule is replaced.
+    /// A new table: what comes from the subnet and leaves by another link than the bridge gets the address of that
+    /// link. EEXIST where there is a table of this name. That is asked for first, because a batch costs an RCU grace
+    /// period even when it is refused, milliseconds under load.
     Masquerade {
         /// the table's name
         table: String,
@@ -57,7 +61,7 @@ impl fmt::Display for Batch {
             Batch::Masquerade { table, subnet, prefix, bridge } => write!(
                 f,
                 "sendto(netlink, [NFT_MSG_NEWTABLE ip {table}, NFT_MSG_NEWCHAIN postrouting type=nat \
-                 hook=postrouting priority=srcnat, NFT_MSG_DELRULE postrouting, NFT_MSG_NEWRULE postrouting \
+                 hook=postrouting priority=srcnat, NFT_MSG_NEWRULE postrouting \
                  \"ip saddr {subnet}/{prefix} oifname != {bridge} masquerade\"])"
             ),
             Batch::DeleteTable { table } => write!(f, "sendto(netlink, [NFT_MSG_DELTABLE ip {table}])"),
@@ -77,17 +81,26 @@ impl Batch {
         let mut bytes = edge(BATCH_BEGIN);
         let last = changes.len() - 1;
         for (index, (change, flags)) in changes.into_iter().enumerate() {
-            let header = NetfilterHeader::new(NetfilterProtoFamily::IPv4, 0, 0);
-            let mut message = NetlinkMessage::from(NetfilterMessage::new(header, change));
-            message.header.flags = NLM_F_REQUEST | flags | if index == last { NLM_F_ACK } else { 0 };
-            message.finalize();
-            let start = bytes.len();
-            bytes.resize(start + message.buffer_len(), 0);
-            message.serialize(&mut bytes[start..]);
+            bytes.extend(message(change, flags | if index == last { NLM_F_ACK } else { 0 }));
         }
         bytes.extend(edge(BATCH_END));
-        Message { protocol: libc::NETLINK_NETFILTER, bytes, ..Message::default() }
+        let unless = match self {
+            Batch::Masquerade { table, .. } => message(NfTablesMessage::GetTable(named(table)), 0),
+            Batch::DeleteTable { .. } => Vec::new(),
+        };
+        Message { protocol: libc::NETLINK_NETFILTER, bytes, unless, ..Message::default() }
     }
+}
+
+/// One message to nf_tables, about the family `ip`.
+fn message(change: NfTablesMessage, flags: u16) -> Vec<u8> {
+    let header = NetfilterHeader::new(NetfilterProtoFamily::IPv4, 0, 0);
+    let mut message = NetlinkMessage::from(NetfilterMessage::new(header, change));
+    message.header.flags = NLM_F_REQUEST | flags;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
 }
 
 /// The message that begins or ends a batch for nf_tables: a header, then nfgenmsg with the subsystem's number in
@@ -116,18 +129,15 @@ fn masquerade(table: &str, source: Vec<Expressions>, bridge: &str) -> Vec<(NfTab
             ChainAttribute::Type("nat".into()),
         ],
     };
-    let place = vec![RuleAttribute::Table(table.into()), RuleAttribute::Chain(chain.into())];
     let mut expressions = source;
     expressions.extend(leaves_by_another_link(bridge));
     expressions
         .push(Expressions::Other { expression_type: "masq".into(), attributes: Vec::<DefaultNla>::new() });
-    let mut rule = place.clone();
+    let mut rule = vec![RuleAttribute::Table(table.into()), RuleAttribute::Chain(chain.into())];
     rule.push(RuleAttribute::Expressions(expressions.into_iter().map(Into::into).collect()));
     vec![
-        (NfTablesMessage::NewTable(named(table)), NLM_F_CREATE),
+        (NfTablesMessage::NewTable(named(table)), NLM_F_CREATE | NLM_F_EXCL),
         (NfTablesMessage::NewChain(new_chain), NLM_F_CREATE),
-        // without a handle: every rule of the chain
-        (NfTablesMessage::DeleteRule(RuleMessage { attributes: place }), 0),
         (NfTablesMessage::NewRule(RuleMessage { attributes: rule }), NLM_F_CREATE | NLM_F_APPEND),
     ]
 }

@@ -45,6 +45,9 @@ fn link_index(name: &CText) -> Result<u32> {
 /// Sends one message and waits for the kernel's answer.
 pub(super) fn send(message: &Message) -> Result<i64> {
     let socket = open_netlink(message.protocol)?;
+    if !message.unless.is_empty() && known(&socket, &message.unless)? {
+        return Err(Errno::EXIST);
+    }
     let mut bytes = [0u8; 2048];
     let length = message.bytes.len();
     bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
@@ -73,6 +76,15 @@ pub(super) fn send(message: &Message) -> Result<i64> {
         0 => Ok(0),
         error => Err(Errno::from_raw_os_error(-error)),
     }
+}
+
+/// Whether the kernel knows what this question asks for: it answers with the thing, or with an error.
+fn known(socket: &OwnedFd, question: &[u8]) -> Result<bool> {
+    rustix::net::send(socket, question, rustix::net::SendFlags::empty())?;
+    let mut answer = [0u8; 1024];
+    let (count, _) = rustix::net::recv(socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
+    let kind = answer.get(4..6).filter(|_| count >= 6).ok_or(Errno::PROTO)?;
+    Ok(i32::from(u16::from_ne_bytes([kind[0], kind[1]])) != libc::NLMSG_ERROR)
 }
 
 /// A netlink socket of this protocol, in this process's network namespace.
