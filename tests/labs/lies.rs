@@ -1,9 +1,14 @@
-//! The comparison with strace is itself tested: a trace that tells the truth passes, one with any lie does not.
+//! What judges the labs is itself tested: a trace that tells the truth passes the comparison with strace, one with
+//! any lie does not; a file and a process that are left behind are noticed.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use stepbox::trace::{Event, Lane, StepEvent, Trace};
 
-use crate::strace;
+use crate::{leaks, strace};
 
 const LOG: &str = r#"17 execve("/lab", ["lab"], 0x7ffd /* 3 vars */) = 0
 17 mkdirat(AT_FDCWD</>, "/a", 0755) = 0
@@ -67,7 +72,37 @@ pub fn trials() -> Vec<Trial> {
             }
         })
     });
-    std::iter::once(truth).chain(lies).collect()
+    let left = [
+        Trial::test("leaks::notices_a_file", leaves_a_file),
+        Trial::test("leaks::notices_a_process", leaves_a_process),
+    ];
+    std::iter::once(truth).chain(lies).chain(left).collect()
+}
+
+fn leaves_a_file() -> Result<(), Failed> {
+    let before = leaks::Snapshot::take();
+    let path = std::env::temp_dir().join(format!("stepbox-left-{}", std::process::id()));
+    std::fs::write(&path, "")?;
+    let changes = before.changes(Duration::ZERO);
+    std::fs::remove_file(&path)?;
+    noticed(&changes, &format!("  + file: {}", path.display()))
+}
+
+/// An orphan: the shell that started it has ended.
+fn leaves_a_process() -> Result<(), Failed> {
+    let before = leaks::Snapshot::take();
+    let output = Command::new("sh").args(["-c", "sleep 60 >/dev/null 2>&1 & echo $!"]).output()?;
+    let pid: i32 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
+    let changes = before.changes(Duration::from_millis(200));
+    let pid = rustix::process::Pid::from_raw(pid).ok_or("no process id")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+    noticed(&changes, &format!("  + process: {} sleep", pid.as_raw_nonzero()))?;
+    before.assert_same();
+    Ok(())
+}
+
+fn noticed(changes: &BTreeSet<String>, line: &str) -> Result<(), Failed> {
+    if changes.contains(line) { Ok(()) } else { Err(format!("not noticed: {line}; but {changes:?}").into()) }
 }
 
 fn log() -> Vec<strace::Call> {

@@ -56,6 +56,13 @@ impl Snapshot {
     /// # Panics
     /// When something is there that was not there before, or a mount, a link or a table is gone.
     pub fn assert_same(&self) {
+        let changes = self.changes(PATIENCE);
+        let text: Vec<&str> = changes.iter().map(String::as_str).collect();
+        assert!(changes.is_empty(), "the machine is not as it was:\n{}", text.join("\n"));
+    }
+
+    /// What every look shows to be changed, for this long.
+    pub fn changes(&self, patience: Duration) -> BTreeSet<String> {
         let began = Instant::now();
         let mut changes: Option<BTreeSet<String>> = None;
         loop {
@@ -64,15 +71,13 @@ impl Snapshot {
             let gone =
                 self.0.difference(&now.0).filter(|line| durable(line)).map(|line| format!("  - {line}"));
             let seen: BTreeSet<String> = left.chain(gone).collect();
-            let always = match changes {
+            let always: BTreeSet<String> = match changes {
                 Some(before) => before.intersection(&seen).cloned().collect(),
                 None => seen,
             };
-            if always.is_empty() {
-                return;
+            if always.is_empty() || began.elapsed() >= patience {
+                return always;
             }
-            let text = always.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
-            assert!(began.elapsed() < PATIENCE, "the machine is not as it was:\n{text}");
             changes = Some(always);
             std::thread::sleep(Duration::from_millis(50));
         }
