@@ -44,7 +44,13 @@ impl Machine {
     pub fn cgroup_tree(self) -> CgroupTree {
         let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mounts: Vec<_> = text.lines().filter_map(hierarchy).collect();
-        let v1: Vec<_> = mounts.iter().filter_map(Option::clone).collect();
+        // a hierarchy may be mounted more than once; the container gets each of them once
+        let mut v1: Vec<(String, String)> = Vec::new();
+        for found in mounts.iter().flatten() {
+            if !v1.iter().any(|(name, _)| *name == found.0) {
+                v1.push(found.clone());
+            }
+        }
         match (v1.is_empty(), self.all_powerful()) {
             (true, _) if !mounts.is_empty() => CgroupTree::V2,
             (false, true) => CgroupTree::V1(v1),
