@@ -135,7 +135,21 @@ fn volume(text: &str) -> Result<Bind, String> {
         "rw" => false,
         other => return Err(format!("{other:?} is not a mode that is known here: ro or rw")),
     };
-    Ok(Bind { source: source.into(), target: target.into(), read_only, directory: true })
+    Ok(Bind { source: clean(source), target: target.into(), read_only, directory: true })
+}
+
+/// `..` taken away by its text, as Docker does: a source that is missing is made, and nothing beside it.
+fn clean(path: &str) -> PathBuf {
+    use std::path::Component;
+    let mut cleaned = PathBuf::from("/");
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => cleaned.push(name),
+            Component::ParentDir => _ = cleaned.pop(),
+            _ => {}
+        }
+    }
+    cleaned
 }
 
 fn memory(text: &str) -> Result<u64, String> {
