@@ -212,9 +212,12 @@ fn run(args: Args) -> anyhow::Result<u8> {
         exit_code: None,
     };
     spec.files.push((Record::file(&spec.directory), record.text()));
-    let plan = crate::container::plan(&spec).map_err(RunError::from)?;
-    let exit = watched(&args, &state, &spec, &plan, &request)?;
-    let Some(code) = exit else { return Ok(0) };
+    let exit = crate::container::plan(&spec)
+        .map_err(|error| RunError::from(error).into())
+        .and_then(|plan| watched(&args, &state, &spec, &plan, &request));
+    // where the step that owns the address was never taken, nobody else gives it back
+    crate::engine::network::give_back(&spec.net)?;
+    let Some(code) = exit? else { return Ok(0) };
     if !args.rm {
         Record { exit_code: Some(code), ..record }.save(&spec.directory)?;
     }
@@ -246,7 +249,6 @@ fn watched(
     let mut watcher = Watcher::new(watching, &request.title, "What happens in one run?", "real");
     if args.dry_run {
         watcher.list(plan)?;
-        crate::engine::network::give_back(&spec.net)?;
         return Ok(None);
     }
     let result = foreground(state, spec, plan, request, &mut watcher);
