@@ -17,3 +17,7 @@ mod site;
 mod basics;
 #[path = "run/options.rs"]
 mod options;
+#[path = "run/signals.rs"]
+mod signals;
+#[path = "run/terminal.rs"]
+mod terminal;
