@@ -78,9 +78,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { 125 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            return refuse(&error);
         }
     };
     let result = match cli.command {
@@ -100,6 +98,38 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help goes out as it is, with code 0. A mistake becomes one line and a hint, as every error here.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = write!(std::io::stdout(), "{}", error.render());
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let (what, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let what: Vec<&str> = what.trim_start_matches("error: ").lines().map(str::trim).collect();
+    let printable = |letter: char| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    eprintln!("stepbox: {}", what.join(" ").chars().map(printable).collect::<String>());
+    let similar = rest.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let similar = similar.filter(|tip| tip.contains("similar")).map(|tip| format!("{tip}; "));
+    let usage = rest.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
+    let words = usage.into_iter().flat_map(str::split_whitespace);
+    let command: Vec<&str> = words.take_while(|word| word.starts_with(char::is_alphabetic)).collect();
+    let command = if command.is_empty() { given_command() } else { command.join(" ") };
+    eprintln!("hint: {}see {command} --help", similar.collect::<String>());
+    ExitCode::from(125)
+}
+
+/// Where clap does not say which command it was: the first word, if it is one of ours.
+fn given_command() -> String {
+    let known = <Cli as clap::CommandFactory>::command();
+    let first = std::env::args().nth(1).filter(|word| known.find_subcommand(word).is_some());
+    first.map_or("stepbox".into(), |word| format!("stepbox {word}"))
 }
 
 /// The state directories of this user.

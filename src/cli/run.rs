@@ -135,7 +135,21 @@ fn volume(text: &str) -> Result<Bind, String> {
         "rw" => false,
         other => return Err(format!("{other:?} is not a mode that is known here: ro or rw")),
     };
-    Ok(Bind { source: source.into(), target: target.into(), read_only, directory: true })
+    Ok(Bind { source: clean(source), target: target.into(), read_only, directory: true })
+}
+
+/// `..` taken away by its text, as Docker does: a source that is missing is made, and nothing beside it.
+fn clean(path: &str) -> PathBuf {
+    use std::path::Component;
+    let mut cleaned = PathBuf::from("/");
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => cleaned.push(name),
+            Component::ParentDir => _ = cleaned.pop(),
+            _ => {}
+        }
+    }
+    cleaned
 }
 
 fn memory(text: &str) -> Result<u64, String> {
@@ -198,9 +212,12 @@ fn run(args: Args) -> anyhow::Result<u8> {
         exit_code: None,
     };
     spec.files.push((Record::file(&spec.directory), record.text()));
-    let plan = crate::container::plan(&spec).map_err(RunError::from)?;
-    let exit = watched(&args, &state, &spec, &plan, &request)?;
-    let Some(code) = exit else { return Ok(0) };
+    let exit = crate::container::plan(&spec)
+        .map_err(|error| RunError::from(error).into())
+        .and_then(|plan| watched(&args, &state, &spec, &plan, &request));
+    // where the step that owns the address was never taken, nobody else gives it back
+    crate::engine::network::give_back(&spec.net)?;
+    let Some(code) = exit? else { return Ok(0) };
     if !args.rm {
         Record { exit_code: Some(code), ..record }.save(&spec.directory)?;
     }
@@ -232,7 +249,6 @@ fn watched(
     let mut watcher = Watcher::new(watching, &request.title, "What happens in one run?", "real");
     if args.dry_run {
         watcher.list(plan)?;
-        crate::engine::network::give_back(&spec.net)?;
         return Ok(None);
     }
     let result = foreground(state, spec, plan, request, &mut watcher);

@@ -120,7 +120,7 @@ fn program(
         true => argv.extend(config.cmd.clone().unwrap_or_default()),
         false => argv.extend(request.command.iter().cloned()),
     }
-    let Some(name) = argv.first().filter(|name| !name.is_empty()) else { return Err(RunError::NoCommand) };
+    let Some(name) = argv.first() else { return Err(RunError::NoCommand) };
     let mut env: Vec<String> = vec![PATH.into()];
     let set = |env: &mut Vec<String>, pair: String| {
         let key = pair.split_once('=').map_or(pair.as_str(), |(key, _)| key).to_owned();
@@ -143,7 +143,8 @@ fn program(
         return Err(RunError::Nul("the command or the environment"));
     }
     let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
-    let paths = match name.contains('/') {
+    // an empty name is looked for nowhere: execve(2) answers ENOENT, and the code is 127 as Docker's
+    let paths = match name.contains('/') || name.is_empty() {
         true => vec![name.into()],
         false => path.split(':').map(|directory| format!("{directory}/{name}").into()).collect(),
     };

@@ -44,7 +44,13 @@ impl Machine {
     /// Which cgroup tree a container can be shown. Version 1 can be mounted by root of the machine only.
     pub fn cgroup_tree(self) -> CgroupTree {
         let mounts = detect::mounted(Path::new("/")).unwrap_or_default();
-        let v1: Vec<_> = mounts.iter().filter(|mount| !mount.v2).filter_map(name_and_options).collect();
+        // a hierarchy may be mounted more than once; the container gets each of them once
+        let mut v1: Vec<(String, String)> = Vec::new();
+        for found in mounts.iter().filter(|mount| !mount.v2).filter_map(name_and_options) {
+            if !v1.iter().any(|(name, _)| *name == found.0) {
+                v1.push(found);
+            }
+        }
         match (v1.is_empty(), self.all_powerful()) {
             (true, _) if !mounts.is_empty() => CgroupTree::V2,
             (false, true) => CgroupTree::V1(v1),

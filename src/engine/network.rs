@@ -119,10 +119,16 @@ pub fn free_dead_leases(state: &State) -> std::io::Result<usize> {
     dead.map(std::fs::remove_file).try_fold(0, |count, removed| removed.map(|()| count + 1))
 }
 
-/// Gives an address back that was taken for a plan that is not going to be launched.
+/// Gives an address back that was taken for a plan that was not launched, or not as far as the step whose undo
+/// does it. A lease that is another's by now stays.
 pub fn give_back(net: &Net) -> std::io::Result<()> {
     match net {
-        Net::Bridge { lease, .. } => std::fs::remove_file(lease),
+        Net::Bridge { lease, .. } => match std::fs::read_to_string(lease) {
+            Ok(pid) if pid.trim() == std::process::id().to_string() => std::fs::remove_file(lease),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        },
         Net::Host | Net::None => Ok(()),
     }
 }

@@ -86,6 +86,16 @@ pub enum RunError {
     /// the user is not known to the image
     #[error(transparent)]
     User(#[from] UserError),
+    /// the user or group has no number outside
+    #[error(
+        "cannot be {what} {id}: this user namespace maps no such {what}, and without root only 0 can be mapped\nhint: run it as root, or with --user 0"
+    )]
+    NotMapped {
+        /// `user` or `group`
+        what: &'static str,
+        /// its number inside
+        id: u32,
+    },
     /// no network can be had
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -207,6 +217,8 @@ fn explain(error: LaunchError, spec: &Spec) -> RunError {
         Op::Chdir { path } if path.as_path() == spec.process.cwd => {
             RunError::Workdir(spec.process.cwd.clone(), errno)
         }
+        Op::Setresuid { uid } if errno == Errno::INVAL => RunError::NotMapped { what: "user", id: *uid },
+        Op::Setresgid { gid } if errno == Errno::INVAL => RunError::NotMapped { what: "group", id: *gid },
         _ => error.into(),
     }
 }

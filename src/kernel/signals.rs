@@ -17,13 +17,20 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Blocks all signals of this thread, which is the only one, and opens their descriptor.
+    /// Blocks all signals of this thread, which is the only one, and opens their descriptor. What was ignored is
+    /// ignored no longer.
     pub fn block_all() -> Result<Signals> {
         // faults of our own must still end us: a blocked SIGSEGV would loop or be lost
         let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS];
         let faults = faults.iter().fold(0u64, |set, signal| set | 1 << (signal - 1));
         let set = !faults;
         mask(&set)?;
+        // a shell's `&` and nohup hand down signals that are ignored, which exec would pass on to the program, and
+        // with SIGCHLD ignored nobody can be waited for. Rust's own choice, SIGPIPE, is the box's to undo
+        let fixed = [libc::SIGKILL, libc::SIGSTOP, libc::SIGPIPE];
+        for signal in (1..=31).filter(|signal| set & 1 << (signal - 1) != 0 && !fixed.contains(signal)) {
+            default(signal)?;
+        }
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         // SAFETY: -1 asks for a new descriptor; the set outlives the call.
         let fd = check(unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const set, SET, flags) })?;

@@ -1,0 +1,23 @@
+//! `stepbox run` and what belongs to it, from outside: child processes only, as root in namespaces of each test's
+//! own, and as a user who is not root.
+//!
+//! Nothing here may print without end: each script has a time limit and a limit on what it writes.
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "support/player.rs"]
+#[allow(dead_code)]
+mod player;
+
+#[path = "run/site.rs"]
+mod site;
+
+#[path = "run/basics.rs"]
+mod basics;
+#[path = "run/options.rs"]
+mod options;
+#[path = "run/signals.rs"]
+mod signals;
+#[path = "run/terminal.rs"]
+mod terminal;

@@ -1,0 +1,188 @@
+//! A site: a state directory of one test's own and, for root, a network, PID and mount namespace of its own, so
+//! that the machine is not touched.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::player::{NOBODY, Said, built, said};
+
+/// Where a test runs containers, and as whom.
+pub struct Site {
+    directory: tempfile::TempDir,
+    uid: u32,
+    cgroups: BTreeSet<PathBuf>,
+}
+
+impl Site {
+    /// As whoever runs the tests.
+    pub fn ours() -> Site {
+        Site::of(rustix::process::geteuid().as_raw())
+    }
+
+    /// As root; none, with the reason said, where the tests do not run as root.
+    pub fn root(test: &str) -> Option<Site> {
+        if rustix::process::geteuid().is_root() {
+            return Some(Site::of(0));
+        }
+        crate::support::skip(test, "it needs root");
+        None
+    }
+
+    /// As a user who is not root: nobody where the tests run as root.
+    pub fn nobody() -> Site {
+        let uid = rustix::process::geteuid().as_raw();
+        Site::of(if uid == 0 { NOBODY } else { uid })
+    }
+
+    fn of(uid: u32) -> Site {
+        let directory = tempfile::Builder::new().prefix("stepbox-tests-").tempdir().expect("a directory");
+        let site = Site { directory, uid, cgroups: cgroups() };
+        std::fs::set_permissions(site.path(), std::fs::Permissions::from_mode(0o755)).expect("ours");
+        std::fs::create_dir(site.root_directory()).expect("a directory can be made");
+        std::os::unix::fs::chown(site.root_directory(), Some(uid), Some(uid)).expect("ours to give");
+        std::fs::hard_link(binary(), site.path().join("stepbox"))
+            .or_else(|_| std::fs::copy(binary(), site.path().join("stepbox")).map(drop))
+            .expect("the binary can be had");
+        site
+    }
+
+    /// The site's directory: what tests make lies here.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// `STEPBOX_ROOT`.
+    pub fn root_directory(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// Whether it is root's.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    /// A shell script in the site: `$S` is stepbox, `$D` the site's directory. It ends after 40 seconds, and no
+    /// file that it writes grows beyond 64 MiB.
+    pub fn script(&self, script: &str) -> Command {
+        let mut command = match self.is_root() {
+            true => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+                command.args(["timeout", "-k", "1", "40", "sh", "-c"]);
+                command
+            }
+            false => {
+                let mut command = Command::new("timeout");
+                command.args(["-k", "1", "40", "sh", "-c"]);
+                command
+            }
+        };
+        // a sysfs shows the network namespace that it was mounted in: a new one, the cgroups put back onto it
+        const SYSFS: &str = "mkdir -p $D/cgroup && mount --rbind /sys/fs/cgroup $D/cgroup && \
+                             mount -t sysfs sysfs /sys && mount --rbind $D/cgroup /sys/fs/cgroup && \
+                             umount -l $D/cgroup || exit 99";
+        let prepare = if self.is_root() { SYSFS } else { "" };
+        // ulimit -f counts blocks of 512 bytes
+        command.arg(format!("{prepare}\nulimit -f 131072\n{script}"));
+        if rustix::process::geteuid().is_root() && !self.is_root() {
+            command.uid(self.uid).gid(self.uid);
+        }
+        command.current_dir("/").stdin(Stdio::null()).env("STEPBOX_ROOT", self.root_directory());
+        command.env("HOME", "/tmp").env("S", self.path().join("stepbox")).env("D", self.path());
+        command
+    }
+
+    /// Runs a script to its end.
+    pub fn sh(&self, script: &str) -> Said {
+        said(&mut self.script(script))
+    }
+
+    /// Runs a script that gets these bytes as its input.
+    pub fn sh_with(&self, script: &str, input: &[u8]) -> std::process::Output {
+        let mut command = self.script(script);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the script starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        std::thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(input));
+            child.wait_with_output().expect("the script ends")
+        })
+    }
+
+    /// What a script says that must succeed.
+    pub fn says(&self, script: &str) -> String {
+        let said = self.sh(script);
+        assert_eq!(said.code, 0, "{script}: {}{}", said.out, said.err);
+        said.out
+    }
+
+    /// `stepbox run --rm OPTIONS stepbox/base sh -c PROGRAM`, which must succeed.
+    pub fn inside(&self, options: &str, program: &str) -> String {
+        assert!(!program.contains('\''), "{program} stands in quotes");
+        self.says(&format!("$S run --rm {options} stepbox/base sh -c '{program}'"))
+    }
+
+    /// A command that must be refused with this code, in one line, or two where the second is a hint.
+    pub fn refused(&self, command: &str, code: i32, words: &[&str]) {
+        let said = self.sh(command);
+        assert_eq!(said.code, code, "{command}: {}{}", said.out, said.err);
+        assert_eq!(said.out, "", "{command}");
+        let lines: Vec<&str> = said.err.lines().collect();
+        assert!(lines[0].starts_with("stepbox: "), "{command}: {}", said.err);
+        assert!(lines.len() == 1 || lines.len() == 2 && lines[1].starts_with("hint: "), "{}", said.err);
+        for word in words {
+            assert!(said.err.contains(word), "{command}: no {word:?} in {}", said.err);
+        }
+    }
+
+    /// Nothing of any run is left: no container, journal, lease or cgroup.
+    pub fn assert_clean(&self) {
+        for name in ["containers", "run/journal", "run/leases", "tmp"] {
+            let left: Vec<_> = std::fs::read_dir(self.root_directory().join(name))
+                .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+                .unwrap_or_default();
+            assert!(left.is_empty(), "left in {name}: {left:?}");
+        }
+        // others may run containers meanwhile: only a cgroup that stays empty is a leak
+        let began = Instant::now();
+        let mut left: BTreeSet<PathBuf> = cgroups().difference(&self.cgroups).cloned().collect();
+        while !left.is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(5), "cgroups left: {left:?}");
+            std::thread::sleep(Duration::from_millis(50));
+            left = left.intersection(&cgroups()).cloned().collect();
+        }
+    }
+}
+
+/// Cgroups of containers in which no process is.
+fn cgroups() -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![(PathBuf::from("/sys/fs/cgroup"), 3)];
+    while let Some((directory, depth)) = waiting.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let path = entry.path();
+            let ours = entry.file_name().to_string_lossy().starts_with("stepbox-");
+            if ours && std::fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|text| text.is_empty()) {
+                found.insert(path);
+            } else if depth > 0 {
+                waiting.push((path, depth - 1));
+            }
+        }
+    }
+    found
+}
+
+/// The binary, where everybody may read it.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| built("stepbox"))
+}
