@@ -39,8 +39,9 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
         .inside(chroot::enter(&spec.rootfs.overlay.merged).into_iter().skip(1)) // the overlay is a mount already
+        .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
+        .inside(chroot::leave_old_root()) // before any link of the image is followed: its `..` could reach it
         .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
-        .inside(chroot::leave_old_root())
         .inside(rootfs::cover())
         .act("inside: less and less", "What is given up here cannot be had again.")
         .inside(terminal(spec))
@@ -171,6 +172,8 @@ fn start(spec: &Spec) -> Vec<Step> {
     vec![
         Step::new("go to work", Op::Chdir { path: (&spec.process.cwd).into() })
             .why("as its own user, so that it cannot start where it may not go"),
+        Step::new("ask where that is", Op::Getcwd)
+            .why("a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)"),
         Step::new("die with the engine", Op::ParentDeathSignal { signal: libc::SIGKILL })
             .why("the kernel forgot it when the user changed"),
         Step::new("set the umask", Op::Umask { mask: 0o022 })

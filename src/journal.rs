@@ -104,10 +104,8 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Cleaned>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => continue,
-            Err(TryLockError::Error(error)) => return Err(error),
+        if !lock(&file, &path)? {
+            continue;
         }
         let done = replay(&std::fs::read_to_string(&path)?);
         if done.undone.iter().all(|(_, answer)| !matches!(answer, Answer::Error(_))) {
@@ -116,6 +114,28 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Cleaned>> {
         cleaned.push(done);
     }
     Ok(cleaned)
+}
+
+/// Locks the journal of a dead run; false for one that lives. A box that has not executed its program yet still has
+/// its engine's descriptors, and the lock with them: where the engine is dead, its box dies in a moment.
+fn lock(journal: &File, path: &Path) -> io::Result<bool> {
+    for _ in 0..1000 {
+        match journal.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if engine_lives(path) => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(2)),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether there is a process, other than a zombie, with the number that the journal's name begins with.
+fn engine_lives(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let pid = name.split('-').next().unwrap_or_default();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// Replays one journal. A header that was cut short means that not even the first step was begun.

@@ -9,8 +9,9 @@
 //!
 //! Sources are opened before the pivot, targets are looked up after it, so that no link in an image or a volume can
 //! lead a mount, a mkdir or a mask out of the container (CVE-2018-15664, CVE-2021-30465, CVE-2025-31133). The old
-//! root stays below the new one, out of reach of every path, until the mounts are done: a user namespace may mount
-//! proc only while it still has one that is fully visible.
+//! root stays until proc and sysfs are mounted, because a user namespace may mount them only while it still has ones
+//! that are fully visible. It is stacked on `/` then, and a `..` at `/` steps onto it: so until it is gone no link of
+//! the image is followed at all.
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ mod cover;
 mod devices;
 
 pub use cover::cover;
+
+/// To change the flags of the mount at `/`.
+const ROOT: u64 = libc::MS_REMOUNT | libc::MS_BIND;
 
 /// What a container's root file system is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,18 +104,32 @@ pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
     steps
 }
 
-/// In the box, after the pivot: everything that is mounted by its name in the container.
-pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
+/// In the box, after the pivot, while the old root is still there: proc and sysfs, by names that are no links.
+pub fn views(rootfs: &Rootfs) -> Vec<Step> {
     let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mounts = || Probe::Mounts(Who::Box, "/".into());
-    let mut steps = directory("/proc");
+    let mut steps = vec![
+        Step::new("follow no link", Op::remount("/", ROOT | libc::MS_NOSYMFOLLOW))
+            .why("a link with enough .. in it would step from / onto the old root, which is stacked there"),
+    ];
+    steps.extend(directory("/proc"));
     steps.push(
         Step::new("mount proc", Op::mount("proc", "/proc", "proc", safe, ""))
             .why("a /proc of the box's own PID namespace: it shows the box's processes only")
             .show(Probe::Processes("/proc/[BOX]/root/proc".into())),
     );
-    steps.extend(devices::steps(rootfs.devices, rootfs.terminal));
     steps.extend(sysfs(rootfs, safe));
+    steps
+}
+
+/// In the box, when the old root is gone: everything else that is mounted by its name in the container.
+pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
+    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let mounts = || Probe::Mounts(Who::Box, "/".into());
+    let mut steps = vec![
+        Step::new("follow links again", Op::remount("/", ROOT))
+            .why("the host is gone: a link of the image can lead nowhere but into the image"),
+    ];
+    steps.extend(devices::steps(rootfs.devices, rootfs.terminal));
     steps.extend(cgroup_tree(&rootfs.cgroups, safe));
     // where a file was just bound, its neighbour needs no directory; /dev is made above
     let mut known = Some(PathBuf::from("/dev"));

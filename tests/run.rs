@@ -10,11 +10,18 @@ mod support;
 #[allow(dead_code)]
 mod player;
 
+#[path = "support/archive.rs"]
+mod archive;
+
 #[path = "run/site.rs"]
 mod site;
 
 #[path = "run/basics.rs"]
 mod basics;
+#[path = "run/hostile.rs"]
+mod hostile;
+#[path = "run/import.rs"]
+mod import;
 #[path = "run/options.rs"]
 mod options;
 #[path = "run/signals.rs"]

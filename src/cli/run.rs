@@ -181,6 +181,11 @@ fn cpus(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn main(args: Args) -> ExitCode {
+    // the box would find them in /proc/self/fd, where a link in an image can lead (CVE-2024-21626)
+    if let Err(errno) = crate::kernel::process::close_inherited() {
+        eprintln!("stepbox: cannot close what the caller left open: {errno}");
+        return ExitCode::from(125);
+    }
     match run(args) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

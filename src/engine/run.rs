@@ -217,6 +217,7 @@ fn explain(error: LaunchError, spec: &Spec) -> RunError {
         Op::Chdir { path } if path.as_path() == spec.process.cwd => {
             RunError::Workdir(spec.process.cwd.clone(), errno)
         }
+        Op::Getcwd => RunError::Workdir(spec.process.cwd.clone(), errno),
         Op::Setresuid { uid } if errno == Errno::INVAL => RunError::NotMapped { what: "user", id: *uid },
         Op::Setresgid { gid } if errno == Errno::INVAL => RunError::NotMapped { what: "group", id: *gid },
         _ => error.into(),

@@ -18,6 +18,7 @@ pub const MOUNT: &[(u64, &str)] = &[
     (libc::MS_SHARED, "MS_SHARED"),
     (libc::MS_RELATIME, "MS_RELATIME"),
     (libc::MS_STRICTATIME, "MS_STRICTATIME"),
+    (libc::MS_NOSYMFOLLOW, "MS_NOSYMFOLLOW"),
 ];
 
 /// Flags of umount2(2).

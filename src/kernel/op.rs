@@ -175,6 +175,8 @@ pub enum Op {
         milliseconds: u64,
     },
     Setsid,
+    /// getcwd(2): ENOENT where the working directory lies outside the root
+    Getcwd,
     Umask {
         mask: u32,
     },

@@ -129,6 +129,13 @@ pub fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Closes what our caller left open besides 0, 1 and 2. Must be the first thing that a process does: what it has
+/// opened by itself would be closed under its owner.
+pub fn close_inherited() -> Result<()> {
+    // SAFETY: by the contract above no descriptor from 3 on has an owner in this process.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) }).map(|_| ())
+}
+
 /// The two ends of the loan, both closed by exec.
 pub fn loan_pair() -> Result<(OwnedFd, OwnedFd)> {
     rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)

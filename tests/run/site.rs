@@ -30,7 +30,7 @@ impl Site {
         if rustix::process::geteuid().is_root() {
             return Some(Site::of(0));
         }
-        crate::support::skip(test, "it needs root");
+        crate::support::skip(test, crate::support::NEEDS_ROOT);
         None
     }
 
@@ -70,16 +70,22 @@ impl Site {
     /// A shell script in the site: `$S` is stepbox, `$D` the site's directory. It ends after 40 seconds, and no
     /// file that it writes grows beyond 64 MiB.
     pub fn script(&self, script: &str) -> Command {
+        self.script_of(40, script)
+    }
+
+    /// The same with another time limit, in seconds.
+    pub fn script_of(&self, seconds: u32, script: &str) -> Command {
+        let seconds = seconds.to_string();
         let mut command = match self.is_root() {
             true => {
                 let mut command = Command::new("unshare");
                 command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-                command.args(["timeout", "-k", "1", "40", "sh", "-c"]);
+                command.args(["timeout", "-k", "1", &seconds, "sh", "-c"]);
                 command
             }
             false => {
                 let mut command = Command::new("timeout");
-                command.args(["-k", "1", "40", "sh", "-c"]);
+                command.args(["-k", "1", &seconds, "sh", "-c"]);
                 command
             }
         };

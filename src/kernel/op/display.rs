@@ -108,6 +108,7 @@ impl Op {
             KillBox { signal } => write!(f, "pidfd_send_signal(box, {})", signal_name(*signal)),
             Nanosleep { milliseconds } => write!(f, "clock_nanosleep(CLOCK_REALTIME, {milliseconds} ms)"),
             Setsid => f.write_str("setsid()"),
+            Getcwd => f.write_str("getcwd()"),
             Umask { mask } => write!(f, "umask({mask:03o})"),
             UnblockSignals => f.write_str("rt_sigprocmask(SIG_SETMASK, [])"),
             DefaultSignal { signal } => write!(f, "rt_sigaction({}, SIG_DFL)", signal_name(*signal)),

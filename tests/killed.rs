@@ -1,0 +1,107 @@
+//! kill -9 at every step of a run, of the engine and of the box alone; then `stepbox clean` leaves nothing.
+//!
+//! ```text
+//!   this test ── for each n ──> itself as the engine: the real plan, SIGKILL before step n
+//!             ──> stepbox clean ──> no container, journal, lease, cgroup, link
+//! ```
+//!
+//! A program instead of the test harness, because the engine must be single-threaded.
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "support/player.rs"]
+#[allow(dead_code)]
+mod player;
+
+#[path = "run/site.rs"]
+#[allow(dead_code)]
+mod site;
+
+use std::path::Path;
+
+use stepbox::container;
+use stepbox::engine::run::{Request, foreground, prepare};
+use stepbox::engine::state::State;
+use stepbox::engine::{base, store::Store};
+use stepbox::launch::{At, Observer, Verdict};
+
+use crate::site::Site;
+
+/// Kills before a step: the engine itself, or the box.
+struct Killer {
+    at: usize,
+    the_box: bool,
+}
+
+impl Observer for Killer {
+    fn before(&mut self, at: At<'_>) -> Verdict {
+        if at.index == self.at {
+            let victim = if self.the_box { at.box_pid } else { Some(std::process::id().cast_signed()) };
+            if let Some(victim) = victim.and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(victim, rustix::process::Signal::KILL);
+            }
+        }
+        Verdict::Go
+    }
+}
+
+/// Runs the real plan with a killer. Prints how many steps it has, and the first at which there is a box.
+fn engine(at: usize, the_box: bool) {
+    let state = State::open(|name| std::env::var_os(name).map(Into::into)).expect("the state opens");
+    let store = Store::open(&state.root).expect("the store opens");
+    let image = base::ensure(&store).expect("there is a base image");
+    let request =
+        Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
+    let spec = prepare(&state, &image, &request).expect("a spec");
+    let plan = container::plan(&spec).expect("a plan");
+    let born = plan.steps.iter().position(|step| matches!(step.op, stepbox::kernel::Op::Clone { .. }));
+    println!("{} {}", plan.steps.len(), born.expect("a box is born") + 1);
+    let _ = foreground(&state, &spec, &plan, &request, &mut Killer { at, the_box });
+    // what the command line does after a run that failed
+    let _ = stepbox::engine::network::give_back(&spec.net);
+}
+
+/// All kills as one script, so that one set of namespaces does for all of them.
+fn every_step(name: &str, site: &Site) {
+    let test = site.path().join("killed");
+    std::fs::copy(std::env::current_exe().expect("this test is a file"), &test).expect("a copy");
+    let count = site.says("$D/killed engine 99999 host");
+    let numbers: Vec<usize> = count.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [count, born] = numbers[..] else { panic!("two numbers, not {count}") };
+    assert!(count > 40, "a whole run: {count} steps");
+    let script = format!(
+        "left() {{ {{ ls $D/state/containers $D/state/run/journal $D/state/run/leases 2>/dev/null | grep -v :; \
+             ip -o link 2>/dev/null | grep veth; }} | grep .; }}; \
+         for victim in host box; do for n in $(seq $([ $victim = host ] && echo 0 || echo {born}) {last}); do \
+           $D/killed engine $n $victim >/dev/null 2>&1; code=$?; \
+           [ $victim = box ] || [ $code = 137 ] || echo $n: code $code; \
+           [ $victim = host ] || ! left || echo box killed at $n: left before clean; \
+           $S clean >$D/state/said 2>&1 || {{ echo $victim at $n; cat $D/state/said; }}; \
+           ! left || echo left after $victim at $n; \
+         done; done; ip -o link 2>/dev/null | grep veth || true",
+        last = count - 1
+    );
+    let said = player::said(&mut site.script_of(90, &script));
+    assert_eq!((said.out.as_str(), said.code), ("", 0), "{}", said.err);
+    site.assert_clean();
+    println!("{name}: {} kills, nothing left", 2 * count - born);
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, at, victim] = arguments.as_slice()
+        && word == "engine"
+    {
+        return engine(at.parse().expect("a number"), victim == "box");
+    }
+    assert!(Path::new("/proc/self/exe").exists(), "there is a /proc");
+    let root = Site::root("killed as root");
+    let nobody = Site::nobody();
+    std::thread::scope(|scope| {
+        if let Some(site) = &root {
+            scope.spawn(|| every_step("as root", site));
+        }
+        scope.spawn(|| every_step("without root", &nobody));
+    });
+}
