@@ -172,7 +172,13 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Capset { keep } => capset(*keep),
         Op::KeepCaps { on } => prctl(libc::PR_SET_KEEPCAPS, u64::from(*on)),
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
-        Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
+        Op::ParentDeathSignal { signal } => {
+            let set = prctl(libc::PR_SET_PDEATHSIG, *signal as u64);
+            if super::process::abandoned(context) {
+                super::process::leave(125)
+            }
+            set
+        }
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),

@@ -136,6 +136,16 @@ pub fn close_inherited() -> Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) }).map(|_| ())
 }
 
+/// Whether the host died before its death could be signalled: then its end of the loan is closed. A parent outside of
+/// the PID namespace has number 0 at all times, so getppid(2) does not tell.
+pub(super) fn abandoned(context: &Context) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(loan) = &context.loan else { return false };
+    let mut fds = [PollFd::new(loan, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+}
+
 /// The two ends of the loan, both closed by exec.
 pub fn loan_pair() -> Result<(OwnedFd, OwnedFd)> {
     rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
