@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::netlink::Message;
@@ -395,9 +395,4 @@ fn capset(keep: u64) -> Result<i64> {
 pub(super) fn dup2(from: BorrowedFd<'_>, to: RawFd) -> Result<i64> {
     // SAFETY: `from` is open; `to` is 0, 1 or 2, which nothing in this process owns.
     check(unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, 0) })
-}
-
-/// Whether a path exists, links followed.
-pub fn exists(path: &CStr) -> bool {
-    fs::statat(CWD, path, AtFlags::empty()).is_ok()
 }
