@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::process::ExitCode;
 
-use stepbox::doctor::{Check, Finding, Machine, Report, Status, Way, examinations};
+use stepbox::doctor::{COMMAND, Check, Finding, Machine, Report, Status, Way, examinations};
 use stepbox::lab::{self, LabError, Stage};
 use stepbox::launch::LaunchError;
 use stepbox::trace::{Change, Fact};
@@ -54,7 +54,8 @@ fn tell<'a>(
         };
         let colon = if finding.reason.is_empty() { "" } else { ": " };
         after.push(Fact { key: name.into(), value: format!("{word}{colon}{}", finding.reason) });
-        after.extend(finding.fix.iter().map(|fix| Fact { key: format!("{name} fix"), value: fix.clone() }));
+        let fix = finding.fix.iter().map(|fix| fix.replace(COMMAND, "stepbox doctor"));
+        after.extend(fix.map(|value| Fact { key: format!("{name} fix"), value }));
     }
     let change = Change {
         kind: "file".into(),

@@ -64,7 +64,8 @@ pub fn pivot(merged: &Path) -> Vec<Step> {
     std::iter::once(private()).chain(enter(merged)).chain(leave_old_root()).collect()
 }
 
-/// The exchange. What is mounted below `merged` comes along; the old root stays, out of reach of every path.
+/// The exchange. What is mounted below `merged` comes along; the old root stays, stacked on the new one, where
+/// a `..` at `/` leads to it: it must go before a path is followed that somebody else has a say in.
 pub fn enter(merged: &Path) -> [Step; 3] {
     let here = || CText::from(".");
     [

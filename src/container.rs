@@ -4,9 +4,11 @@
 //!   host                                   box
 //!   directories, cgroups, bridge
 //!   clone3 ─────────────────────────────>  born in namespaces of its own
-//!   id maps, cgroup, cable
-//!                                          name, network, layers, pivot, /proc /dev /sys, privilege
-//!                                          execve
+//!   id maps, cable, cgroup (v2)
+//!                                          cgroups (v1), signals, name, network
+//!                                          layers, host's files opened, pivot
+//!                                          /proc /sys, the old root goes, /dev, files placed, covers
+//!                                          terminal, privilege, execve
 //! ```
 //!
 //! The order is the lesson: each line says why it stands where it stands. Lab 15-full-run,

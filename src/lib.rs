@@ -1,7 +1,7 @@
 //! stepbox: a container engine you can step through.
 //!
 //! ```text
-//!   main, labs      arguments                        cli, lab
+//!   main, labs      arguments; what works here       cli, lab, doctor, host
 //!      │
 //!   engine          images, stores                   engine
 //!      │
@@ -14,7 +14,7 @@
 //!   kernel          Op -> system call; all `unsafe`  kernel
 //! ```
 //!
-//! Imports point down. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
+//! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
 pub mod cgroups;
 pub mod chroot;

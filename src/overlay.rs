@@ -78,19 +78,29 @@ impl Overlay {
             let op = Op::FsconfigString { key: key.into(), value: value.into() };
             Step::new("name a layer", op).why("one call per layer: no limit of one page")
         };
-        let mut steps = vec![Step::new("open an overlay", Op::Fsopen { kind: "overlay".into() })];
+        let mut steps = vec![
+            Step::new("open an overlay", Op::Fsopen { kind: "overlay".into() })
+                .why("the new mount API: first a descriptor, then its settings, a mount at the end"),
+        ];
         steps.extend(self.lower.iter().map(|layer| set("lowerdir+", layer)));
         steps.extend([set("upperdir", &self.upper), set("workdir", &self.work)]);
         if self.userxattr {
             let op = Op::FsconfigFlag { key: "userxattr".into() };
-            steps.push(Step::new("keep notes in user attributes", op));
+            let why = "trusted attributes are real root's: a user namespace may not write them";
+            steps.push(Step::new("keep notes in user attributes", op).why(why));
         }
         if !flag.is_empty() {
             let op = Op::FsconfigFlag { key: flag.into() };
             steps.push(Step::new("sync nothing", op).why("upper will be thrown away"));
         }
-        steps.push(Step::new("create the overlay", Op::FsconfigCreate));
-        steps.push(Step::new("make a mount of it", Op::Fsmount));
+        steps.push(
+            Step::new("create the overlay", Op::FsconfigCreate)
+                .why("only now does the kernel open the layers, and judge them together"),
+        );
+        steps.push(
+            Step::new("make a mount of it", Op::Fsmount)
+                .why("a mount that hangs nowhere yet: no path leads to it"),
+        );
         let op = Op::MoveMount { target: (&self.merged).into() };
         steps.push(Step::new("mount the overlay", op).why(why).undo(Op::detach(&self.merged)));
         steps

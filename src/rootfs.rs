@@ -1,10 +1,15 @@
 //! Root file system: what a container finds below `/` besides its image.
 //!
 //! ```text
-//!   host's names                      container's names
-//!   open_tree(volume)  ─── slot ───>  move_mount onto /data
-//!                          pivot
-//!                                     /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup
+//!   host's names                          container's names
+//!   the layers become one tree                                                      assemble
+//!   open_tree(volume) ─────────┐
+//!   ─────────── pivot_root: the old root lies on the new one ───────────
+//!                              │          /proc and /sys, no link followed          views
+//!   ─────────── the old root is detached ───────────────────────────────
+//!                              │          /dev and what is below, /sys/fs/cgroup    furnish
+//!                              └────────> move_mount onto /data
+//!                                         parts of /proc and /sys                   cover
 //! ```
 //!
 //! Sources are opened before the pivot, targets are looked up after it, so that no link in an image or a volume can

@@ -147,15 +147,17 @@ fn overlay(machine: &Machine) -> Plan {
     born(machine, NEWUSER | NEWNS)
         .inside([chroot::private(), tmpfs()])
         .inside([
-            Step::new("make lower", Op::mkdir(lower)),
-            Step::new("put a directory into it", Op::mkdir(inner)),
+            Step::new("make lower", Op::mkdir(lower)).why("the layer that nobody writes to"),
+            Step::new("put a directory into it", Op::mkdir(inner))
+                .why("something to be removed through merged"),
         ])
         .inside(overlay.directories().map(without_undo))
         .inside(overlay.mount().into_iter().map(without_undo))
         .inside([
-            Step::new("remove the directory", Op::Rmdir { path: (&shown).into() }).why("makes a whiteout"),
+            Step::new("remove the directory", Op::Rmdir { path: (&shown).into() })
+                .why("lower must keep it, so upper gets a whiteout"),
             Step::new("make it again", Op::mkdir(&shown))
-                .why("must be opaque now, which overlay notes in an extended attribute of upper"),
+                .why("it must be opaque now, which overlay notes in an extended attribute of upper"),
         ])
 }
 
@@ -210,8 +212,11 @@ fn store(machine: &Machine) -> Plan {
     let base = existing.join(format!(".stepbox-doctor-{}", std::process::id()));
     let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| base.join(name));
     let workshop = work.join("work");
-    let make =
-        |name, path: &Path| Step::new(name, Op::mkdir(path)).undo(Op::RemoveTree { path: path.into() });
+    let make = |name, path: &Path| {
+        Step::new(name, Op::mkdir(path))
+            .why("an overlay is made of four directories")
+            .undo(Op::RemoveTree { path: path.into() })
+    };
     let open = Op::Chmod { path: (&workshop).into(), mode: 0o700 };
     let overlay = Overlay {
         lower: vec![lower.clone()],
