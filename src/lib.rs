@@ -7,8 +7,8 @@
 //!      │
 //!   container       Spec -> Plan: THE recipe         container, spec, rootfs
 //!      │
-//!   mechanisms      settings -> steps; never import  chroot namespaces cgroups privilege overlay veth layers
-//!      │            each other
+//!   mechanisms      settings -> steps; never import  chroot namespaces userns cgroups privilege overlay
+//!      │            each other                       veth layers
 //!   launch          the one loop; undo, journal      step, launch, journal, probe, observe, trace
 //!      │
 //!   kernel          Op -> system call; all `unsafe`  kernel
@@ -40,4 +40,5 @@ pub mod rootfs;
 pub mod spec;
 pub mod step;
 pub mod trace;
+pub mod userns;
 pub mod veth;
