@@ -53,6 +53,7 @@ pub const LABS: &[Lab] = &[
         "How can two processes disagree about the same machine?",
         "docker run --pid",
     ),
+    row("04-pivot-root", "chroot", "Which root has nothing above it?", "docker run"),
     row(
         "06-cgroups",
         "cgroups",
