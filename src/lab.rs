@@ -53,6 +53,7 @@ pub const LABS: &[Lab] = &[
         "How can two processes disagree about the same machine?",
         "docker run --pid",
     ),
+    row("04-pivot-root", "chroot", "Which root has nothing above it?", "docker run"),
     row("05-user-namespace", "userns", "How can root be nobody in particular?", "dockerd --userns-remap"),
     row(
         "06-cgroups",
