@@ -26,6 +26,7 @@ pub enum Exit {
 }
 
 impl Exit {
+    // ANCHOR: code
     /// The exit code that a shell, and Docker, would report: 128 + n for signal n.
     pub fn code(self) -> i32 {
         match self {
@@ -33,6 +34,7 @@ impl Exit {
             Exit::Signal(signal) => 128 + signal,
         }
     }
+    // ANCHOR_END: code
 }
 
 impl std::fmt::Display for Exit {
@@ -53,6 +55,7 @@ pub enum Cloned {
     Box,
 }
 
+// ANCHOR: clone
 /// clone3(2) with these namespace flags and a pidfd; clone(2) where a seccomp filter answers ENOSYS to clone3.
 ///
 /// The caller must have one thread only: the new process is a copy of the calling thread, and a lock that
@@ -80,6 +83,7 @@ pub fn clone(flags: u64) -> Result<Cloned> {
     // SAFETY: the kernel has just opened it for us.
     Ok(Cloned::Host(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
+// ANCHOR_END: clone
 
 /// A child that leaves at once; its id comes back.
 pub(super) fn fork_and_exit(code: i32) -> Result<i32> {
@@ -105,6 +109,18 @@ pub fn wait(pidfd: BorrowedFd<'_>) -> Result<Exit> {
                     (None, signal) => Exit::Signal(signal.unwrap_or(libc::SIGKILL)),
                 });
             }
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Waits until the process has ended, and leaves it to be reaped.
+pub(super) fn peek(pidfd: BorrowedFd<'_>) -> Result<()> {
+    let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+    loop {
+        match rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd), options) {
+            Ok(Some(_)) => return Ok(()),
             Ok(None) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
