@@ -8,6 +8,8 @@
 //!
 //! All `unsafe` of the project lives below this module.
 
+#[allow(unsafe_code)]
+pub mod bpf;
 pub mod ctext;
 pub mod flags;
 pub mod hint;

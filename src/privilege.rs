@@ -9,6 +9,8 @@
 //! The order matters: groups before ids, because an unprivileged process may not change groups; the bounding set
 //! first of all, because cutting it needs CAP_SETPCAP. See capabilities(7).
 
+pub mod seccomp;
+
 use crate::kernel::{Op, flags};
 use crate::step::Step;
 

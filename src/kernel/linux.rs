@@ -171,6 +171,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Capset { keep } => capset(*keep),
         Op::KeepCaps { on } => prctl(libc::PR_SET_KEEPCAPS, u64::from(*on)),
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
+        Op::Seccomp { program } => super::bpf::load(program),
         Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
