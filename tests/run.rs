@@ -17,6 +17,8 @@ mod site;
 mod basics;
 #[path = "run/options.rs"]
 mod options;
+#[path = "run/privilege.rs"]
+mod privilege;
 #[path = "run/signals.rs"]
 mod signals;
 #[path = "run/terminal.rs"]
