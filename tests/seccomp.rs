@@ -225,3 +225,18 @@ fn how_long_it_takes() {
     times.sort();
     println!("median {:?}, best {:?}", times[times.len() / 2], times[0]);
 }
+
+#[test]
+fn every_error_has_a_hint() {
+    use stepbox::kernel::{Errno, Op, hint::hint};
+    let filter = Op::Seccomp { program: Vec::new() };
+    for (op, errno, word) in [
+        (&filter, Errno::ACCESS, "no-new-privileges"),
+        (&filter, Errno::INVAL, "seccomp=unconfined"),
+        (&filter, Errno::NOSYS, "seccomp=unconfined"),
+        (&Op::Capset { keep: u64::MAX }, Errno::PERM, "--cap-add"),
+    ] {
+        let said = hint(op, errno).unwrap_or("NO HINT");
+        assert!(said.contains(word), "{op} {errno}: {said}");
+    }
+}

@@ -1,9 +1,10 @@
 //! Docker's default profile: what a container needs in its daily life, and nothing that reaches the whole machine.
 //!
-//! Refused are calls that load code into the kernel, set its clock, mount, make namespaces, trace others or read the
-//! keyring; a capability that is added brings its calls along. We are tighter in one place: ioctl(2) may not type into
-//! a terminal (TIOCSTI, TIOCLINUX). One gap is Docker's too: socketcall(2) of 32-bit programs takes its arguments from
-//! memory, where no filter sees them.
+//! Refused are calls that load code into the kernel, set its clock, mount, make namespaces or read the keyring; a
+//! capability that is added brings its calls along. We are tighter in three places: ioctl(2) may not type into a
+//! terminal (TIOCSTI, TIOCLINUX); socket families are compared in the 32 bits that the kernel looks at; and x32 is
+//! closed. One gap is Docker's too: socketcall(2) of 32-bit programs takes its arguments from memory, where no filter
+//! sees them. See docs.docker.com/engine/security/seccomp.
 
 use super::{Action, Compare, Condition, Profile, Rule};
 use crate::kernel::flags;
