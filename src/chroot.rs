@@ -10,7 +10,7 @@
 //!
 //! chroot(2) only moves the point where a path starts; whoever gets hold of a directory outside climbs up from
 //! there. pivot_root(2) exchanges the mounts themselves. See chroot(2), pivot_root(2), path_resolution(7),
-//! mount_namespaces(7). Labs 02-chroot and 04-pivot-root, tutorials/02-chroot.md and 04-pivot-root.md.
+//! mount_namespaces(7). Labs 02-chroot and 04-pivot-root, tutorials/02-chroot.md, tutorials/04-pivot-root.md.
 
 use std::path::Path;
 

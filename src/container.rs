@@ -20,7 +20,7 @@ use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NE
 use crate::probe::{Probe, Who};
 use crate::spec::{Namespaces, Net, Spec};
 use crate::step::{Plan, Step};
-use crate::{cgroups, chroot, namespaces, privilege, rootfs, veth};
+use crate::{cgroups, chroot, privilege, rootfs, userns, veth};
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
@@ -107,7 +107,7 @@ fn clone(spec: &Spec) -> Step {
 }
 
 fn id_maps(namespaces: Namespaces) -> Vec<Step> {
-    namespaces.user.map_or(Vec::new(), |(uid, gid)| namespaces::map_root(uid, gid).into())
+    namespaces.user.map_or(Vec::new(), |(uid, gid)| userns::map_root(uid, gid).into())
 }
 
 fn cable(net: &Net) -> Vec<Step> {

@@ -181,6 +181,8 @@ fn needs(name: &str) -> Vec<Need> {
         "00-doctor" => return Vec::new(),
         "stepbox run" => return RUN.into(),
         "03-namespaces" => &[May("time namespace", "clocks of its own")],
+        "04-pivot-root" => &[Must("pivot_root")],
+        "05-user-namespace" => &[Must("user's namespace")],
         "06-cgroups" => &[May("cgroups", "limits (it shows the refusal instead)")],
         "08-overlay" | "13-union-image" => &[Must("overlay")],
         "09-veth-bridge" => &[Must("bridge")],

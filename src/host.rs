@@ -22,6 +22,7 @@ use crate::kernel::{CText, Op};
 use crate::launch::{LaunchError, launch};
 use crate::namespaces;
 use crate::step::{Plan, Step};
+use crate::userns;
 
 /// Set in the environment of a lab that runs in a toy host.
 pub const MARK: &str = "STEPBOX_TOY_HOST";
@@ -43,7 +44,7 @@ pub fn plan(uid: u32, gid: u32, exec: Exec) -> Plan {
     let all = NEWUSER | NEWNS | NEWPID | NEWNET | NEWUTS | NEWIPC;
     Plan::default()
         .then(Step::new("clone the toy host", Op::Clone { flags: all }))
-        .then(namespaces::map_root(uid, gid))
+        .then(userns::map_root(uid, gid))
         .inside(machine())
         .inside(internet())
         .inside(Step::new("run the lab in it", Op::Exec(exec)))

@@ -46,6 +46,7 @@ const fn row(name: &'static str, module: &'static str, question: &'static str, d
 /// Every lab, in the order of the course.
 pub const LABS: &[Lab] = &[
     row("00-doctor", "doctor", "What does this machine allow, lab by lab?", "docker info"),
+    row("01-process", "launch", "How does a program start, and how does it end?", "docker ps"),
     row("02-chroot", "chroot", "What does a process see when its root is another directory?", "docker run"),
     row(
         "03-namespaces",
@@ -53,6 +54,8 @@ pub const LABS: &[Lab] = &[
         "How can two processes disagree about the same machine?",
         "docker run --pid",
     ),
+    row("04-pivot-root", "chroot", "Which root has nothing above it?", "docker run"),
+    row("05-user-namespace", "userns", "How can root be nobody in particular?", "dockerd --userns-remap"),
     row(
         "06-cgroups",
         "cgroups",

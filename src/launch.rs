@@ -13,6 +13,7 @@
 //!
 //! Unobserved, a loan reaches to the box's last step before the host's next; observed, one step. The box sends
 //! numbers, never prose. What it needs is built before the clone. Undos run in reverse, by the host.
+//! See clone(2), execve(2), waitid(2). Lab 01-process, tutorials/01-process.md.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -7,14 +7,15 @@
 //!      │
 //!   container       Spec -> Plan: THE recipe         container, spec, rootfs
 //!      │
-//!   mechanisms      settings -> steps; never import  chroot namespaces cgroups privilege overlay veth layers
-//!      │            each other
+//!   mechanisms      settings -> steps; never import  chroot namespaces userns cgroups privilege overlay
+//!      │            each other                       veth layers
 //!   launch          the one loop; undo, journal      step, launch, journal, probe, observe, trace
 //!      │
 //!   kernel          Op -> system call; all `unsafe`  kernel
 //! ```
 //!
-//! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
+//! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order:
+//! [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
 pub mod cgroups;
 pub mod chroot;
@@ -40,4 +41,5 @@ pub mod rootfs;
 pub mod spec;
 pub mod step;
 pub mod trace;
+pub mod userns;
 pub mod veth;

@@ -33,20 +33,6 @@ pub fn clone(flags: u64) -> Step {
 }
 // ANCHOR_END: clone
 
-/// Root of the box's new user namespace is this user outside, and nobody else is anybody in it.
-pub fn map_root(uid: u32, gid: u32) -> [Step; 3] {
-    let write = |name, file: &str, text: &str| {
-        Step::new(name, Op::write(format!("/proc/{BOX}/{file}"), text)).show(Probe::IdMaps(Who::Box))
-    };
-    [
-        write("map the user", "uid_map", &format!("0 {uid} 1")).why("root inside is nobody special outside"),
-        write("give up setgroups", "setgroups", "deny")
-            .why("dropping a group could open a file that denies it"),
-        write("map the group", "gid_map", &format!("0 {gid} 1"))
-            .why("the kernel allows it only after setgroups is denied"),
-    ]
-}
-
 /// Names the machine, as this UTS namespace knows it.
 pub fn hostname(name: &str) -> Step {
     Step::new("set the host name", Op::Sethostname { name: name.into() })

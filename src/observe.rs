@@ -161,7 +161,7 @@ impl Observer for Watcher {
             }
         }
         // while the box runs by itself, a look would depend on the moment: what was last seen is what was before
-        let waits = matches!(at.step.op, Op::WaitBox);
+        let waits = matches!(at.step.op, Op::WaitBox | Op::PeekBox);
         let last = |probe: &Probe| self.seen.iter().find(|(seen, _)| waits && seen == probe);
         let look = |probe: &Probe| last(probe).map_or_else(|| first_look(probe, at), |seen| seen.1.clone());
         self.before = at.step.show.iter().map(look).collect();

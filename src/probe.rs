@@ -19,6 +19,7 @@ use crate::trace::Fact;
 mod limits;
 mod links;
 pub mod mountinfo;
+mod owners;
 
 /// Whose evidence is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,8 @@ pub enum Probe {
     Links(Who),
     /// uid_map, gid_map, setgroups
     IdMaps(Who),
+    /// whose the box's process and a file are, in the numbers of this reader's user namespace
+    Owners(Who, String),
     /// the five capability sets, no_new_privs and the seccomp mode: /proc/PID/status
     Privilege(Who),
     /// these files of a directory, as a cgroup has them
@@ -102,6 +105,10 @@ impl Probe {
                     .pid(box_pid)
                     .map(|pid| files(&format!("/proc/{pid}"), &["uid_map", "gid_map", "setgroups"]));
                 view("ids", who.name(), proc(who, "uid_map"), facts)
+            }
+            Probe::Owners(who, path) => {
+                let subject = format!("the box and a file, as the {} reads them", who.name());
+                view("owners", subject, format!("/proc/{BOX}/status"), owners::look(who, path, box_pid))
             }
             Probe::Privilege(who) => {
                 let keys = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];

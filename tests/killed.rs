@@ -82,7 +82,7 @@ fn every_step(name: &str, site: &Site) {
          done; done; ip -o link 2>/dev/null | grep veth || true",
         last = count - 1
     );
-    let said = player::said(&mut site.script_of(90, &script));
+    let said = player::said(&mut site.script_of(300, &script));
     assert_eq!((said.out.as_str(), said.code), ("", 0), "{}", said.err);
     site.assert_clean();
     println!("{name}: {} kills, nothing left", 2 * count - born);

@@ -23,6 +23,7 @@ use crate::launch::{StepError, Unmet};
 use crate::namespaces::{self, Offsets};
 use crate::overlay::Overlay;
 use crate::step::{Plan, Step};
+use crate::userns;
 use crate::veth::{self, Network};
 
 /// One thing to find out.
@@ -64,6 +65,15 @@ pub fn examinations(machine: &Machine) -> Vec<Examination> {
             "user namespace",
             "root inside, nobody outside: what lets labs play without root",
             born(machine, NEWUSER),
+        ),
+        attempt(
+            "user's namespace",
+            "whoever has no capability may make one, too: lab 05",
+            born(machine, NEWUSER).inside([
+                Step::new("give up every capability", Op::Capset { keep: 0 }).why("as a user has none"),
+                Step::new("make another", Op::Unshare { flags: NEWUSER })
+                    .why("some machines keep it for root"),
+            ]),
         ),
         attempt(
             "namespaces",
@@ -122,7 +132,7 @@ fn born(machine: &Machine, flags: u64) -> Plan {
     let clone = Step::new("clone a box", Op::Clone { flags }).why("the trial ends with its namespaces");
     match flags & NEWUSER {
         0 => Plan::default().then(clone),
-        _ => Plan::default().then(clone).then(namespaces::map_root(machine.uid, machine.gid)),
+        _ => Plan::default().then(clone).then(userns::map_root(machine.uid, machine.gid)),
     }
 }
 

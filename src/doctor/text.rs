@@ -7,7 +7,7 @@ use super::{Finding, Machine, Report, Status};
 /// Room for a reason before it goes on in the next row.
 const WIDTH: usize = 100;
 /// Where reasons begin: mark, name, status.
-const INDENT: usize = 31;
+const INDENT: usize = 32;
 
 pub(super) fn report(report: &Report, colour: bool) -> String {
     let mut text = header(&report.machine);
@@ -72,7 +72,7 @@ fn line(text: &mut String, name: &str, finding: &Finding, colour: bool) {
     let blanks = " ".repeat("reduced".len() - word.len());
     let mut rows = wrap(&finding.reason, WIDTH - INDENT).into_iter();
     let first = rows.next().unwrap_or_default();
-    let start = format!("  {} {name:<16}  {}{blanks}  {first}", paint(code, mark), paint(code, word));
+    let start = format!("  {} {name:<17}  {}{blanks}  {first}", paint(code, mark), paint(code, word));
     _ = writeln!(text, "{}", start.trim_end());
     for row in rows {
         _ = writeln!(text, "{:INDENT$}{row}", "");

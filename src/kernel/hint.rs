@@ -68,7 +68,8 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             "the new root must be a mount point of its own: bind it onto itself"
         }
         (Op::PivotRoot { .. }, Errno::INVAL) => {
-            "the parent mount is shared: make the whole tree private first (mount --make-rprivate /)"
+            "the new root is not a mount, or the mount above it is shared: bind it onto itself, and make the whole \
+             tree private first (mount --make-rprivate /)"
         }
         (Op::Umount { .. }, Errno::BUSY) => {
             "somebody still uses it: MNT_DETACH takes it out of the tree at once"

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::netlink::Message;
@@ -147,6 +147,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Exit { code } => unsafe { libc::_exit(*code) },
         Op::Fork { code } => super::process::fork_and_exit(*code).map(i64::from),
         Op::WaitFork => super::process::wait_any().map(zero),
+        Op::PeekBox => super::process::peek(context.pidfd.as_ref().ok_or(Errno::CHILD)?.as_fd()).map(zero),
         Op::KillBox { signal } => {
             let pidfd = context.pidfd.as_ref().ok_or(Errno::SRCH)?;
             super::process::signal(pidfd.as_fd(), *signal).map(zero)
@@ -172,7 +173,13 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Capset { keep } => capset(*keep),
         Op::KeepCaps { on } => prctl(libc::PR_SET_KEEPCAPS, u64::from(*on)),
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
-        Op::ParentDeathSignal { signal } => prctl(libc::PR_SET_PDEATHSIG, *signal as u64),
+        Op::ParentDeathSignal { signal } => {
+            let set = prctl(libc::PR_SET_PDEATHSIG, *signal as u64);
+            if super::process::abandoned(context) {
+                super::process::leave(125)
+            }
+            set
+        }
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),
@@ -389,9 +396,4 @@ fn capset(keep: u64) -> Result<i64> {
 pub(super) fn dup2(from: BorrowedFd<'_>, to: RawFd) -> Result<i64> {
     // SAFETY: `from` is open; `to` is 0, 1 or 2, which nothing in this process owns.
     check(unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, 0) })
-}
-
-/// Whether a path exists, links followed.
-pub fn exists(path: &CStr) -> bool {
-    fs::statat(CWD, path, AtFlags::empty()).is_ok()
 }

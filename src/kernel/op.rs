@@ -167,6 +167,8 @@ pub enum Op {
     WaitFork,
     /// wait until the box's process has ended
     WaitBox,
+    /// the same, and leave it to be waited for: a zombie
+    PeekBox,
     /// a signal for the box, through its pidfd
     KillBox {
         signal: i32,

@@ -26,6 +26,7 @@ pub enum Exit {
 }
 
 impl Exit {
+    // ANCHOR: code
     /// The exit code that a shell, and Docker, would report: 128 + n for signal n.
     pub fn code(self) -> i32 {
         match self {
@@ -33,6 +34,7 @@ impl Exit {
             Exit::Signal(signal) => 128 + signal,
         }
     }
+    // ANCHOR_END: code
 }
 
 impl std::fmt::Display for Exit {
@@ -53,6 +55,7 @@ pub enum Cloned {
     Box,
 }
 
+// ANCHOR: clone
 /// clone3(2) with these namespace flags and a pidfd; clone(2) where a seccomp filter answers ENOSYS to clone3.
 ///
 /// The caller must have one thread only: the new process is a copy of the calling thread, and a lock that
@@ -80,6 +83,7 @@ pub fn clone(flags: u64) -> Result<Cloned> {
     // SAFETY: the kernel has just opened it for us.
     Ok(Cloned::Host(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
+// ANCHOR_END: clone
 
 /// A child that leaves at once; its id comes back.
 pub(super) fn fork_and_exit(code: i32) -> Result<i32> {
@@ -111,6 +115,18 @@ pub fn wait(pidfd: BorrowedFd<'_>) -> Result<Exit> {
     }
 }
 
+/// Waits until the process has ended, and leaves it to be reaped.
+pub(super) fn peek(pidfd: BorrowedFd<'_>) -> Result<()> {
+    let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+    loop {
+        match rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd), options) {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// Sends a signal to the process that the pidfd stands for.
 pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     // SAFETY: a descriptor that is open, and numbers.
@@ -134,6 +150,16 @@ pub fn leave(code: i32) -> ! {
 pub fn close_inherited() -> Result<()> {
     // SAFETY: by the contract above no descriptor from 3 on has an owner in this process.
     check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) }).map(|_| ())
+}
+
+/// Whether the host died before its death could be signalled: then its end of the loan is closed. A parent outside of
+/// the PID namespace has number 0 at all times, so getppid(2) does not tell.
+pub(super) fn abandoned(context: &Context) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(loan) = &context.loan else { return false };
+    let mut fds = [PollFd::new(loan, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
 }
 
 /// The two ends of the loan, both closed by exec.

@@ -41,8 +41,8 @@ fn a_distribution_runs() {
         return crate::support::skip(TEST, "it takes minutes and the network: STEPBOX_SLOW=1 runs it");
     }
     let Some(site) = Site::root(TEST) else { return };
-    let debootstrap = "mirror=$(grep -rhoE 'https?://[^ ]*/debian/?( |$)' /etc/apt/sources.list* | head -1); \
-                       debootstrap --variant=minbase bookworm /rootfs ${mirror:-http://deb.debian.org/debian} && \
+    let debootstrap = "mirror=$(grep -rhoE 'https?://[^ ]*/debian/?( |$)' /etc/apt/sources.list* | head -1 | tr -d ' '); \
+                       test -n \"$mirror\" && debootstrap --variant=minbase bookworm /rootfs \"$mirror\" && \
                        tar -C /rootfs --one-file-system -cf /rootfs.tar .";
     let directory = site.path().display().to_string();
     let debootstrap = debootstrap.replace("/rootfs", &format!("{directory}/rootfs"));

@@ -94,8 +94,8 @@ impl Site {
                              mount -t sysfs sysfs /sys && mount --rbind $D/cgroup /sys/fs/cgroup && \
                              umount -l $D/cgroup || exit 99";
         let prepare = if self.is_root() { SYSFS } else { "" };
-        // ulimit -f counts blocks of 512 bytes
-        command.arg(format!("{prepare}\nulimit -f 131072\n{script}"));
+        // ulimit -f counts blocks of 512 bytes: 2 GiB, as a runaway must not fill the disk
+        command.arg(format!("{prepare}\nulimit -f 4194304\n{script}"));
         if rustix::process::geteuid().is_root() && !self.is_root() {
             command.uid(self.uid).gid(self.uid);
         }

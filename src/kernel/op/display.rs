@@ -105,6 +105,7 @@ impl Op {
             Fork { code } => write!(f, "clone(exit_signal=SIGCHLD) /* the child: exit_group({code}) */"),
             WaitFork => f.write_str("wait4(child)"),
             WaitBox => f.write_str("waitid(P_PIDFD, box, WEXITED)"),
+            PeekBox => f.write_str("waitid(P_PIDFD, box, WEXITED|WNOWAIT)"),
             KillBox { signal } => write!(f, "pidfd_send_signal(box, {})", signal_name(*signal)),
             Nanosleep { milliseconds } => write!(f, "clock_nanosleep(CLOCK_REALTIME, {milliseconds} ms)"),
             Setsid => f.write_str("setsid()"),
