@@ -8,6 +8,10 @@
 //!
 //! All `unsafe` of the project lives below this module.
 
+#[allow(unsafe_code)]
+pub mod bpf;
+#[allow(unsafe_code)]
+mod credentials;
 pub mod ctext;
 pub mod flags;
 pub mod hint;

@@ -7,7 +7,10 @@
 //! ```
 //!
 //! The order matters: groups before ids, because an unprivileged process may not change groups; the bounding set
-//! first of all, because cutting it needs CAP_SETPCAP. See capabilities(7).
+//! first of all, because cutting it needs CAP_SETPCAP. The seccomp filter comes last where no_new_privs lets anybody
+//! load one, so that it sees the fewest calls of ours; else while CAP_SYS_ADMIN is still held. See capabilities(7).
+
+pub mod seccomp;
 
 use crate::kernel::{Op, flags};
 use crate::step::Step;
@@ -43,6 +46,8 @@ pub struct Privilege {
     pub keep: u64,
     /// no program gains privilege by being executed
     pub no_new_privs: bool,
+    /// which system calls it may make; `None` for all
+    pub seccomp: Option<seccomp::Profile>,
 }
 
 /// Docker's default set, as bits.
@@ -52,12 +57,17 @@ pub fn default_set() -> u64 {
 
 /// The steps that leave the box with what it may have, and nothing more.
 pub fn drop(privilege: &Privilege) -> Vec<Step> {
-    let Privilege { uid, gid, groups, keep, no_new_privs } = privilege;
+    let Privilege { uid, gid, groups, keep, .. } = privilege;
     let (uid, gid, keep) = (*uid, *gid, *keep);
+    let filter = privilege.seccomp.as_ref().map(filter);
     let mut steps = vec![
         Step::new("cut the bounding set", Op::DropBounding { keep })
             .why("what is dropped here can never be had again, not even by a set-uid program"),
     ];
+    if !privilege.no_new_privs {
+        // seccomp(2): only with CAP_SYS_ADMIN, which goes away below
+        steps.extend(filter.clone());
+    }
     if let Some(gids) = groups {
         let op = Op::Setgroups { gids: gids.clone() };
         steps.push(Step::new("set the groups", op).why("the host's groups would open the host's files"));
@@ -69,15 +79,26 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
         Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
     );
     let held = if uid == 0 { keep } else { 0 };
-    steps.push(
-        Step::new("set the capabilities", Op::Capset { keep: held })
-            .why("root keeps Docker's fourteen, anybody else none"),
-    );
-    if *no_new_privs {
+    steps.push(Step::new("set the capabilities", Op::Capset { keep: held }).why(
+        match keep == default_set() {
+            true => "root keeps Docker's fourteen, anybody else none",
+            false => "root keeps what was asked for, anybody else none",
+        },
+    ));
+    if privilege.no_new_privs {
         steps.push(
             Step::new("gain nothing by exec", Op::NoNewPrivs)
                 .why("set-uid bits and file capabilities are ignored from here on"),
         );
+        steps.extend(filter);
     }
     steps
+}
+
+fn filter(profile: &seccomp::Profile) -> Step {
+    Step::new(
+        "filter the system calls",
+        Op::Seccomp { program: seccomp::compile(profile, seccomp::Arch::OURS) },
+    )
+    .why("the kernel asks this program before every call, of the box and of all its children, for good")
 }

@@ -1,5 +1,7 @@
 //! `stepbox run`: options to a [`Request`], and how the run is watched.
 
+mod privilege;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ pub(super) struct Args {
     /// Its network (default: bridge as root, none otherwise)
     #[arg(long, value_enum)]
     network: Option<NetworkArg>,
+    #[command(flatten)]
+    privilege: privilege::Args,
     /// Pause before each kernel operation
     #[arg(long)]
     step: bool,
@@ -314,6 +318,9 @@ fn request(args: &Args) -> anyhow::Result<Request> {
             Some(NetworkArg::None) => NetworkMode::None,
             Some(NetworkArg::Host) => NetworkMode::Host,
         },
+        capabilities: args.privilege.capabilities(),
+        no_new_privs: args.privilege.no_new_privs(),
+        seccomp: args.privilege.seccomp(),
         command: args.command.clone(),
     })
 }

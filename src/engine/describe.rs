@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::ImageConfig;
 use super::machine::Machine;
-use super::run::{NetworkMode, Request, RunError};
+use super::run::{NetworkMode, Request, RunError, Seccomp};
 
 use super::{address_files, users};
 use crate::cgroups::Hierarchy;
@@ -71,8 +71,12 @@ pub fn describe(
             uid: user.uid,
             gid: user.gid,
             groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
-            keep: privilege::default_set(),
-            no_new_privs: !machine.all_powerful(),
+            keep: request.capabilities,
+            no_new_privs: request.no_new_privs || !machine.all_powerful(),
+            seccomp: match request.seccomp {
+                Seccomp::Default => Some(privilege::seccomp::default_profile(request.capabilities)),
+                Seccomp::Unconfined => None,
+            },
         },
         process: Process {
             exec: program(request, config, hostname.as_deref(), &user.home)?,

@@ -24,7 +24,7 @@ use crate::spec::{Net, Spec};
 use crate::step::Plan;
 
 /// What the user asked for: `stepbox run`'s options, checked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// the command line, for messages and journals
     pub title: String,
@@ -48,8 +48,46 @@ pub struct Request {
     pub limits: Limits,
     /// `--network`
     pub network: NetworkMode,
+    /// `--cap-add`, `--cap-drop`: what root inside may have, as bits
+    pub capabilities: u64,
+    /// `--security-opt no-new-privileges`; without root it is always so
+    pub no_new_privs: bool,
+    /// `--security-opt seccomp=…`
+    pub seccomp: Seccomp,
     /// the command and its arguments; empty for the image's own
     pub command: Vec<String>,
+}
+
+/// What a container gets when nothing is asked for: of privilege as much as Docker gives.
+impl Default for Request {
+    fn default() -> Request {
+        Request {
+            title: String::new(),
+            hostname: None,
+            remove: false,
+            stdin: false,
+            terminal: false,
+            env: Vec::new(),
+            workdir: None,
+            user: None,
+            binds: Vec::new(),
+            limits: Limits::default(),
+            network: NetworkMode::Default,
+            capabilities: crate::privilege::default_set(),
+            no_new_privs: false,
+            seccomp: Seccomp::Default,
+            command: Vec::new(),
+        }
+    }
+}
+
+/// `--security-opt seccomp=…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seccomp {
+    /// Docker's default profile, for the capabilities that are kept
+    Default,
+    /// no filter
+    Unconfined,
 }
 
 /// `--network`.

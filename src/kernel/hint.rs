@@ -91,6 +91,15 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Fork { .. } | Op::Exec(_), Errno::AGAIN) => {
             "a limit on processes is reached: pids.max or RLIMIT_NPROC"
         }
+        (Op::Seccomp { .. }, Errno::ACCESS) => {
+            "a filter needs CAP_SYS_ADMIN, or no_new_privs: --security-opt no-new-privileges"
+        }
+        (Op::Seccomp { .. }, Errno::INVAL | Errno::NOSYS) => {
+            "this kernel has no seccomp filters: --security-opt seccomp=unconfined runs without one"
+        }
+        (Op::Capset { .. }, Errno::PERM) => {
+            "nobody can give away a capability that he has not: --cap-add less, or run as root"
+        }
         (Op::Netlink(_), Errno::PERM) => {
             "changing a network needs CAP_NET_ADMIN over its namespace: run as root, or use --network none"
         }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, flags, socket};
+use super::{CText, credentials, socket};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -168,9 +168,9 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::UnblockSignals => super::signals::unblock_all().map(zero),
         Op::DefaultSignal { signal } => super::signals::default(*signal).map(zero),
         Op::Umask { mask } => Ok(rustix::process::umask(Mode::from_raw_mode(*mask)).bits().into()),
-        Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => identity(op),
-        Op::DropBounding { keep } => drop_bounding(*keep),
-        Op::Capset { keep } => capset(*keep),
+        Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => credentials::identity(op),
+        Op::DropBounding { keep } => credentials::drop_bounding(*keep),
+        Op::Capset { keep } => credentials::capset(*keep),
         Op::KeepCaps { on } => prctl(libc::PR_SET_KEEPCAPS, u64::from(*on)),
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
         Op::ParentDeathSignal { signal } => {
@@ -180,6 +180,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
             set
         }
+        Op::Seccomp { program } => super::bpf::load(program),
         Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),
@@ -210,7 +211,7 @@ pub(super) fn check(answer: libc::c_long) -> Result<i64> {
     Ok(answer)
 }
 
-fn prctl(option: libc::c_int, value: u64) -> Result<i64> {
+pub(super) fn prctl(option: libc::c_int, value: u64) -> Result<i64> {
     // SAFETY: the options used here take numbers only.
     check(unsafe { libc::syscall(libc::SYS_prctl, option, value, 0, 0, 0) })
 }
@@ -351,46 +352,6 @@ fn execute(exec: &Exec, prepared: &Prepared) -> Errno {
         }
     }
     reason
-}
-
-fn identity(op: &Op) -> Result<i64> {
-    // SAFETY: numbers, and a list that outlives the call. Raw calls: libc's would signal threads we do not have.
-    check(unsafe {
-        match op {
-            Op::Setgroups { gids } => libc::syscall(libc::SYS_setgroups, gids.len(), gids.as_ptr()),
-            Op::Setresgid { gid } => libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid),
-            Op::Setresuid { uid } => libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid),
-            _ => return Err(Errno::NOSYS),
-        }
-    })
-}
-
-fn drop_bounding(keep: u64) -> Result<i64> {
-    for bit in 0..64 {
-        if keep >> bit & 1 == 0 {
-            match prctl(libc::PR_CAPBSET_DROP, bit) {
-                Ok(_) => {}
-                Err(Errno::INVAL) if bit as usize >= flags::CAPABILITIES.len() - 4 => break,
-                Err(errno) => return Err(errno),
-            }
-        }
-    }
-    Ok(0)
-}
-
-fn capset(keep: u64) -> Result<i64> {
-    #[repr(C)]
-    struct Set {
-        effective: u32,
-        permitted: u32,
-        inheritable: u32,
-    }
-    const VERSION_3: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION_3, 0];
-    let half = |bits: u64| Set { effective: bits as u32, permitted: bits as u32, inheritable: 0 };
-    let sets = [half(keep), half(keep >> 32)];
-    // SAFETY: header and data have the layout of capset(2), version 3, and outlive the call.
-    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })
 }
 
 pub(super) fn dup2(from: BorrowedFd<'_>, to: RawFd) -> Result<i64> {

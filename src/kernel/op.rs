@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod display;
 
+use super::bpf::Instruction;
 use super::ctext::CText;
 use super::netlink::Request;
 use super::nft::Batch;
@@ -209,6 +210,10 @@ pub enum Op {
         on: bool,
     },
     NoNewPrivs,
+    /// every later call passes this program first
+    Seccomp {
+        program: Vec<Instruction>,
+    },
     ParentDeathSignal {
         signal: i32,
     },

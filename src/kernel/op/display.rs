@@ -125,6 +125,9 @@ impl Op {
             }
             KeepCaps { on } => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
             NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS, 1)"),
+            Seccomp { program } => {
+                write!(f, "seccomp(SECCOMP_SET_MODE_FILTER, 0, {{len={}}})", program.len())
+            }
             ParentDeathSignal { signal } => write!(f, "prctl(PR_SET_PDEATHSIG, {})", signal_name(*signal)),
             OpenPty => f.write_str("openat(\"/dev/pts/ptmx\", O_RDWR|O_NOCTTY)"),
             SendPty => f.write_str("sendmsg(host, SCM_RIGHTS [ptmx])"),
