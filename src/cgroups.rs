@@ -144,7 +144,9 @@ pub fn enter(hierarchy: &Hierarchy, id: &str) -> Vec<Step> {
         if !hierarchy.in_v1(controller) {
             return step;
         }
-        Step { name: "step into it", op: Op::write(directory.join("tasks"), "0"), ..step }.inside()
+        let why =
+            "0 means whoever writes it: from now on the box is counted here, with all that it will start";
+        Step { name: "step into it", why, op: Op::write(directory.join("tasks"), "0"), ..step }.inside()
     };
     steps.map(enter).collect()
 }

@@ -167,7 +167,14 @@ impl Stage {
             }
             None => None,
         };
-        let running = launch(plan, &mut self.watcher, journal)?;
+        let running = match launch(plan, &mut self.watcher, journal) {
+            Ok(running) => running,
+            Err(error) => {
+                // numbers stay those of the dry run, also where a refused plan is not the end
+                self.watcher.next_plan(plan);
+                return Err(error.into());
+            }
+        };
         let result = work(self);
         running.undo(&mut self.watcher);
         self.watcher.next_plan(plan);

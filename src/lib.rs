@@ -14,7 +14,8 @@
 //!   kernel          Op -> system call; all `unsafe`  kernel
 //! ```
 //!
-//! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
+//! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order:
+//! [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
 pub mod cgroups;
 pub mod chroot;

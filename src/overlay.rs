@@ -64,9 +64,10 @@ impl Overlay {
     }
 
     fn mount_with(&self, flag: &str) -> Vec<Step> {
-        let why = "a path is now looked up in upper, then down the lower layers";
+        let mut why = "a path is now looked up in upper, then down the lower layers";
         let mut options = self.options();
         if !flag.is_empty() {
+            why = "a path is looked up in upper, then in the layers; upper will be thrown away, so sync nothing";
             options = format!("{options},{flag}");
         }
         if options.len() <= PAGE {

@@ -77,7 +77,7 @@ pub fn examinations(machine: &Machine) -> Vec<Examination> {
         ),
         attempt(
             "namespaces",
-            "all seven that the toy host is made of, in one clone",
+            "the toy host is made of six of them, a container of seven; all in one clone",
             born(machine, all).inside(named),
         ),
         attempt("proc", "a box sees its own processes only through its own /proc", proc(machine)),

@@ -147,10 +147,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Exit { code } => unsafe { libc::_exit(*code) },
         Op::Fork { code } => super::process::fork_and_exit(*code).map(i64::from),
         Op::WaitFork => super::process::wait_any().map(zero),
-        Op::PeekBox => {
-            let pidfd = context.pidfd.as_ref().ok_or(Errno::CHILD)?;
-            super::process::peek(pidfd.as_fd()).map(zero)
-        }
+        Op::PeekBox => super::process::peek(context.pidfd.as_ref().ok_or(Errno::CHILD)?.as_fd()).map(zero),
         Op::KillBox { signal } => {
             let pidfd = context.pidfd.as_ref().ok_or(Errno::SRCH)?;
             super::process::signal(pidfd.as_fd(), *signal).map(zero)

@@ -39,11 +39,12 @@ impl Watcher {
     fn prompt(&mut self, at: At<'_>, number: usize) {
         let (dim, bold, plain) =
             if self.how.colour { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-        let lane = at.step.lane.name();
-        eprint!(
-            "\n{bold}next {number} {lane}  {}{plain}\n     {}\n{dim}{KEYS}{plain} ",
-            at.step.name, at.step.op
-        );
+        let (lane, step) = (at.step.lane.name(), at.step);
+        eprintln!("\n{bold}next {number} {lane}  {}{plain}", step.name);
+        if !step.why.is_empty() {
+            eprintln!("      {dim}# {}{plain}", step.why);
+        }
+        eprint!("      {}\n{dim}{KEYS}{plain} ", step.op);
         let _ = io::stderr().flush();
     }
 
