@@ -211,21 +211,6 @@ fn the_default_program_is_short() {
     assert!(most < Some(40), "{most:?} instructions for one call");
 }
 
-/// `cargo test --release --test seccomp -- --ignored --nocapture`: how long a start waits for its program.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn how_long_it_takes() {
-    let mut times: Vec<_> = (0..2000)
-        .map(|_| {
-            let began = std::time::Instant::now();
-            std::hint::black_box(compile(&default_profile(default_set()), Arch::OURS));
-            began.elapsed()
-        })
-        .collect();
-    times.sort();
-    println!("median {:?}, best {:?}", times[times.len() / 2], times[0]);
-}
-
 #[test]
 fn every_error_has_a_hint() {
     use stepbox::kernel::{Errno, Op, hint::hint};
