@@ -64,14 +64,19 @@ pub fn pivot(merged: &Path) -> Vec<Step> {
     std::iter::once(private()).chain(enter(merged)).chain(leave_old_root()).collect()
 }
 
-/// The exchange. What is mounted below `merged` comes along; the old root stays, stacked on the new one, where
-/// a `..` at `/` leads to it: it must go before a path is followed that somebody else has a say in.
-pub fn enter(merged: &Path) -> [Step; 3] {
+/// Everything for a new root that is still a plain directory.
+pub fn enter(merged: &Path) -> Vec<Step> {
+    let bind = Step::new("make the new root a mount", Op::bind(merged, merged, libc::MS_REC))
+        .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY")
+        .show(Probe::Mounts(Who::Box, merged.display().to_string()));
+    std::iter::once(bind).chain(exchange(merged)).collect()
+}
+
+/// The exchange, for a new root that is a mount. What is mounted below it comes along; the old root stays, stacked on
+/// the new one, where a `..` at `/` leads to it: it must go before a path is followed that somebody else has a say in.
+pub fn exchange(merged: &Path) -> [Step; 2] {
     let here = || CText::from(".");
     [
-        Step::new("make the new root a mount", Op::bind(merged, merged, libc::MS_REC))
-            .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY")
-            .show(Probe::Mounts(Who::Box, merged.display().to_string())),
         Step::new("go there", Op::Chdir { path: merged.into() })
             .why("the next call can then name the new root as `.` and needs no directory for the old one"),
         Step::new("exchange the roots", Op::PivotRoot { new: here(), old: here() })

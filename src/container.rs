@@ -40,7 +40,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(network(&spec.net))
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
-        .inside(chroot::enter(&spec.rootfs.overlay.merged).into_iter().skip(1)) // the overlay is a mount already
+        .inside(chroot::exchange(&spec.rootfs.overlay.merged)) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
         .inside(chroot::leave_old_root()) // before any link of the image is followed: its `..` could reach it
         .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
