@@ -171,7 +171,6 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => credentials::identity(op),
         Op::DropBounding { keep } => credentials::drop_bounding(*keep),
         Op::Capset { keep } => credentials::capset(*keep),
-        Op::KeepCaps { on } => prctl(libc::PR_SET_KEEPCAPS, u64::from(*on)),
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
         Op::ParentDeathSignal { signal } => {
             let set = prctl(libc::PR_SET_PDEATHSIG, *signal as u64);

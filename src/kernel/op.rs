@@ -206,9 +206,6 @@ pub enum Op {
     Capset {
         keep: u64,
     },
-    KeepCaps {
-        on: bool,
-    },
     NoNewPrivs,
     /// every later call passes this program first
     Seccomp {

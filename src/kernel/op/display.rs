@@ -123,7 +123,6 @@ impl Op {
                 let keep = flags::capabilities(*keep);
                 write!(f, "capset({{effective={keep}, permitted={keep}, inheritable=none}})")
             }
-            KeepCaps { on } => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
             NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS, 1)"),
             Seccomp { program } => {
                 write!(f, "seccomp(SECCOMP_SET_MODE_FILTER, 0, {{len={}}})", program.len())
