@@ -262,9 +262,9 @@ fn clean() -> anyhow::Result<()> {
 }
 
 fn list_labs() -> anyhow::Result<()> {
-    for lab in LABS {
-        println!("{:16} {}", lab.name, lab.question);
-    }
+    let row = |lab: &crate::lab::Lab| [lab.name, lab.question, lab.docker].map(String::from);
+    let heading = ["LAB", "QUESTION", "IN DOCKER"].map(String::from);
+    print!("{}", table(&std::iter::once(heading).chain(LABS.iter().map(row)).collect::<Vec<_>>()));
     println!("\nrun one with: cargo lab 08-overlay -- --step");
     Ok(())
 }
