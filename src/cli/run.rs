@@ -208,7 +208,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let store = Store::open(&state.root)?;
     let image = find_image(&store, &args.image)?;
     let mut request = request(&args)?;
-    make_sources(&mut request.binds)?;
+    find_sources(&mut request.binds, args.dry_run)?;
     let name = free_name(&state, args.name.clone())?;
     let mut spec = prepare(&state, &image, &request)?;
     let record = Record {
@@ -325,12 +325,13 @@ fn request(args: &Args) -> anyhow::Result<Request> {
     })
 }
 
-/// As Docker does for -v: a source that is missing becomes a directory.
-fn make_sources(binds: &mut [Bind]) -> Result<(), RunError> {
+/// As Docker does for -v: a source that is missing becomes a directory; a dry run makes none.
+fn find_sources(binds: &mut [Bind], dry_run: bool) -> Result<(), RunError> {
     for bind in binds {
         let describe = |error| RunError::Bind { path: bind.source.clone(), error };
         match std::fs::metadata(&bind.source) {
             Ok(meta) => bind.directory = meta.is_dir(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && dry_run => bind.directory = true,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 std::fs::create_dir_all(&bind.source).map_err(describe)?;
             }

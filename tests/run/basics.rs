@@ -88,9 +88,10 @@ fn clean_takes_the_bridge_away() {
 fn a_dry_run_touches_nothing() {
     let site = Site::ours();
     site.says("$S run --rm stepbox/base true");
-    let out = site.says("$S run --dry-run stepbox/base sh -c 'echo ran'; ls /sys/class/net");
+    let out =
+        site.says("$S run --dry-run -v $D/absent:/x stepbox/base sh -c 'echo ran'; ls /sys/class/net; ls $D");
     assert!(out.contains("clone3(") && out.contains("pivot_root("), "{out}");
-    assert!(!out.lines().any(|line| line == "ran"), "{out}");
+    assert!(!out.lines().any(|line| line == "ran" || line == "absent"), "{out}");
     site.assert_clean();
 }
 
