@@ -22,7 +22,9 @@ impl<'s> Terminal<'s> {
         let script = "tmux -S $D/state/tmux -f /dev/null new-session -d -x 90 -y 30 'PS1=\"% \" sh -i' && \
                       sleep 38";
         let mut command = site.script(script);
-        let child = command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").spawn().expect("tmux starts");
+        // tmux gives its command to SHELL; without one to the user's own, which for nobody is nologin
+        command.env("SHELL", "/bin/sh").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
+        let child = command.spawn().expect("tmux starts");
         let terminal = Terminal { site, socket, child };
         terminal.shows("%");
         Some(terminal)
