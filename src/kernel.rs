@@ -17,6 +17,8 @@ pub mod flags;
 pub mod hint;
 #[allow(unsafe_code)]
 pub mod linux;
+#[allow(unsafe_code)]
+mod mounts;
 pub mod netlink;
 pub mod nft;
 pub mod op;

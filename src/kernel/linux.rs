@@ -4,7 +4,6 @@
 //! panics: raw calls through rustix and libc's thin wrappers, errno as a number.
 
 use std::ffi::{CStr, c_char};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{self, CWD, Mode, OFlags};
@@ -12,7 +11,7 @@ use rustix::io::Errno;
 
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, credentials, socket};
+use super::{CText, credentials, mounts, socket};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -115,15 +114,17 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
         Op::Mount { source, target, kind, flags, data } => {
-            mount(&source.resolve(context.box_pid), target, kind, *flags, data)
+            mounts::mount(&source.resolve(context.box_pid), target, kind, *flags, data)
         }
         Op::Umount { target, flags } => {
             let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
             rustix::mount::unmount(target.as_c_str(), flags).map(zero)
         }
-        Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => build_mount(op, context),
-        Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => build_mount(op, context),
-        Op::OpenTree { .. } | Op::MountSetattrReadOnly { .. } | Op::PlaceTree { .. } => tree(op, context),
+        Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => mounts::build(op, context),
+        Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => mounts::build(op, context),
+        Op::OpenTree { .. } | Op::MountSetattrReadOnly { .. } | Op::PlaceTree { .. } => {
+            mounts::tree(op, context)
+        }
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
         _ => call_process(op, prepared, context),
     }
@@ -243,96 +244,6 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
             Err(errno) => return Err(errno),
         }
     }
-}
-
-fn mount(source: &CText, target: &CText, kind: &CText, flags: u64, data: &CText) -> Result<i64> {
-    let or_null = |text: &CText| match text.as_c_str().is_empty() {
-        true => std::ptr::null(),
-        false => text.as_c_str().as_ptr(),
-    };
-    // SAFETY: every pointer is NULL or a NUL-terminated string that outlives the call.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_mount,
-            or_null(source),
-            target.as_c_str().as_ptr(),
-            or_null(kind),
-            flags,
-            or_null(data),
-        )
-    })
-}
-
-/// The new mount API, one call at a time: a file system is opened, told its options, created, mounted, moved.
-fn build_mount(op: &Op, context: &mut Context) -> Result<i64> {
-    use rustix::mount as m;
-    match op {
-        Op::Fsopen { kind } => {
-            context.fs = Some(m::fsopen(kind.as_c_str(), m::FsOpenFlags::FSOPEN_CLOEXEC)?);
-        }
-        Op::FsconfigString { key, value } => {
-            let fs = context.fs.as_ref().ok_or(Errno::BADF)?;
-            m::fsconfig_set_string(fs.as_fd(), key.as_c_str(), value.as_c_str())?;
-        }
-        Op::FsconfigFlag { key } => {
-            let fs = context.fs.as_ref().ok_or(Errno::BADF)?;
-            m::fsconfig_set_flag(fs.as_fd(), key.as_c_str())?;
-        }
-        Op::FsconfigCreate => m::fsconfig_create(context.fs.as_ref().ok_or(Errno::BADF)?.as_fd())?,
-        Op::Fsmount => {
-            let fs = context.fs.take().ok_or(Errno::BADF)?;
-            let (how, attributes) = (m::FsMountFlags::FSMOUNT_CLOEXEC, m::MountAttrFlags::empty());
-            context.mnt = Some(m::fsmount(fs.as_fd(), how, attributes)?);
-        }
-        Op::MoveMount { target } => {
-            let mnt = context.mnt.take().ok_or(Errno::BADF)?;
-            let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-            m::move_mount(mnt.as_fd(), c"", CWD, target.as_c_str(), how)?;
-        }
-        _ => return Err(Errno::NOSYS),
-    }
-    Ok(0)
-}
-
-/// A copy of a mount is taken by name on the host's side of the pivot and placed by name on the container's: so
-/// neither name can be led to the other side.
-fn tree(op: &Op, context: &mut Context) -> Result<i64> {
-    use rustix::mount as m;
-    match op {
-        Op::OpenTree { source, slot } => {
-            let how = m::OpenTreeFlags::OPEN_TREE_CLONE
-                | m::OpenTreeFlags::OPEN_TREE_CLOEXEC
-                | m::OpenTreeFlags::AT_RECURSIVE;
-            let tree = m::open_tree(CWD, source.as_c_str(), how)?;
-            *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
-        }
-        Op::MountSetattrReadOnly { slot } => {
-            let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
-            // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
-            let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
-            attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
-            let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
-            let size = size_of::<libc::mount_attr>();
-            // SAFETY: the descriptor is open, the path an empty string, the attributes of the size given.
-            check(unsafe {
-                libc::syscall(
-                    libc::SYS_mount_setattr,
-                    tree.as_raw_fd(),
-                    c"".as_ptr(),
-                    flags,
-                    &raw const attributes,
-                    size,
-                )
-            })?;
-        }
-        Op::PlaceTree { slot, target } => {
-            let tree = context.trees.get_mut(*slot).and_then(Option::take).ok_or(Errno::BADF)?;
-            let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | m::MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-            m::move_mount(tree.as_fd(), c"", CWD, target.as_c_str(), how)?;
-        }
-        _ => return Err(Errno::NOSYS),
-    }
-    Ok(0)
 }
 
 /// execvp's search, without its allocations: the first that can be executed wins; "permission denied" outlives
