@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         let words = ["sh", "-c", PROGRAM];
         let request = Request { command: words.map(String::from).into(), ..Request::default() };
         let spec = describe(&place(&stage.dir), &config, &layers, &request).map_err(failed)?;
-        let upper = Probe::Tree(spec.rootfs.overlay.upper.display().to_string());
+        let upper = Probe::Tree(spec.directory.join("upper").display().to_string());
         let mut plan = container::plan(&spec).map_err(failed)?;
         plan.steps.last_mut().into_iter().for_each(|exec| exec.show.push(upper.clone()));
         stage.run(&plan.act("the program", "It runs on its own now.").then([go(), wait(upper)]))

@@ -14,13 +14,15 @@
 //! The order is the lesson: each line says why it stands where it stands. Lab 15-full-run,
 //! tutorials/15-full-run.md.
 
+use std::path::{Path, PathBuf};
+
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
-use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
+use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::probe::{Probe, Who};
-use crate::spec::{Namespaces, Net, Spec};
+use crate::spec::{Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::{Plan, Step};
-use crate::{cgroups, chroot, privilege, rootfs, userns, veth};
+use crate::{cgroups, chroot, namespaces, privilege, rootfs, userns, veth};
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
@@ -31,20 +33,24 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(cgroups::create(&spec.hierarchy, &spec.id, &spec.limits)?)
         .then(bridge(&spec.net))
         .act("the box is born", "One call, and the new process has a machine of its own.")
+        .then(step_aside(spec)) // what only the host may join, it joins for the box
         .then(clone(spec))
-        .then(id_maps(spec.namespaces)) // before anything else: without them the box is nobody
+        .then(step_back(spec))
+        .then(id_maps(&spec.namespaces.user)) // before anything else: without them the box is nobody
         .then(cable(&spec.net)) // into the namespace that now exists
         .then(cgroups::enter(&spec.hierarchy, &spec.id)) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
         .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(network(&spec.net))
+        .inside(sysctls(&spec.sysctls)) // the host's /proc is still there, and no image has a say in it
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
-        .inside(chroot::exchange(&spec.rootfs.overlay.merged)) // the overlay is a mount already
+        .inside(chroot::exchange(spec.rootfs.tree())) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
         .inside(chroot::leave_old_root()) // before any link of the image is followed: its `..` could reach it
         .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
-        .inside(rootfs::cover())
+        .inside(rootfs::cover(&spec.rootfs))
+        .inside(rootfs::close(&spec.rootfs)) // nothing has to be made any more
         .act("inside: less and less", "What is given up here cannot be had again.")
         .inside(terminal(spec))
         .inside(privilege::drop(&spec.privilege))
@@ -61,7 +67,7 @@ fn directories(spec: &Spec) -> Vec<Step> {
         .why("all that is this container's alone lies here, closed to the host's other users")
         .undo(Op::RemoveTree { path: (&spec.directory).into() }),
     ];
-    steps.extend(spec.rootfs.overlay.directories());
+    steps.extend(spec.rootfs.overlay().into_iter().flat_map(|overlay| overlay.directories()));
     steps.extend(spec.files.iter().map(|(path, text)| {
         let (name, why) = match path.file_name().and_then(|name| name.to_str()) {
             Some("hostname") => ("write its hostname", "the name is this run's, not the image's"),
@@ -89,31 +95,92 @@ fn bridge(net: &Net) -> Vec<Step> {
 }
 
 /// The flags of the one clone that makes the box.
-pub fn clone_flags(namespaces: Namespaces, net: &Net) -> u64 {
-    let mut flags = NEWNS | NEWPID | NEWIPC;
-    for (wanted, flag) in
-        [(namespaces.user.is_some(), NEWUSER), (namespaces.uts, NEWUTS), (*net != Net::Host, NEWNET)]
-    {
-        flags |= if wanted { flag } else { 0 };
-    }
-    flags
+pub fn clone_flags(spec: &Spec) -> u64 {
+    let Namespaces { user, pid, ipc, uts, .. } = &spec.namespaces;
+    let new = |namespace: &Namespace| *namespace == Namespace::New;
+    let wanted = [
+        (true, NEWNS),
+        (matches!(user, Users::Root(..) | Users::Ranges(..)), NEWUSER),
+        (new(pid), NEWPID),
+        (new(ipc), NEWIPC),
+        (new(uts), NEWUTS),
+        (matches!(spec.net, Net::None | Net::Bridge { .. }), NEWNET),
+    ];
+    wanted.iter().filter(|(wanted, _)| *wanted).fold(0, |flags, (_, flag)| flags | flag)
 }
 
 fn clone(spec: &Spec) -> Step {
-    Step::new("clone the box", Op::Clone { flags: clone_flags(spec.namespaces, &spec.net) })
+    Step::new("clone the box", Op::Clone { flags: clone_flags(spec) })
         .why("namespaces are made in the moment of birth, so the process has never seen the host's")
         .show(Probe::Namespaces(Who::Host))
         .show(Probe::Namespaces(Who::Box))
 }
 
-fn id_maps(namespaces: Namespaces) -> Vec<Step> {
-    namespaces.user.map_or(Vec::new(), |(uid, gid)| userns::map_root(uid, gid).into())
+/// The namespaces that exist already, in the order in which they are joined: user namespaces first, because joining
+/// the others needs privilege in their owner.
+fn existing(spec: &Spec) -> Vec<(&Path, u64)> {
+    let Namespaces { ipc, uts, cgroup, time, .. } = &spec.namespaces;
+    let time = match time {
+        Some(Time::Join(file)) => Some(file.as_path()),
+        _ => None,
+    };
+    let net = match &spec.net {
+        Net::Join(file) => Some(file.as_path()),
+        _ => None,
+    };
+    let kinds = [
+        (net, NEWNET),
+        (ipc.file(), NEWIPC),
+        (uts.file(), NEWUTS),
+        (cgroup.file(), NEWCGROUP),
+        (time, NEWTIME),
+    ];
+    kinds.into_iter().filter_map(|(file, kind)| Some((file?, kind))).collect()
+}
+
+/// Whether the box, in its new user namespace, would have no right to join what belongs to the host's.
+fn host_joins(spec: &Spec) -> bool {
+    matches!(spec.namespaces.user, Users::Root(..) | Users::Ranges(..))
+}
+
+fn join((file, kind): (&Path, u64)) -> Step {
+    Step::new("join a namespace", Op::Setns { path: file.into(), flags: kind })
+        .why("it exists already, and is shared with whoever else is in it")
+        .show(Probe::Namespaces(Who::Box))
+}
+
+fn step_aside(spec: &Spec) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if host_joins(spec) {
+        steps.extend(existing(spec).into_iter().map(join));
+    }
+    if let Some(file) = spec.namespaces.pid.file() {
+        let op = Op::Setns { path: file.into(), flags: NEWPID };
+        let why =
+            "a process never changes its own PID namespace: only the children born from now on are in it";
+        steps.push(Step::new("send the child elsewhere", op).why(why));
+    }
+    steps
+}
+
+fn step_back(spec: &Spec) -> Option<Step> {
+    let op = Op::Setns { path: "/proc/self/ns/pid".into(), flags: NEWPID };
+    let step = Step::new("keep the next children here", op).why("only the box was meant");
+    spec.namespaces.pid.file().map(|_| step)
+}
+
+fn id_maps(users: &Users) -> Vec<Step> {
+    match users {
+        Users::Host | Users::Join(_) => Vec::new(),
+        Users::Root(uid, gid) => userns::map_root(*uid, *gid).into(),
+        Users::Ranges(uids, gids) => userns::map_ranges(uids, gids).into(),
+    }
 }
 
 fn cable(net: &Net) -> Vec<Step> {
     match net {
         Net::Bridge { port, .. } => veth::host(port).map(links).into(),
-        Net::Host | Net::None => Vec::new(),
+        Net::Host | Net::None | Net::Join(_) => Vec::new(),
     }
 }
 
@@ -134,7 +201,13 @@ fn settle(spec: &Spec) -> Vec<Step> {
         Step::new("clear the umask", Op::Umask { mask: 0 })
             .why("the modes of what is made from here on are those that are asked for"),
     ];
-    if spec.namespaces.cgroup {
+    if !host_joins(spec) {
+        steps.extend(existing(spec).into_iter().map(join));
+    }
+    if let Some(Time::New(offsets)) = &spec.namespaces.time {
+        steps.extend(namespaces::clocks(*offsets));
+    }
+    if spec.namespaces.cgroup == Namespace::New {
         steps.push(
             Step::new("see only our cgroup", Op::Unshare { flags: NEWCGROUP })
                 .why("where we are now becomes / of /proc/self/cgroup"),
@@ -152,10 +225,19 @@ fn settle(spec: &Spec) -> Vec<Step> {
 
 fn network(net: &Net) -> Vec<Step> {
     match net {
-        Net::Host => Vec::new(),
+        Net::Host | Net::Join(_) => Vec::new(),
         Net::None => veth::loopback().map(links).into(),
         Net::Bridge { port, .. } => veth::inside(port).into_iter().map(links).collect(),
     }
+}
+
+fn sysctls(settings: &[(PathBuf, String)]) -> Vec<Step> {
+    let write = |(file, text): &(PathBuf, String)| {
+        let op = Op::write(Path::new("/proc/sys").join(file), text);
+        Step::new("set a kernel parameter", op)
+            .why("this one belongs to a namespace of the box, not to the machine")
+    };
+    settings.iter().map(write).collect()
 }
 
 fn terminal(spec: &Spec) -> Vec<Step> {

@@ -96,6 +96,7 @@ fn judge(expect: Expect, answer: Answer) -> Option<Unmet> {
     match (expect, answer) {
         (Expect::Fails(wanted), Answer::Error(errno)) if errno == wanted => None,
         (Expect::OrElse(other), Answer::Error(errno)) if errno == other => None,
+        (Expect::OrAny(others), Answer::Error(errno)) if others.contains(&errno) => None,
         (_, Answer::Error(errno)) => Some(Unmet::Errno(errno)),
         (Expect::Fails(wanted), _) => Some(Unmet::NotRefused(wanted)),
         _ => None,

@@ -7,8 +7,7 @@
 //!   ─────────── pivot_root: the old root lies on the new one ───────────
 //!                              │          /proc and /sys, no link followed          views
 //!   ─────────── the old root is detached ───────────────────────────────
-//!                              │          /dev and what is below, /sys/fs/cgroup    furnish
-//!                              └────────> move_mount onto /data
+//!                              └────────> every other mount, in order; /dev         furnish
 //!                                         parts of /proc and /sys                   cover
 //! ```
 //!
@@ -18,18 +17,22 @@
 //! that are fully visible. It is stacked on `/` then, and a `..` at `/` steps onto it: so until it is gone no link of
 //! the image is followed at all.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::kernel::op::MountAt;
 use crate::kernel::{Errno, Op};
 use crate::overlay::Overlay;
 use crate::probe::{Probe, Who};
 use crate::step::Step;
 
-mod binds;
 mod cover;
 mod devices;
+mod mounts;
 
-pub use cover::cover;
+pub use cover::{cover, masked_by_default, read_only_by_default};
+pub use devices::Device;
+pub use mounts::{CgroupTree, Mount, Options, Source, mounts_by_default};
 
 /// To change the flags of the mount at `/`.
 const ROOT: u64 = libc::MS_REMOUNT | libc::MS_BIND;
@@ -37,35 +40,40 @@ const ROOT: u64 = libc::MS_REMOUNT | libc::MS_BIND;
 /// What a container's root file system is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rootfs {
-    /// the image's layers and the writable one
-    pub overlay: Overlay,
-    /// what is written goes with the container: it need not reach the disk
-    pub throw_away: bool,
-    /// directories and files of the host
-    pub binds: Vec<Bind>,
+    /// what becomes `/`
+    pub root: Root,
+    /// nothing on `/` itself can be written
+    pub read_only: bool,
+    /// what mounts of the host have to do with ours, and ours with the host's: MS_PRIVATE, MS_SLAVE, MS_SHARED
+    pub propagation: u64,
+    /// what is mounted below `/`, in order
+    pub mounts: Vec<Mount>,
     /// how device nodes come to be
-    pub devices: Devices,
-    /// the cgroup tree to show
-    pub cgroups: CgroupTree,
-    /// sysfs belongs to a network namespace: with the host's, in a user namespace, it can only be bound
-    pub bind_sysfs: bool,
+    pub make: Devices,
+    /// the nodes besides the six that every container has
+    pub devices: Vec<Device>,
+    /// files and directories that are hidden
+    pub masked: Vec<PathBuf>,
+    /// those that cannot be written
+    pub read_only_paths: Vec<PathBuf>,
     /// a terminal is wanted
     pub terminal: bool,
     /// directories to make where they are missing, as the working directory
     pub directories: Vec<PathBuf>,
 }
 
-/// A directory or file of the host, seen inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bind {
-    /// its name on the host
-    pub source: PathBuf,
-    /// its name in the container
-    pub target: PathBuf,
-    /// it may not be written
-    pub read_only: bool,
-    /// it is a directory
-    pub directory: bool,
+/// What becomes `/`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Root {
+    /// the image's layers and a writable one
+    Overlay {
+        /// the layers
+        overlay: Overlay,
+        /// what is written goes with the container: it need not reach the disk
+        throw_away: bool,
+    },
+    /// a directory, as it is
+    Directory(PathBuf),
 }
 
 /// How device nodes come to be.
@@ -77,146 +85,179 @@ pub enum Devices {
     Bind,
 }
 
-/// Which cgroup tree the container sees at /sys/fs/cgroup, read-only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CgroupTree {
-    /// none
-    None,
-    /// cgroup2
-    V2,
-    /// these v1 hierarchies, each by its directory's name and its mount options
-    V1(Vec<(String, String)>),
+impl Rootfs {
+    /// Where the tree lies before it becomes `/`.
+    pub fn tree(&self) -> &Path {
+        match &self.root {
+            Root::Overlay { overlay, .. } => &overlay.merged,
+            Root::Directory(path) => path,
+        }
+    }
+
+    /// The layers, where there are any.
+    pub fn overlay(&self) -> Option<&Overlay> {
+        match &self.root {
+            Root::Overlay { overlay, .. } => Some(overlay),
+            Root::Directory(_) => None,
+        }
+    }
+
+    /// The mounts, and the host's device nodes where we can make none.
+    fn all_mounts(&self) -> Vec<Mount> {
+        let mut mounts = self.mounts.clone();
+        if self.make == Devices::Bind && self.has_dev_of_its_own() {
+            mounts.extend(devices::binds(&self.devices));
+        }
+        mounts
+    }
+
+    /// Whether /dev is the container's own: a bind there brings its own nodes.
+    fn has_dev_of_its_own(&self) -> bool {
+        let bound = |mount: &&Mount| mount.target == Path::new("/dev");
+        !self.mounts.iter().find(bound).is_some_and(|mount| matches!(mount.source, Source::Bind { .. }))
+    }
 }
 
 /// In the box, before the pivot: the layers become one tree, and the host's things are opened by their host names.
 pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | libc::MS_PRIVATE))
-            .why("otherwise what the box mounts would appear on the host"),
-    ];
-    // the box's mounts die with its namespace: the host has nothing to take back
-    let mount = if rootfs.throw_away { rootfs.overlay.mount_volatile() } else { rootfs.overlay.mount() };
-    let mount = mount.into_iter().map(|step| Step { undo: None, ..step });
-    steps.extend(mount.map(|step| {
-        let merged = rootfs.overlay.merged.display().to_string();
-        if matches!(step.op, Op::Mount { .. } | Op::MoveMount { .. }) {
-            return step.show(Probe::Mounts(Who::Box, merged));
+    let why = match rootfs.propagation & libc::MS_PRIVATE != 0 {
+        true => "otherwise what the box mounts would appear on the host",
+        false => {
+            "what the host mounts may appear in the box, and never the other way round unless it is asked for"
         }
-        step
-    }));
-    let binds = all_binds(rootfs);
-    steps.extend(binds.iter().enumerate().flat_map(|(slot, bind)| binds::open(slot, bind)));
+    };
+    let op = Op::remount("/", libc::MS_REC | rootfs.propagation);
+    let mut steps = vec![Step::new("keep mounts to ourselves", op).why(why)];
+    steps.extend(tree(rootfs));
+    for (slot, mount) in rootfs.all_mounts().iter().enumerate() {
+        steps.extend(mounts::open(slot, mount));
+    }
     steps
+}
+
+/// The tree that becomes `/` must be a mount.
+fn tree(rootfs: &Rootfs) -> Vec<Step> {
+    let seen = |path: &Path| Probe::Mounts(Who::Box, path.display().to_string());
+    match &rootfs.root {
+        Root::Overlay { overlay, throw_away } => {
+            let mount = if *throw_away { overlay.mount_volatile() } else { overlay.mount() };
+            // the box's mounts die with its namespace: the host has nothing to take back
+            let mount = mount.into_iter().map(|step| Step { undo: None, ..step });
+            let shown = |step: Step| match step.op {
+                Op::Mount { .. } | Op::MoveMount { .. } => step.show(seen(&overlay.merged)),
+                _ => step,
+            };
+            mount.map(shown).collect()
+        }
+        Root::Directory(path) => vec![
+            Step::new("make the new root a mount", Op::bind(path, path, libc::MS_REC))
+                .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY")
+                .show(seen(path)),
+            Step::new("keep the new root private", Op::remount(path, libc::MS_PRIVATE))
+                .why("pivot_root refuses a shared mount: EINVAL; and what is mounted on it shall not travel"),
+        ],
+    }
 }
 
 /// In the box, after the pivot, while the old root is still there: proc and sysfs, by names that are no links.
 pub fn views(rootfs: &Rootfs) -> Vec<Step> {
-    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mut steps = vec![
-        Step::new("follow no link", Op::remount("/", ROOT | libc::MS_NOSYMFOLLOW))
-            .why("a link with enough .. in it would step from / onto the old root, which is stacked there"),
-    ];
-    steps.extend(directory("/proc"));
-    steps.push(
-        Step::new("mount proc", Op::mount("proc", "/proc", "proc", safe, ""))
-            .why("a /proc of the box's own PID namespace: it shows the box's processes only")
-            .show(Probe::Processes("/proc/[BOX]/root/proc".into())),
-    );
-    steps.extend(sysfs(rootfs, safe));
+    let why = "a link with enough .. in it would step from / onto the old root, which is stacked there";
+    let mut steps = vec![Step::new("follow no link", follow(rootfs, false)).why(why)];
+    let mut made = Made::default();
+    for (_, mount) in rootfs.all_mounts().iter().enumerate().filter(|(at, _)| is_view(rootfs, *at)) {
+        steps.extend(made.directory(&mount.target));
+        steps.extend(mounts::new(mount));
+    }
     steps
+}
+
+/// A proc or sysfs that does not lie on another mount of ours.
+fn is_view(rootfs: &Rootfs, at: usize) -> bool {
+    let mounts = rootfs.all_mounts();
+    let kind = matches!(&mounts[at].source, Source::New { kind, .. } if kind == "proc" || kind == "sysfs");
+    kind && !mounts[..at].iter().any(|other| mounts[at].target.starts_with(&other.target))
+}
+
+/// Whether links on the mount at `/` are followed. An overlay has no other flags; a directory keeps what it has.
+fn follow(rootfs: &Rootfs, follow: bool) -> Op {
+    match &rootfs.root {
+        Root::Overlay { .. } => Op::remount("/", if follow { ROOT } else { ROOT | libc::MS_NOSYMFOLLOW }),
+        Root::Directory(_) => {
+            let flag = libc::MOUNT_ATTR_NOSYMFOLLOW;
+            let (set, clear) = if follow { (0, flag) } else { (flag, 0) };
+            Op::MountSetattr { on: MountAt::Path("/".into()), set, clear, recursive: false }
+        }
+    }
 }
 
 /// In the box, when the old root is gone: everything else that is mounted by its name in the container.
 pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
-    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mounts = || Probe::Mounts(Who::Box, "/".into());
     let mut steps = vec![
-        Step::new("follow links again", Op::remount("/", ROOT))
+        Step::new("follow links again", follow(rootfs, true))
             .why("the host is gone: a link of the image can lead nowhere but into the image"),
     ];
-    steps.extend(devices::steps(rootfs.devices, rootfs.terminal));
-    steps.extend(cgroup_tree(&rootfs.cgroups, safe));
-    // where a file was just bound, its neighbour needs no directory; /dev is made above
-    let mut known = Some(PathBuf::from("/dev"));
-    let placed_already = |bind: &Bind| rootfs.bind_sysfs && bind.target == Path::new("/sys");
-    for (slot, bind) in all_binds(rootfs).iter().enumerate().filter(|(_, bind)| !placed_already(bind)) {
-        let placed = binds::place(slot, bind, known.as_deref());
-        let device = bind.target.starts_with("/dev");
-        steps.extend(placed.into_iter().map(|step| if device { step } else { step.show(mounts()) }));
-        known = bind.target.parent().filter(|_| !bind.directory).map(Path::to_path_buf);
+    let mut made = Made::default();
+    for (slot, mount) in rootfs.all_mounts().iter().enumerate().filter(|(at, _)| !is_view(rootfs, *at)) {
+        steps.extend(mounts::place(slot, mount, &mut made));
+    }
+    if rootfs.has_dev_of_its_own() {
+        steps.extend(made.directory("/dev"));
+        steps.extend(devices::steps(rootfs));
+    }
+    if rootfs.terminal {
+        steps.extend(devices::terminal());
     }
     for path in &rootfs.directories {
-        steps.extend(directory(path));
+        steps.extend(made.directory(path));
     }
     steps
 }
 
-/// The binds asked for, and those that the kind of devices brings.
-fn all_binds(rootfs: &Rootfs) -> Vec<Bind> {
-    let mut binds = Vec::new();
-    if rootfs.devices == Devices::Bind {
-        binds.extend(devices::binds());
-    }
-    if rootfs.bind_sysfs {
-        let (source, target) = ("/sys".into(), "/sys".into());
-        binds.push(Bind { source, target, read_only: true, directory: true });
-    }
-    binds.extend(rootfs.binds.iter().cloned());
-    binds
-}
-
-/// The directories that every container has.
-const KNOWN: [(&str, &str); 4] =
-    [("/proc", "make /proc"), ("/dev", "make /dev"), ("/sys", "make /sys"), ("/etc", "make /etc")];
-
-/// A directory and those above it, where they are missing.
-fn directory(path: impl AsRef<Path>) -> Vec<Step> {
-    let mut above: Vec<&Path> = path.as_ref().ancestors().filter(|path| path.parent().is_some()).collect();
-    above.reverse();
-    let make = |path: &Path| {
-        let known = KNOWN.iter().find(|(known, _)| Path::new(known) == path);
-        let name = known.map_or("make a directory", |(_, name)| name);
-        Step::new(name, Op::mkdir(path)).why("an image need not have it").or_else(Errno::EXIST)
+/// In the box, last of all that concerns the tree: `/` itself is closed where that is wanted.
+pub fn close(rootfs: &Rootfs) -> Option<Step> {
+    let op = Op::MountSetattr {
+        on: MountAt::Path("/".into()),
+        set: libc::MOUNT_ATTR_RDONLY,
+        clear: 0,
+        recursive: false,
     };
-    above.into_iter().map(make).collect()
+    let step = Step::new("make / read-only", op).why("only what is mounted below it can be written");
+    rootfs.read_only.then_some(step)
 }
 
-fn sysfs(rootfs: &Rootfs, safe: u64) -> Vec<Step> {
-    let mut steps = directory("/sys");
-    if rootfs.bind_sysfs {
-        let slot = all_binds(rootfs).iter().position(|bind| bind.target == Path::new("/sys")).unwrap_or(0);
-        let op = Op::PlaceTree { slot, target: "/sys".into() };
-        steps.push(Step::new("bind sysfs", op).why("a new one needs a network namespace of our own"));
-    } else {
-        let op = Op::mount("sysfs", "/sys", "sysfs", safe | libc::MS_RDONLY, "");
-        steps.push(Step::new("mount sysfs", op).why("read-only: it can change the machine's devices"));
+/// Directories that are known to be there, so that no step makes them again.
+#[derive(Debug, Default)]
+struct Made(BTreeSet<PathBuf>);
+
+/// The directories that every container has: path, the step's name, why it may be missing.
+const KNOWN: [(&str, &str, &str); 7] = [
+    ("/proc", "make /proc", IMAGE),
+    ("/dev", "make /dev", IMAGE),
+    ("/sys", "make /sys", IMAGE),
+    ("/etc", "make /etc", IMAGE),
+    ("/dev/pts", "make room for terminals", ROOM),
+    ("/dev/mqueue", "make room for message queues", ROOM),
+    ("/dev/shm", "make room for shared memory", ROOM),
+];
+const IMAGE: &str = "an image need not have it";
+const ROOM: &str = "a mount needs a directory to hang on";
+
+impl Made {
+    /// A directory and those above it, where they are missing.
+    fn directory(&mut self, path: impl AsRef<Path>) -> Vec<Step> {
+        let mut above: Vec<&Path> =
+            path.as_ref().ancestors().filter(|path| path.parent().is_some()).collect();
+        above.reverse();
+        let make = |path: &&Path| {
+            let known = KNOWN.iter().find(|(known, ..)| Path::new(known) == *path);
+            let (name, why) = known.map_or(("make a directory", IMAGE), |(_, name, why)| (name, why));
+            Step::new(name, Op::mkdir(path)).why(why).or_else(Errno::EXIST)
+        };
+        above.iter().filter(|path| self.0.insert(path.to_path_buf())).map(make).collect()
     }
-    steps
-}
 
-fn cgroup_tree(tree: &CgroupTree, safe: u64) -> Vec<Step> {
-    let (root, read_only) = ("/sys/fs/cgroup", safe | libc::MS_RDONLY);
-    let why = "its own cgroup, and what is left of it, read-only";
-    match tree {
-        CgroupTree::None => Vec::new(),
-        CgroupTree::V2 => {
-            let op = Op::mount("cgroup", root, "cgroup2", read_only, "");
-            vec![Step::new("mount the cgroup tree", op).why(why)]
-        }
-        CgroupTree::V1(hierarchies) => {
-            let op = Op::mount("tmpfs", root, "tmpfs", safe, "mode=755");
-            let mut steps =
-                vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
-            for (name, options) in hierarchies {
-                let path = format!("{root}/{name}");
-                let why = "a mount needs a directory to hang on";
-                steps.push(Step::new("make room for a controller", Op::mkdir(&path)).why(why));
-                let op = Op::mount("cgroup", &path, "cgroup", read_only, options);
-                steps.push(Step::new("mount a cgroup tree", op).why(why));
-            }
-            let op = Op::remount(root, libc::MS_REMOUNT | libc::MS_BIND | read_only);
-            steps.push(Step::new("close the room", op).why("nothing may be added"));
-            steps
-        }
+    /// Something is mounted here: what was made below is hidden now.
+    fn covered(&mut self, path: &Path) {
+        self.0.retain(|made| made == path || !made.starts_with(path));
     }
 }

@@ -1,11 +1,13 @@
 //! Spec: what a container should be. Data only; nothing here touches the machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cgroups::{Hierarchy, Limits};
 use crate::kernel::op::Exec;
+use crate::namespaces::Offsets;
 use crate::privilege::Privilege;
 use crate::rootfs::Rootfs;
+use crate::userns::Range;
 use crate::veth::{Network, Port};
 
 /// Everything that the recipe needs to know about one container.
@@ -23,6 +25,8 @@ pub struct Spec {
     pub namespaces: Namespaces,
     /// the host name, where the UTS namespace is its own
     pub hostname: Option<String>,
+    /// the kernel's settings: a file below /proc/sys, as `net/ipv4/ip_forward`, and its text
+    pub sysctls: Vec<(PathBuf, String)>,
     /// the machine's cgroups
     pub hierarchy: Hierarchy,
     /// what it may use at most
@@ -35,15 +39,64 @@ pub struct Spec {
     pub process: Process,
 }
 
-/// Which namespaces a container gets. Mount, PID and IPC namespaces are always its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which namespaces a container gets. The mount namespace is always its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {
-    /// a user namespace in which this user and group of the host are root
-    pub user: Option<(u32, u32)>,
-    /// a UTS namespace
-    pub uts: bool,
-    /// a cgroup namespace
-    pub cgroup: bool,
+    /// who is who among users
+    pub user: Users,
+    /// which processes there are
+    pub pid: Namespace,
+    /// message queues and shared memory
+    pub ipc: Namespace,
+    /// host name and domain name
+    pub uts: Namespace,
+    /// which cgroups there are
+    pub cgroup: Namespace,
+    /// since when the machine runs; `None` for the host's clocks
+    pub time: Option<Time>,
+}
+
+/// Where a namespace comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespace {
+    /// the host's
+    Host,
+    /// a new one
+    New,
+    /// the one that this file names, as /proc/PID/ns/ipc
+    Join(PathBuf),
+}
+
+impl Namespace {
+    /// The file of one that exists already.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Namespace::Join(file) => Some(file),
+            Namespace::Host | Namespace::New => None,
+        }
+    }
+}
+
+/// Who is who among users: user_namespaces(7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// the host's users
+    Host,
+    /// root is this user of the host, and nobody else is anybody
+    Root(u32, u32),
+    /// whole ranges, for users and for groups
+    Ranges(Vec<Range>, Vec<Range>),
+    /// the namespace that this file names
+    Join(PathBuf),
+}
+
+/// A time namespace: time_namespaces(7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Time {
+    /// a new one, and by how much its clocks run ahead
+    New(Offsets),
+    /// the one that this file names
+    Join(PathBuf),
 }
 
 /// How a container reaches others.
@@ -53,6 +106,8 @@ pub enum Net {
     Host,
     /// a loopback, nothing else
     None,
+    /// the namespace that this file names, as it is
+    Join(PathBuf),
     /// a port on a bridge
     Bridge {
         /// the bridge

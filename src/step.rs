@@ -41,6 +41,8 @@ pub enum Expect {
     Fails(Errno),
     /// no error, or this one, which means that somebody was here before; then there is nothing to undo
     OrElse(Errno),
+    /// no error, or one of these
+    OrAny(&'static [Errno]),
 }
 
 impl Step {
@@ -76,6 +78,12 @@ impl Step {
     /// The error that is as good as success.
     pub fn or_else(mut self, errno: Errno) -> Step {
         self.expect = Expect::OrElse(errno);
+        self
+    }
+
+    /// The errors that are as good as success.
+    pub fn or_any(mut self, errnos: &'static [Errno]) -> Step {
+        self.expect = Expect::OrAny(errnos);
         self
     }
 

@@ -16,7 +16,7 @@ use crate::engine::store::{Image, Store};
 use crate::engine::{base, names};
 use crate::launch::LaunchError;
 use crate::observe::{Watcher, Watching};
-use crate::rootfs::Bind;
+use crate::rootfs::{Mount, Source};
 use crate::spec::Spec;
 use crate::step::Plan;
 
@@ -49,7 +49,7 @@ pub(super) struct Args {
     hostname: Option<String>,
     /// Show a directory or file of the host inside
     #[arg(short, long, value_name = "HOST:CONTAINER[:ro]", value_parser = volume)]
-    volume: Vec<Bind>,
+    volume: Vec<Mount>,
     /// The most memory it may use (bytes, or with b, k, m, g; at least 6m)
     #[arg(short, long, value_parser = memory)]
     memory: Option<u64>,
@@ -115,7 +115,7 @@ fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
-fn volume(text: &str) -> Result<Bind, String> {
+fn volume(text: &str) -> Result<Mount, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, mode) = match parts.as_slice() {
         [source, target] => (source, target, "rw"),
@@ -134,12 +134,12 @@ fn volume(text: &str) -> Result<Bind, String> {
     if target == Path::new("/") {
         return Err("the container's / cannot be covered by a volume".into());
     }
-    let read_only = match mode {
-        "ro" => true,
-        "rw" => false,
-        other => return Err(format!("{other:?} is not a mode that is known here: ro or rw")),
-    };
-    Ok(Bind { source: clean(source), target: target.into(), read_only, directory: true })
+    let bind = Mount::bind(clean(source), target, true);
+    match mode {
+        "ro" => Ok(bind.read_only()),
+        "rw" => Ok(bind),
+        other => Err(format!("{other:?} is not a mode that is known here: ro or rw")),
+    }
 }
 
 /// `..` taken away by its text, as Docker does: a source that is missing is made, and nothing beside it.
@@ -326,14 +326,15 @@ fn request(args: &Args) -> anyhow::Result<Request> {
 }
 
 /// As Docker does for -v: a source that is missing becomes a directory; a dry run makes none.
-fn find_sources(binds: &mut [Bind], dry_run: bool) -> Result<(), RunError> {
+fn find_sources(binds: &mut [Mount], dry_run: bool) -> Result<(), RunError> {
     for bind in binds {
-        let describe = |error| RunError::Bind { path: bind.source.clone(), error };
-        match std::fs::metadata(&bind.source) {
-            Ok(meta) => bind.directory = meta.is_dir(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && dry_run => bind.directory = true,
+        let Source::Bind { path, directory, .. } = &mut bind.source else { continue };
+        let describe = |error| RunError::Bind { path: path.clone(), error };
+        match std::fs::metadata(&path) {
+            Ok(meta) => *directory = meta.is_dir(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && dry_run => *directory = true,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(&bind.source).map_err(describe)?;
+                std::fs::create_dir_all(&path).map_err(describe)?;
             }
             Err(error) => return Err(describe(error)),
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::rootfs::Bind;
+use crate::rootfs::Mount;
 use crate::spec::Net;
 
 /// The files to write into the container's directory, and the binds that show them at their places.
@@ -12,7 +12,7 @@ pub fn files(
     hostname: Option<&str>,
     net: &Net,
     resolvers: &str,
-) -> (Vec<(PathBuf, String)>, Vec<Bind>) {
+) -> (Vec<(PathBuf, String)>, Vec<Mount>) {
     let mut files = Vec::new();
     if let Some(name) = hostname {
         files.push(("hostname", format!("{name}\n")));
@@ -20,16 +20,12 @@ pub fn files(
     }
     match net {
         Net::Host => files.push(("resolv.conf", resolvers.into())),
-        Net::None => files.push(("resolv.conf", "# no network\n".into())),
+        Net::None | Net::Join(_) => files.push(("resolv.conf", "# no network\n".into())),
         Net::Bridge { .. } => files.push(("resolv.conf", reachable(resolvers))),
     }
-    let binds = files.iter().map(|(name, _)| Bind {
-        source: directory.join(name),
-        target: Path::new("/etc").join(name),
-        read_only: false,
-        directory: false,
-    });
-    let binds = binds.collect();
+    let bind =
+        |(name, _): &(&str, String)| Mount::bind(directory.join(name), Path::new("/etc").join(name), false);
+    let binds = files.iter().map(bind).collect();
     (files.into_iter().map(|(name, text)| (directory.join(name), text)).collect(), binds)
 }
 

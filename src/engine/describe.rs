@@ -12,8 +12,8 @@ use crate::cgroups::Hierarchy;
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
 use crate::privilege::{self, Privilege};
-use crate::rootfs::{CgroupTree, Devices, Rootfs};
-use crate::spec::{Namespaces, Net, Process, Spec};
+use crate::rootfs::{self, CgroupTree, Devices, Root, Rootfs};
+use crate::spec::{Namespace, Namespaces, Net, Process, Spec, Users};
 
 /// Where a container is made, and what it gets that no other has.
 #[derive(Debug, Clone)]
@@ -48,25 +48,34 @@ pub fn describe(
         NetworkMode::Host if request.hostname.is_none() => None,
         _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
     };
-    let (files, mut binds) = address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers);
-    binds.extend(request.binds.iter().cloned());
+    let (files, binds) = address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers);
+    let bind_sysfs = net == Net::Host && !machine.all_powerful();
+    let mut mounts = rootfs::mounts_by_default(&place.cgroups, bind_sysfs, machine.all_powerful());
+    mounts.extend(binds);
+    mounts.extend(request.binds.iter().cloned());
     let cwd = working_directory(request, config)?;
     Ok(Spec {
         rootfs: Rootfs {
-            overlay: overlay(&directory, layers, machine),
-            binds,
-            devices: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
-            cgroups: place.cgroups.clone(),
-            bind_sysfs: net == Net::Host && !machine.all_powerful(),
-            throw_away: request.remove,
+            root: Root::Overlay { overlay: overlay(&directory, layers, machine), throw_away: request.remove },
+            read_only: false,
+            propagation: libc::MS_PRIVATE,
+            mounts,
+            make: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
+            devices: Vec::new(),
+            masked: rootfs::masked_by_default(),
+            read_only_paths: rootfs::read_only_by_default(),
             terminal: request.terminal,
             directories: vec![cwd.clone()],
         },
         namespaces: Namespaces {
-            user: (!machine.root()).then_some((machine.uid, machine.gid)),
-            uts: hostname.is_some(),
-            cgroup: true,
+            user: if machine.root() { Users::Host } else { Users::Root(machine.uid, machine.gid) },
+            pid: Namespace::New,
+            ipc: Namespace::New,
+            uts: if hostname.is_some() { Namespace::New } else { Namespace::Host },
+            cgroup: Namespace::New,
+            time: None,
         },
+        sysctls: Vec::new(),
         privilege: Privilege {
             uid: user.uid,
             gid: user.gid,

@@ -129,7 +129,7 @@ pub fn give_back(net: &Net) -> std::io::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         },
-        Net::Host | Net::None => Ok(()),
+        Net::Host | Net::None | Net::Join(_) => Ok(()),
     }
 }
 

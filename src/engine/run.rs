@@ -19,7 +19,7 @@ use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Unmet, launch};
-use crate::rootfs::Bind;
+use crate::rootfs::Mount;
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
 
@@ -43,7 +43,7 @@ pub struct Request {
     /// `-u`
     pub user: Option<String>,
     /// `-v`
-    pub binds: Vec<Bind>,
+    pub binds: Vec<Mount>,
     /// `-m`, `--cpus`, `--pids-limit`
     pub limits: Limits,
     /// `--network`

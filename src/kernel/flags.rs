@@ -8,6 +8,13 @@ pub const MOUNT: &[(u64, &str)] = &[
     (libc::MS_NOSUID, "MS_NOSUID"),
     (libc::MS_NODEV, "MS_NODEV"),
     (libc::MS_NOEXEC, "MS_NOEXEC"),
+    (libc::MS_SYNCHRONOUS, "MS_SYNCHRONOUS"),
+    (libc::MS_MANDLOCK, "MS_MANDLOCK"),
+    (libc::MS_DIRSYNC, "MS_DIRSYNC"),
+    (libc::MS_NOATIME, "MS_NOATIME"),
+    (libc::MS_NODIRATIME, "MS_NODIRATIME"),
+    (libc::MS_SILENT, "MS_SILENT"),
+    (libc::MS_LAZYTIME, "MS_LAZYTIME"),
     (libc::MS_REMOUNT, "MS_REMOUNT"),
     (libc::MS_BIND, "MS_BIND"),
     (libc::MS_MOVE, "MS_MOVE"),
@@ -19,6 +26,20 @@ pub const MOUNT: &[(u64, &str)] = &[
     (libc::MS_RELATIME, "MS_RELATIME"),
     (libc::MS_STRICTATIME, "MS_STRICTATIME"),
     (libc::MS_NOSYMFOLLOW, "MS_NOSYMFOLLOW"),
+];
+
+/// Attributes of mount_setattr(2).
+pub const MOUNT_ATTRIBUTES: &[(u64, &str)] = &[
+    (libc::MOUNT_ATTR_RDONLY, "MOUNT_ATTR_RDONLY"),
+    (libc::MOUNT_ATTR_NOSUID, "MOUNT_ATTR_NOSUID"),
+    (libc::MOUNT_ATTR_NODEV, "MOUNT_ATTR_NODEV"),
+    (libc::MOUNT_ATTR_NOEXEC, "MOUNT_ATTR_NOEXEC"),
+    (libc::MOUNT_ATTR__ATIME, "MOUNT_ATTR__ATIME"),
+    (libc::MOUNT_ATTR_NOATIME, "MOUNT_ATTR_NOATIME"),
+    (libc::MOUNT_ATTR_STRICTATIME, "MOUNT_ATTR_STRICTATIME"),
+    (libc::MOUNT_ATTR_NODIRATIME, "MOUNT_ATTR_NODIRATIME"),
+    (libc::MOUNT_ATTR_IDMAP, "MOUNT_ATTR_IDMAP"),
+    (libc::MOUNT_ATTR_NOSYMFOLLOW, "MOUNT_ATTR_NOSYMFOLLOW"),
 ];
 
 /// Flags of umount2(2).

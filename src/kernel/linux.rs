@@ -122,9 +122,15 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         }
         Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => mounts::build(op, context),
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => mounts::build(op, context),
-        Op::OpenTree { .. } | Op::MountSetattrReadOnly { .. } | Op::PlaceTree { .. } => {
-            mounts::tree(op, context)
+        Op::IsDevice { path, major, minor } => {
+            let found = fs::statat(CWD, path.as_c_str(), fs::AtFlags::SYMLINK_NOFOLLOW)?;
+            let kind = fs::FileType::from_raw_mode(found.st_mode);
+            match kind == fs::FileType::CharacterDevice && found.st_rdev == fs::makedev(*major, *minor) {
+                true => Ok(0),
+                false => Err(Errno::INVAL),
+            }
         }
+        Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
         _ => call_process(op, prepared, context),
     }

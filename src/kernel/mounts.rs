@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::CText;
 use super::linux::{Context, check};
-use super::op::Op;
+use super::op::{MountAt, Op};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -66,27 +66,32 @@ pub(super) fn build(op: &Op, context: &mut Context) -> Result<i64> {
 pub(super) fn tree(op: &Op, context: &mut Context) -> Result<i64> {
     use rustix::mount as m;
     match op {
-        Op::OpenTree { source, slot } => {
-            let how = m::OpenTreeFlags::OPEN_TREE_CLONE
-                | m::OpenTreeFlags::OPEN_TREE_CLOEXEC
-                | m::OpenTreeFlags::AT_RECURSIVE;
+        Op::OpenTree { source, slot, recursive } => {
+            let all = if *recursive { m::OpenTreeFlags::AT_RECURSIVE } else { m::OpenTreeFlags::empty() };
+            let how = m::OpenTreeFlags::OPEN_TREE_CLONE | m::OpenTreeFlags::OPEN_TREE_CLOEXEC | all;
             let tree = m::open_tree(CWD, source.as_c_str(), how)?;
             *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
         }
-        Op::MountSetattrReadOnly { slot } => {
-            let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
+        Op::MountSetattr { on, set, clear, recursive } => {
             // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
             let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
-            attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
-            let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+            (attributes.attr_set, attributes.attr_clr) = (*set, *clear);
+            let all = if *recursive { libc::AT_RECURSIVE } else { 0 };
+            let (directory, path, how) = match on {
+                MountAt::Slot(slot) => {
+                    let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
+                    (tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | all)
+                }
+                MountAt::Path(path) => (libc::AT_FDCWD, path.as_c_str(), all),
+            };
             let size = size_of::<libc::mount_attr>();
-            // SAFETY: the descriptor is open, the path an empty string, the attributes of the size given.
+            // SAFETY: the descriptor is open or AT_FDCWD, the path ends in NUL, the attributes are of the size given.
             check(unsafe {
                 libc::syscall(
                     libc::SYS_mount_setattr,
-                    tree.as_raw_fd(),
-                    c"".as_ptr(),
-                    flags,
+                    directory,
+                    path.as_ptr(),
+                    how,
                     &raw const attributes,
                     size,
                 )

@@ -125,19 +125,29 @@ pub enum Op {
     MoveMount {
         target: CText,
     },
-    /// a detached copy of a mount, kept by number until it is moved
+    /// a detached copy of a mount, alone or with all below it, kept by number until it is moved
     OpenTree {
         source: CText,
         slot: usize,
+        recursive: bool,
     },
-    /// the copy becomes read-only, with everything below it
-    MountSetattrReadOnly {
-        slot: usize,
+    /// the attributes of a mount
+    MountSetattr {
+        on: MountAt,
+        set: u64,
+        clear: u64,
+        recursive: bool,
     },
     /// the copy takes its place
     PlaceTree {
         slot: usize,
         target: CText,
+    },
+    /// newfstatat(2) without following a link: EINVAL where it is not this character device
+    IsDevice {
+        path: CText,
+        major: u32,
+        minor: u32,
     },
 
     // namespaces
@@ -224,6 +234,15 @@ pub enum Op {
     Netlink(Request),
     /// nftables, taken whole or not at all
     Nft(Box<Batch>),
+}
+
+/// Which mount an operation speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountAt {
+    /// a copy that hangs nowhere yet, by its number
+    Slot(usize),
+    /// the one at this path
+    Path(CText),
 }
 
 /// A program to execute.

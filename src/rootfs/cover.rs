@@ -8,6 +8,10 @@
 //!
 //! Docker's and runc's list. A kernel need not have all of them: ENOENT is as good as success. See proc(5).
 
+use std::path::{Path, PathBuf};
+
+use super::Rootfs;
+use crate::kernel::op::MountAt;
 use crate::kernel::{Errno, Op};
 use crate::step::Step;
 
@@ -21,7 +25,7 @@ macro_rules! masked {
 }
 
 // ANCHOR: masked
-const FILES: [Row; 8] = [
+const FILES: [Row; 7] = [
     masked!("/proc/interrupts", "it counts what each device reports: the times of key strokes, for example"),
     masked!("/proc/kcore", "the kernel's memory, and so the whole machine's, as one file"),
     masked!("/proc/keys", "key rings that no namespace parts from the host's"),
@@ -29,15 +33,15 @@ const FILES: [Row; 8] = [
     masked!("/proc/sched_debug", "it names every process of the machine, namespaces or not"),
     masked!("/proc/timer_list", "it shows timers of all processes, and addresses in the kernel"),
     masked!("/proc/timer_stats", "older kernels tell here which process set which timer"),
+];
+const DIRECTORIES: [Row; 5] = [
+    masked!("/proc/acpi", "switches of the machine's hardware"),
+    masked!("/proc/asound", "the machine's sound cards"),
+    masked!("/proc/scsi", "a write here takes a disk away from the machine (CVE-2017-16539)"),
     masked!(
         "/sys/devices/virtual/powercap",
         "the use of energy tells what other programs compute (CVE-2020-8694)"
     ),
-];
-const DIRECTORIES: [Row; 4] = [
-    masked!("/proc/acpi", "switches of the machine's hardware"),
-    masked!("/proc/asound", "the machine's sound cards"),
-    masked!("/proc/scsi", "a write here takes a disk away from the machine (CVE-2017-16539)"),
     masked!("/sys/firmware", "tables of the machine's firmware"),
 ];
 // ANCHOR_END: masked
@@ -56,23 +60,63 @@ const READ_ONLY: [(&str, &str, &str, &str); 5] = [
     closed!("/proc/sysrq-trigger", "one letter written here restarts the machine"),
 ];
 
+/// What a container of the engine does not see.
+pub fn masked_by_default() -> Vec<PathBuf> {
+    FILES.iter().chain(&DIRECTORIES).map(|(path, ..)| path.into()).collect()
+}
+
+/// What it cannot write.
+pub fn read_only_by_default() -> Vec<PathBuf> {
+    READ_ONLY.iter().map(|(path, ..)| path.into()).collect()
+}
+
 /// In the box, when the old root is gone: parts of /proc and /sys are covered.
-pub fn cover() -> Vec<Step> {
-    let (read_only, again) = (libc::MS_RDONLY, libc::MS_BIND | libc::MS_REMOUNT | libc::MS_REC);
-    let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let step = |name, why, op| Step::new(name, op).why(why).or_else(Errno::NOENT);
-    let empty = |path: &str| Op::mount("tmpfs", path, "tmpfs", read_only, "");
-    let mut steps = Vec::new();
-    for (path, name, why) in FILES {
-        // sysfs has a directory of this name, proc files only
-        let op = if path.starts_with("/sys") { empty(path) } else { Op::bind("/dev/null", path, 0) };
-        steps.push(step(name, why, op));
+pub fn cover(rootfs: &Rootfs) -> Vec<Step> {
+    let null = Op::IsDevice { path: "/dev/null".into(), major: 1, minor: 3 };
+    let null = Step::new("make sure of /dev/null", null)
+        .why("files are hidden under it; a link in its place would hide nothing (CVE-2025-31133)");
+    let null = Some(null).filter(|_| !rootfs.masked.is_empty());
+    let masked = rootfs.masked.iter().flat_map(|path| mask(path));
+    null.into_iter().chain(masked).chain(rootfs.read_only_paths.iter().flat_map(|path| close(path))).collect()
+}
+
+/// Hides a path, whatever it is. Of those that nobody has told us of we try both: a file cannot be bound onto a
+/// directory, nor a directory mounted onto a file (ENOTDIR).
+fn mask(path: &Path) -> Vec<Step> {
+    let is = |row: &&Row| Path::new(row.0) == path;
+    let empty = || Op::mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "");
+    let nothing = || Op::bind("/dev/null", path, 0);
+    let known = |(_, name, why): &Row, op| vec![Step::new(name, op).why(why).or_else(Errno::NOENT)];
+    match (FILES.iter().find(is), DIRECTORIES.iter().find(is)) {
+        (Some(row), _) => known(row, nothing()),
+        (_, Some(row)) => known(row, empty()),
+        (None, None) => {
+            let missing = &[Errno::NOENT, Errno::NOTDIR];
+            let why = "whatever it tells or changes is not this container's matter";
+            vec![
+                Step::new("mask a file", nothing()).why(why).or_any(missing),
+                Step::new("mask a directory", empty()).why(why).or_any(missing),
+            ]
+        }
     }
-    steps.extend(DIRECTORIES.map(|(path, name, why)| step(name, why, empty(path))));
-    for (path, bind, close, why) in READ_ONLY {
-        let itself = "flags belong to mounts, so it must be one: bound onto itself";
-        steps.push(step(bind, itself, Op::bind(path, path, libc::MS_REC)));
-        steps.push(step(close, why, Op::remount(path, again | read_only | safe)));
-    }
-    steps
+}
+
+/// Closes a path for writing.
+fn close(path: &Path) -> [Step; 2] {
+    let known = READ_ONLY.iter().find(|row| Path::new(row.0) == path);
+    let (bind, close, why) = known.map_or(
+        ("make a path a mount", "make a path read-only", "it may be read, not written"),
+        |(_, bind, close, why)| (bind, close, why),
+    );
+    let itself = "flags belong to mounts, so it must be one: bound onto itself";
+    let read_only = Op::MountSetattr {
+        on: MountAt::Path(path.into()),
+        set: libc::MOUNT_ATTR_RDONLY,
+        clear: 0,
+        recursive: true,
+    };
+    [
+        Step::new(bind, Op::bind(path, path, libc::MS_REC)).why(itself).or_else(Errno::NOENT),
+        Step::new(close, read_only).why(why).or_else(Errno::NOENT),
+    ]
 }

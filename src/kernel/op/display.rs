@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Op, signal_name};
+use super::{MountAt, Op, signal_name};
 use crate::kernel::ctext::{CText, quote};
 use crate::kernel::flags::{self, decode};
 
@@ -65,15 +65,36 @@ impl fmt::Display for Op {
             MoveMount { target } => {
                 write!(f, "move_mount(mnt, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
             }
-            OpenTree { source, .. } => {
-                write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
+            OpenTree { source, recursive, .. } => {
+                let all = if *recursive { "|AT_RECURSIVE" } else { "" };
+                write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE{all})")
             }
-            MountSetattrReadOnly { .. } => f.write_str(
-                "mount_setattr(tree, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY})",
-            ),
+            MountSetattr { on, set, clear, recursive } => {
+                let attributes = |bits: u64| decode(bits, flags::MOUNT_ATTRIBUTES);
+                let changes: Vec<String> = [("attr_set", *set), ("attr_clr", *clear)]
+                    .into_iter()
+                    .filter(|(_, bits)| *bits != 0)
+                    .map(|(field, bits)| format!("{field}={}", attributes(bits)))
+                    .collect();
+                let (place, how) = match on {
+                    MountAt::Slot(_) => ("tree, \"\"".into(), "AT_EMPTY_PATH"),
+                    MountAt::Path(path) => (format!("AT_FDCWD, {path}"), ""),
+                };
+                let how = match (how, *recursive) {
+                    ("", true) => "AT_RECURSIVE".into(),
+                    ("", false) => "0".into(),
+                    (how, true) => format!("{how}|AT_RECURSIVE"),
+                    (how, false) => how.to_string(),
+                };
+                write!(f, "mount_setattr({place}, {how}, {{{}}})", changes.join(", "))
+            }
             PlaceTree { target, .. } => {
                 write!(f, "move_mount(tree, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
             }
+            IsDevice { path, major, minor } => write!(
+                f,
+                "newfstatat(AT_FDCWD, {path}, {{st_rdev=makedev({major}, {minor})}}, AT_SYMLINK_NOFOLLOW)"
+            ),
             other => other.fmt_process(f),
         }
     }
