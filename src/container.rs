@@ -20,7 +20,7 @@ use crate::cgroups::CgroupError;
 use crate::kernel::Op;
 use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::probe::{Probe, Who};
-use crate::spec::{Namespace, Namespaces, Net, Spec, Time, Users};
+use crate::spec::{Input, Life, Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::{Plan, Step};
 use crate::{cgroups, chroot, namespaces, privilege, rootfs, userns, veth};
 
@@ -190,9 +190,9 @@ fn links(step: Step) -> Step {
 }
 
 fn settle(spec: &Spec) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new("die with the engine", Op::ParentDeathSignal { signal: libc::SIGKILL })
-            .why("a box without anybody to wait for it would run on unseen"),
+    let why = "a box without anybody to wait for it would run on unseen";
+    let mut steps: Vec<Step> = die_with_the_engine(spec.life, why).into_iter().collect();
+    steps.extend([
         Step::new("begin a session", Op::Setsid)
             .why("the host's terminal sends its signals to its own session only"),
         Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
@@ -200,7 +200,7 @@ fn settle(spec: &Spec) -> Vec<Step> {
         Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
         Step::new("clear the umask", Op::Umask { mask: 0 })
             .why("the modes of what is made from here on are those that are asked for"),
-    ];
+    ]);
     if !host_joins(spec) {
         steps.extend(existing(spec).into_iter().map(join));
     }
@@ -241,26 +241,33 @@ fn sysctls(settings: &[(PathBuf, String)]) -> Vec<Step> {
 }
 
 fn terminal(spec: &Spec) -> Vec<Step> {
-    if spec.process.terminal {
+    if spec.process.console.is_some() {
         let why = "Ctrl-C and window changes go to who controls it";
         return vec![Step::new("take the terminal", Op::AttachPty).why(why)];
     }
-    if spec.process.stdin {
+    if spec.process.input == Input::Ours {
         return Vec::new();
     }
     let why = "nobody types: a read ends at once instead of stealing the host's input";
     vec![Step::new("close standard input", Op::Redirect { path: "/dev/null".into(), fd: 0 }).why(why)]
 }
 
+/// Until its program runs, a box without its engine is of no use to anybody. The kernel forgets the wish now and then.
+fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
+    let op = Op::ParentDeathSignal { signal: libc::SIGKILL };
+    (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
+}
+
 fn start(spec: &Spec) -> Vec<Step> {
-    vec![
+    let mut steps = vec![
         Step::new("go to work", Op::Chdir { path: (&spec.process.cwd).into() })
             .why("as its own user, so that it cannot start where it may not go"),
         Step::new("ask where that is", Op::Getcwd)
             .why("a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)"),
-        Step::new("die with the engine", Op::ParentDeathSignal { signal: libc::SIGKILL })
-            .why("the kernel forgot it when the user changed"),
-        Step::new("set the umask", Op::Umask { mask: 0o022 })
+    ];
+    steps.extend(die_with_the_engine(spec.life, "the kernel forgot it when the user changed"));
+    steps.extend([
+        Step::new("set the umask", Op::Umask { mask: spec.process.umask })
             .why("a program starts the same, whoever starts it"),
         Step::new("keep no descriptor", Op::CloseRange { first: 3 })
             .why("an open directory of the host would be a way out (CVE-2024-21626)"),
@@ -268,5 +275,6 @@ fn start(spec: &Spec) -> Vec<Step> {
             .why("the same process, with another program in it")
             .show(Probe::Process(Who::Box))
             .show(Probe::Privilege(Who::Box)),
-    ]
+    ]);
+    steps
 }

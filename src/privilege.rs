@@ -42,12 +42,39 @@ pub struct Privilege {
     pub gid: u32,
     /// supplementary groups; `None` where the kernel does not let us set any (a user namespace without setgroups)
     pub groups: Option<Vec<u32>>,
-    /// the capabilities that may ever be held, as bits
-    pub keep: u64,
+    /// what it may do of what only root may
+    pub capabilities: Capabilities,
     /// no program gains privilege by being executed
     pub no_new_privs: bool,
     /// which system calls it may make; `None` for all
     pub seccomp: Option<seccomp::Profile>,
+    /// the AppArmor profile that the program runs under
+    pub apparmor: Option<String>,
+    /// the SELinux label that the program runs under
+    pub selinux: Option<String>,
+}
+
+/// The five sets of capabilities(7), as bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// what may ever be held again
+    pub bounding: u64,
+    /// what may be used
+    pub permitted: u64,
+    /// what is used
+    pub effective: u64,
+    /// what a file's own inheritable set may let through exec
+    pub inheritable: u64,
+    /// what passes exec by itself
+    pub ambient: u64,
+}
+
+impl Capabilities {
+    /// Docker's way: root holds what may be held, anybody else nothing.
+    pub fn of_user(uid: u32, bounding: u64) -> Capabilities {
+        let held = if uid == 0 { bounding } else { 0 };
+        Capabilities { bounding, permitted: held, effective: held, ..Capabilities::default() }
+    }
 }
 
 /// Docker's default set, as bits.
@@ -57,8 +84,8 @@ pub fn default_set() -> u64 {
 
 /// The steps that leave the box with what it may have, and nothing more.
 pub fn drop(privilege: &Privilege) -> Vec<Step> {
-    let Privilege { uid, gid, groups, keep, .. } = privilege;
-    let (uid, gid, keep) = (*uid, *gid, *keep);
+    let Privilege { uid, gid, groups, capabilities, .. } = privilege;
+    let (uid, gid, keep) = (*uid, *gid, capabilities.bounding);
     let filter = privilege.seccomp.as_ref().map(filter);
     let mut steps = vec![
         Step::new("cut the bounding set", Op::DropBounding { keep })
@@ -78,8 +105,7 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
     steps.push(
         Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
     );
-    let held = if uid == 0 { keep } else { 0 };
-    steps.push(Step::new("set the capabilities", Op::Capset { keep: held }).why(
+    steps.push(Step::new("set the capabilities", Op::Capset { keep: capabilities.permitted }).why(
         match keep == default_set() {
             true => "root keeps Docker's fourteen, anybody else none",
             false => "root keeps what was asked for, anybody else none",

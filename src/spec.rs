@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+mod process;
+
 use crate::cgroups::{Hierarchy, Limits};
-use crate::kernel::op::Exec;
+use crate::kernel::op::Hook;
 use crate::namespaces::Offsets;
 use crate::privilege::Privilege;
 use crate::rootfs::Rootfs;
 use crate::userns::Range;
 use crate::veth::{Network, Port};
+
+pub use process::{Console, Input, IoPriority, Process, Rlimit, Scheduler, WindowSize};
 
 /// Everything that the recipe needs to know about one container.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +29,8 @@ pub struct Spec {
     pub namespaces: Namespaces,
     /// the host name, where the UTS namespace is its own
     pub hostname: Option<String>,
+    /// the NIS domain name, where the UTS namespace is its own
+    pub domainname: Option<String>,
     /// the kernel's settings: a file below /proc/sys, as `net/ipv4/ip_forward`, and its text
     pub sysctls: Vec<(PathBuf, String)>,
     /// the machine's cgroups
@@ -37,6 +43,46 @@ pub struct Spec {
     pub privilege: Privilege,
     /// the program
     pub process: Process,
+    /// programs of others that are run on the way
+    pub hooks: Hooks,
+    /// what its life depends on
+    pub life: Life,
+    /// when its program starts
+    pub start: Start,
+}
+
+/// What a container's life depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Life {
+    /// it ends when the process that made it ends
+    #[default]
+    OfTheEngine,
+    /// it lives on
+    OfItsOwn,
+}
+
+/// When a container's program starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Start {
+    /// as soon as everything is made
+    #[default]
+    AtOnce,
+    /// when somebody writes into this fifo of the host, which is made by the plan
+    AfterFifo(PathBuf),
+}
+
+/// Programs of others that are run on the way, in this order: the runtime specification's hooks (config.md,
+/// POSIX-platform Hooks). Those that are run after the start belong to whoever starts and deletes the container.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hooks {
+    /// on the host, when the namespaces are there and the root is not yet exchanged
+    pub prestart: Vec<Hook>,
+    /// the same, after those
+    pub create_runtime: Vec<Hook>,
+    /// in the container's namespaces, before the root is exchanged
+    pub create_container: Vec<Hook>,
+    /// in the container, right before its program
+    pub start_container: Vec<Hook>,
 }
 
 /// Which namespaces a container gets. The mount namespace is always its own.
@@ -119,17 +165,4 @@ pub enum Net {
         /// the process that holds the address: the engine, for as long as it lives
         holder: u32,
     },
-}
-
-/// The program and where it starts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Process {
-    /// the program, its arguments and environment
-    pub exec: Exec,
-    /// the working directory
-    pub cwd: PathBuf,
-    /// it gets a terminal of its own
-    pub terminal: bool,
-    /// standard input stays open; else it is /dev/null
-    pub stdin: bool,
 }

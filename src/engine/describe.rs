@@ -11,9 +11,9 @@ use super::{address_files, users};
 use crate::cgroups::Hierarchy;
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
-use crate::privilege::{self, Privilege};
+use crate::privilege::{self, Capabilities, Privilege};
 use crate::rootfs::{self, CgroupTree, Devices, Root, Rootfs};
-use crate::spec::{Namespace, Namespaces, Net, Process, Spec, Users};
+use crate::spec::{Console, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users};
 
 /// Where a container is made, and what it gets that no other has.
 #[derive(Debug, Clone)]
@@ -76,31 +76,43 @@ pub fn describe(
             time: None,
         },
         sysctls: Vec::new(),
-        privilege: Privilege {
-            uid: user.uid,
-            gid: user.gid,
-            groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
-            keep: request.capabilities,
-            no_new_privs: request.no_new_privs || !machine.all_powerful(),
-            seccomp: match request.seccomp {
-                Seccomp::Default => Some(privilege::seccomp::default_profile(request.capabilities)),
-                Seccomp::Unconfined => None,
-            },
-        },
+        privilege: privilege(machine, &user, request),
         process: Process {
             exec: program(request, config, hostname.as_deref(), &user.home)?,
             cwd,
-            terminal: request.terminal,
-            stdin: request.stdin,
+            console: request.terminal.then_some(Console { socket: None, size: None }),
+            input: if request.stdin { Input::Ours } else { Input::Null },
+            keyring: Some(format!("_ses.{id}")),
+            ..Process::default()
         },
+        hooks: Hooks::default(),
+        life: Life::OfTheEngine,
+        start: Start::AtOnce,
         id,
         directory,
         files,
         hostname,
+        domainname: None,
         hierarchy: place.hierarchy.clone(),
         limits: request.limits.clone(),
         net,
     })
+}
+
+fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {
+    Privilege {
+        uid: user.uid,
+        gid: user.gid,
+        groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
+        capabilities: Capabilities::of_user(user.uid, request.capabilities),
+        no_new_privs: request.no_new_privs || !machine.all_powerful(),
+        seccomp: match request.seccomp {
+            Seccomp::Default => Some(privilege::seccomp::default_profile(request.capabilities)),
+            Seccomp::Unconfined => None,
+        },
+        apparmor: None,
+        selinux: None,
+    }
 }
 
 fn overlay(directory: &Path, layers: &[PathBuf], machine: Machine) -> Overlay {

@@ -6,11 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 mod display;
+mod program;
 
 use super::bpf::Instruction;
 use super::ctext::CText;
 use super::netlink::Request;
 use super::nft::Batch;
+pub use program::{Exec, Hook};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -243,17 +245,6 @@ pub enum MountAt {
     Slot(usize),
     /// the one at this path
     Path(CText),
-}
-
-/// A program to execute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Exec {
-    /// where the program may lie, in order: one path, or one for each directory of `PATH`
-    pub paths: Vec<CText>,
-    /// its arguments, the first its name
-    pub argv: Vec<CText>,
-    /// its environment, `NAME=value`
-    pub env: Vec<CText>,
 }
 
 impl Op {

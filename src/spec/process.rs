@@ -1,0 +1,120 @@
+//! Process: the program, where it starts, and what the kernel is told about it.
+
+use std::path::PathBuf;
+
+use crate::kernel::op::Exec;
+
+/// The program, where it starts, and what the kernel is told about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Process {
+    /// the program, its arguments and environment
+    pub exec: Exec,
+    /// the working directory
+    pub cwd: PathBuf,
+    /// a terminal of its own, and who gets the other end
+    pub console: Option<Console>,
+    /// standard input, where it has no terminal
+    pub input: Input,
+    /// descriptors from 3 on that stay open
+    pub preserve_fds: u32,
+    /// the bits that the modes of new files lack
+    pub umask: u32,
+    /// what it may use by itself: setrlimit(2)
+    pub rlimits: Vec<Rlimit>,
+    /// how soon it is killed when memory runs out, from -1000 to 1000: proc(5)
+    pub oom_score_adj: Option<i32>,
+    /// what kernel it sees: personality(2)
+    pub personality: Option<u32>,
+    /// when it is given the CPU: sched_setattr(2)
+    pub scheduler: Option<Scheduler>,
+    /// when it is given the disk: ioprio_set(2)
+    pub io_priority: Option<IoPriority>,
+    /// the name of its session keyring; `None` for the one of whoever calls us: keyrings(7)
+    pub keyring: Option<String>,
+}
+
+/// Nothing to execute yet; otherwise what a program gets that asks for nothing.
+impl Default for Process {
+    fn default() -> Process {
+        Process {
+            exec: Exec { paths: Vec::new(), argv: Vec::new(), env: Vec::new() },
+            cwd: "/".into(),
+            console: None,
+            input: Input::Null,
+            preserve_fds: 0,
+            umask: 0o022,
+            rlimits: Vec::new(),
+            oom_score_adj: None,
+            personality: None,
+            scheduler: None,
+            io_priority: None,
+            keyring: None,
+        }
+    }
+}
+
+/// Where standard input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// from wherever ours comes
+    Ours,
+    /// from nowhere
+    Null,
+}
+
+/// A terminal of the container's own devpts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console {
+    /// the Unix socket that gets the controlling end; `None`: the engine keeps it
+    pub socket: Option<PathBuf>,
+    /// how large it is
+    pub size: Option<WindowSize>,
+}
+
+/// The size of a terminal in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// how high
+    pub rows: u16,
+    /// how wide
+    pub columns: u16,
+}
+
+/// One limit of setrlimit(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rlimit {
+    /// RLIMIT_NOFILE and so on
+    pub resource: u32,
+    /// the limit that counts
+    pub soft: u64,
+    /// how far the process itself may raise that
+    pub hard: u64,
+}
+
+/// When a process is given the CPU: sched_setattr(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scheduler {
+    /// SCHED_OTHER and so on
+    pub policy: u32,
+    /// SCHED_FLAG_RESET_ON_FORK and so on
+    pub flags: u64,
+    /// from -20 to 19, for SCHED_OTHER and SCHED_BATCH
+    pub nice: i32,
+    /// from 1 to 99, for SCHED_FIFO and SCHED_RR
+    pub priority: u32,
+    /// nanoseconds of each period, for SCHED_DEADLINE
+    pub runtime: u64,
+    /// nanoseconds after which those must have been given
+    pub deadline: u64,
+    /// nanoseconds
+    pub period: u64,
+}
+
+/// When a process is given the disk: ioprio_set(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IoPriority {
+    /// IOPRIO_CLASS_RT 1, IOPRIO_CLASS_BE 2, IOPRIO_CLASS_IDLE 3
+    pub class: u32,
+    /// from 0, the first, to 7
+    pub level: u32,
+}
