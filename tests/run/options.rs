@@ -57,7 +57,7 @@ fn volumes() {
 
 #[test]
 fn limits_bite() {
-    let Some(site) = Site::root("limits_bite") else { return };
+    let Some(site) = Site::limited("limits_bite") else { return };
     let full = "$S run --rm -m 20m stepbox/base dd if=/dev/zero of=/dev/shm/x bs=1M count=50";
     assert_eq!(site.sh(full).code, 137, "killed for want of memory");
     let files = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; true";

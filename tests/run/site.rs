@@ -34,6 +34,16 @@ impl Site {
         None
     }
 
+    /// As whoever runs the tests, if they may limit containers: root, and others who have a cgroup of their own.
+    pub fn limited(test: &str) -> Option<Site> {
+        let machine = stepbox::cgroups::detect(Path::new("/")).expect("read the cgroups");
+        if machine.writable().is_ok() {
+            return Some(Site::ours());
+        }
+        crate::support::skip(test, crate::support::NEEDS_ROOT);
+        None
+    }
+
     /// As a user who is not root: nobody where the tests run as root.
     pub fn nobody() -> Site {
         let uid = rustix::process::geteuid().as_raw();
