@@ -6,11 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 mod display;
+mod program;
 
 use super::bpf::Instruction;
 use super::ctext::CText;
 use super::netlink::Request;
 use super::nft::Batch;
+pub use program::{Exec, Hook};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,6 +200,26 @@ pub enum Op {
         signal: i32,
     },
 
+    // the life of a container that outlives its engine
+    /// fork, execve and wait: a program that has to succeed
+    Spawn(Box<Hook>),
+    /// the fifo at which the box will wait, kept by both sides of the clone
+    OpenFifo {
+        path: CText,
+    },
+    /// faccessat2(2) for each place where the program may lie
+    LookUp {
+        paths: Vec<CText>,
+    },
+    /// closes all descriptors from the first on, but for the fifo, and reads a byte from it
+    AwaitStart {
+        first: u32,
+    },
+    /// writes that byte; fails where nobody waits for it
+    LetGo {
+        path: CText,
+    },
+
     // identity and privilege
     Setgroups {
         gids: Vec<u32>,
@@ -243,17 +265,6 @@ pub enum MountAt {
     Slot(usize),
     /// the one at this path
     Path(CText),
-}
-
-/// A program to execute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Exec {
-    /// where the program may lie, in order: one path, or one for each directory of `PATH`
-    pub paths: Vec<CText>,
-    /// its arguments, the first its name
-    pub argv: Vec<CText>,
-    /// its environment, `NAME=value`
-    pub env: Vec<CText>,
 }
 
 impl Op {

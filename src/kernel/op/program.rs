@@ -1,0 +1,31 @@
+//! Programs: what is executed, in place of the box's process or beside it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::ctext::CText;
+
+/// A program to execute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exec {
+    /// where the program may lie, in order: one path, or one for each directory of `PATH`
+    pub paths: Vec<CText>,
+    /// its arguments, the first its name
+    pub argv: Vec<CText>,
+    /// its environment, `NAME=value`
+    pub env: Vec<CText>,
+}
+
+/// A program that is run on the way and has to succeed, as the runtime specification's hooks
+/// (config.md, POSIX-platform Hooks).
+///
+/// It gets a text on standard input, standard error for all its output, no other descriptor, no blocked or ignored
+/// signal, umask 022.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hook {
+    /// the program
+    pub exec: Exec,
+    /// what it reads; `[BOX]` stands for the box's process id, as whoever runs the hook sees it
+    pub stdin: CText,
+    /// seconds, after which it is killed and has failed
+    pub timeout: Option<u32>,
+}
