@@ -2,17 +2,20 @@
 //! after kill -9.
 //!
 //! ```text
-//!   {"version":1,"boot":"…","title":"…","undos":[[3,{"Rmdir":{"path":"…"}}], …]}     once, before the first step
-//!   +3                                                                          step 3 is about to be done
-//!   -3                                                                          it was not ours to undo after all
-//!   box 4711 99813                                                              the box: process id, start time
+//!   {"version":1,"engine":[4710,99812],"undos":[[3,{"Rmdir":{"path":"…"}}], …], …}     once, before the first step
+//!   +3                                                      step 3 is about to be done
+//!   -3                                                      it was not ours to undo after all
+//!   box 4711 99813                                          the box: process id, start time
 //! ```
 //!
 //! A living run holds a lock on its journal, so `clean` leaves it alone. `clean` replays; it never guesses by name.
+//! A run that has let go of its box ([`crate::launch::Running::leave`]) leaves its journal unlocked, for whoever deletes
+//! the container: [`replay_file`].
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +24,17 @@ use crate::launch::{Answer, perform_undo};
 use crate::step::Plan;
 
 const VERSION: u32 = 1;
+/// How long a process may take to die of SIGKILL.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
     boot: String,
     title: String,
+    /// the process that takes the plan, and when it was started
+    #[serde(default)]
+    engine: (i32, u64),
     undos: Vec<(usize, Op)>,
 }
 
@@ -41,16 +49,23 @@ impl Journal {
     /// Writes down every undo of the plan, in one write, and locks the file for as long as this process lives.
     pub fn create(directory: &Path, title: &str, plan: &Plan) -> io::Result<Journal> {
         std::fs::create_dir_all(directory)?;
+        let name = format!("{}-{}.journal", std::process::id(), nanoseconds_now());
+        Journal::create_at(&directory.join(name), title, plan)
+    }
+
+    /// The same, at a path of the caller's choice, where nothing is yet.
+    pub fn create_at(path: &Path, title: &str, plan: &Plan) -> io::Result<Journal> {
         let steps = plan.steps.iter().enumerate();
         let undos = steps.filter_map(|(index, step)| Some((index, step.undo.clone()?))).collect();
-        let header = Header { version: VERSION, boot: boot_id(), title: title.into(), undos };
-        let path = directory.join(format!("{}-{}.journal", std::process::id(), start_time_now()));
-        let mut file = File::options().write(true).create_new(true).open(&path)?;
+        let pid = process::own_pid();
+        let engine = (pid, process::start_time(pid).unwrap_or_default());
+        let header = Header { version: VERSION, boot: boot_id(), title: title.into(), engine, undos };
+        let mut file = File::options().write(true).create_new(true).open(path)?;
         file.lock()?;
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        Ok(Journal { path, file })
+        Ok(Journal { path: path.into(), file })
     }
 
     /// Step `index` is about to be done.
@@ -65,13 +80,19 @@ impl Journal {
 
     /// The box is born.
     pub fn box_born(&mut self, pid: i32) {
-        let start = start_time(pid).unwrap_or_default();
+        let start = process::start_time(pid).unwrap_or_default();
         self.line(&format!("box {pid} {start}\n"));
     }
 
     fn line(&mut self, text: &str) {
         // a journal on a full disk must not end a container: the run itself still undoes what it did
         let _ = self.file.write_all(text.as_bytes());
+    }
+
+    /// The box lives on, and somebody else will undo what is written here. The lock goes now: the box has a copy of
+    /// its descriptor.
+    pub fn leave(self) {
+        let _ = self.file.unlock();
     }
 
     /// Everything is undone.
@@ -104,77 +125,125 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Cleaned>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        if !lock(&file, &path)? {
-            continue;
+        if lock(&file, &path)? {
+            cleaned.push(replay_locked(&path)?);
         }
-        let done = replay(&std::fs::read_to_string(&path)?);
-        if done.undone.iter().all(|(_, answer)| !matches!(answer, Answer::Error(_))) {
-            std::fs::remove_file(&path)?;
-        }
-        cleaned.push(done);
     }
     Ok(cleaned)
 }
 
+/// Ends the box of one journal, if it still runs, and undoes what was done for it. The file goes when everything is
+/// undone.
+///
+/// # Errors
+/// `WouldBlock` while an engine that lives is taking this plan, `NotFound` where nothing is to undo.
+pub fn replay_file(path: &Path) -> io::Result<Cleaned> {
+    let file = File::options().read(true).write(true).open(path)?;
+    match lock(&file, path)? {
+        true => replay_locked(path),
+        false => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+fn replay_locked(path: &Path) -> io::Result<Cleaned> {
+    let done = replay(&std::fs::read_to_string(path)?);
+    if done.undone.iter().all(|(_, answer)| !matches!(answer, Answer::Error(_))) {
+        match std::fs::remove_file(path) {
+            // an undo has taken the directory that it was in
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(done)
+}
+
 /// Locks the journal of a dead run; false for one that lives. A box that has not executed its program yet still has
-/// its engine's descriptors, and the lock with them: where the engine is dead, its box dies in a moment.
+/// its engine's descriptors, and the lock with them: where the engine is dead, its box is of no use, and is ended.
 fn lock(journal: &File, path: &Path) -> io::Result<bool> {
-    for _ in 0..1000 {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
         match journal.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if engine_lives(path) => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(2)),
+            Err(TryLockError::WouldBlock) => {}
         }
+        match Record::read(&std::fs::read_to_string(path)?) {
+            Some(record) if !engine_lives(record.header.engine) => record.end_boxes(),
+            _ => return Ok(false),
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
     Ok(false)
 }
 
-/// Whether there is a process, other than a zombie, with the number that the journal's name begins with.
-fn engine_lives(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let pid = name.split('-').next().unwrap_or_default();
+/// Whether this process is still there, other than as a zombie.
+fn engine_lives((pid, start): (i32, u64)) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    let ended = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']));
+    // 0 stands in journals of before this was written down
+    pid == 0 || !ended && process::start_time(pid) == Some(start)
 }
 
-/// Replays one journal. A header that was cut short means that not even the first step was begun.
-fn replay(text: &str) -> Cleaned {
-    let mut lines = text.lines();
-    let header: Option<Header> = lines.next().and_then(|line| serde_json::from_str(line).ok());
-    let Some(header) = header else { return Cleaned { title: String::new(), undone: Vec::new() } };
-    let same_boot = header.boot == boot_id();
-    let (mut begun, mut box_pid) = (Vec::new(), None);
-    for line in lines {
-        if let Some(index) = line.strip_prefix('+').and_then(|index| index.parse::<usize>().ok()) {
-            begun.push(index);
-        } else if let Some(index) = line.strip_prefix('-').and_then(|index| index.parse::<usize>().ok()) {
-            begun.retain(|other| *other != index);
-        } else if let Some((pid, start)) = line.strip_prefix("box ").and_then(|rest| rest.split_once(' ')) {
-            box_pid = pid.parse().ok();
-            if let (true, Some(pid), Ok(start)) = (same_boot, box_pid, start.parse()) {
-                end_process(pid, start);
+/// What a journal says.
+struct Record {
+    header: Header,
+    /// steps that were begun, in order
+    begun: Vec<usize>,
+    /// the boxes: process id, and when it was started
+    boxes: Vec<(i32, u64)>,
+}
+
+impl Record {
+    /// A header that was cut short means that not even the first step was begun.
+    fn read(text: &str) -> Option<Record> {
+        let mut lines = text.lines();
+        let header = serde_json::from_str(lines.next()?).ok()?;
+        let mut record = Record { header, begun: Vec::new(), boxes: Vec::new() };
+        for line in lines {
+            if let Some(index) = line.strip_prefix('+').and_then(|index| index.parse::<usize>().ok()) {
+                record.begun.push(index);
+            } else if let Some(index) = line.strip_prefix('-').and_then(|index| index.parse::<usize>().ok()) {
+                record.begun.retain(|other| *other != index);
+            } else if let Some((pid, start)) = line.strip_prefix("box ").and_then(|rest| rest.split_once(' '))
+                && let (Ok(pid), Ok(start)) = (pid.parse(), start.parse())
+            {
+                record.boxes.push((pid, start));
             }
         }
+        Some(record)
     }
+
+    fn end_boxes(&self) {
+        if self.header.boot == boot_id() {
+            self.boxes.iter().for_each(|(pid, start)| end_process(*pid, *start));
+        }
+    }
+}
+
+fn replay(text: &str) -> Cleaned {
+    let Some(mut record) = Record::read(text) else {
+        return Cleaned { title: String::new(), undone: Vec::new() };
+    };
+    record.end_boxes();
+    let box_pid = record.boxes.last().map(|(pid, _)| *pid);
     let mut undone = Vec::new();
-    while let Some(index) = begun.pop() {
-        if let Some((_, op)) = header.undos.iter().find(|(other, _)| *other == index) {
+    while let Some(index) = record.begun.pop() {
+        if let Some((_, op)) = record.header.undos.iter().find(|(other, _)| *other == index) {
             undone.push((op.clone(), perform_undo(op, box_pid)));
         }
     }
-    Cleaned { title: header.title, undone }
+    Cleaned { title: record.header.title, undone }
 }
 
 /// Kills a process if it is still the one that was started then, and waits until it is gone.
 fn end_process(pid: i32, start: u64) {
     use std::os::fd::AsFd;
     let Ok(pidfd) = process::pidfd_open(pid) else { return };
-    if start_time(pid) != Some(start) {
+    if process::start_time(pid) != Some(start) {
         return;
     }
     if process::signal(pidfd.as_fd(), libc::SIGKILL) != Err(Errno::SRCH) {
-        let timeout = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+        let timeout = rustix::event::Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
         let mut waiting = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
         let _ = rustix::event::poll(&mut waiting, Some(&timeout));
     }
@@ -184,13 +253,7 @@ fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
 }
 
-/// When a process was started, in clock ticks since boot: with its number, a name that is never given twice.
-fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
-fn start_time_now() -> u128 {
+fn nanoseconds_now() -> u128 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map(|time| time.as_nanos()).unwrap_or_default()
 }

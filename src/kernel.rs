@@ -29,6 +29,10 @@ pub mod remove;
 pub mod signals;
 #[allow(unsafe_code)]
 pub mod socket;
+#[allow(unsafe_code)]
+pub mod spawn;
+#[allow(unsafe_code)]
+mod start;
 
 pub use ctext::CText;
 pub use op::Op;

@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::journal::Journal;
 use crate::kernel::linux::{self, Context, Prepared};
 use crate::kernel::process::{self, Cloned, Exit};
+use crate::kernel::spawn;
 use crate::kernel::{Errno, Op};
 use crate::step::{Expect, Lane, Plan, Step};
 
@@ -27,7 +28,7 @@ mod error;
 mod loan;
 mod observer;
 
-use loan::{Loaned, box_lane, unpack};
+use loan::{Loaned, box_lane, pack_loan, unpack};
 
 pub use error::{LaunchError, StepError, Unmet};
 pub use observer::{Answer, At, Observer, Verdict};
@@ -40,9 +41,13 @@ pub struct Running<'p> {
     done: Vec<usize>,
     journal: Option<Journal>,
     exit: Option<Exit>,
+    /// the step at which the box waits to be started
+    waiting: Option<usize>,
 }
 
 /// Takes the steps of a plan. On failure everything that was done is undone, in reverse order.
+///
+/// A plan in which the box waits to be started ends, for the engine, before that step: see [`Running::leave`].
 ///
 /// The caller must be single-threaded if the plan clones.
 pub fn launch<'p, O: Observer>(
@@ -50,10 +55,15 @@ pub fn launch<'p, O: Observer>(
     observer: &mut O,
     journal: Option<Journal>,
 ) -> Result<Running<'p>, LaunchError> {
-    let mut running = Running { plan, context: Context::default(), done: Vec::new(), journal, exit: None };
+    let (context, done) = (Context::default(), Vec::new());
+    let mut running = Running { plan, context, done, journal, exit: None, waiting: None };
     let mut acts = plan.acts.iter().peekable();
     let mut index = 0;
     while let Some(step) = plan.steps.get(index) {
+        if waits(step) {
+            running.waiting = Some(index);
+            break;
+        }
         if O::WATCHING {
             while let Some((_, title, text)) = acts.next_if(|act| act.0 <= index) {
                 observer.act(title, text);
@@ -74,7 +84,7 @@ pub fn launch<'p, O: Observer>(
         }
         let step = &plan.steps[at];
         let unmet = match answer {
-            Ok(answer) => judge(step.expect, answer),
+            Ok(answer) => judge(&step.op, step.expect, answer),
             Err(exit) => Some(Unmet::Died(exit)),
         };
         if let Some(what) = unmet {
@@ -89,11 +99,33 @@ pub fn launch<'p, O: Observer>(
 
 fn last_of_loan(plan: &Plan, index: usize) -> usize {
     let rest = &plan.steps[index..];
-    index + rest.iter().take_while(|step| step.lane == Lane::Container).count() - 1
+    let ours = |step: &&Step| step.lane == Lane::Container && !waits(step);
+    index + rest.iter().take_while(ours).count() - 1
 }
 
-fn judge(expect: Expect, answer: Answer) -> Option<Unmet> {
+/// Whether this is the step at which the box waits for somebody else than us.
+fn waits(step: &Step) -> bool {
+    step.lane == Lane::Container && matches!(step.op, Op::AwaitStart { .. })
+}
+
+/// Performs one operation of either lane.
+fn perform(op: &Op, prepared: &Prepared, context: &mut Context) -> Answer {
+    let answer = match op {
+        Op::Spawn(hook) => {
+            // the runtime specification: the pid as whoever runs the hook sees it
+            let pid = if context.in_box { Some(process::own_pid()) } else { context.box_pid };
+            spawn::spawn(hook, prepared, pid.unwrap_or_default()).map(Answer::Ended)
+        }
+        op => linux::call(op, prepared, context).map(Answer::Value),
+    };
+    answer.unwrap_or_else(Answer::Error)
+}
+
+fn judge(op: &Op, expect: Expect, answer: Answer) -> Option<Unmet> {
     match (expect, answer) {
+        (_, Answer::Ended(exit)) if matches!(op, Op::Spawn(_)) && exit != Exit::Code(0) => {
+            Some(Unmet::Failed(exit))
+        }
         (Expect::Fails(wanted), Answer::Error(errno)) if errno == wanted => None,
         (Expect::OrElse(other), Answer::Error(errno)) if errno == other => None,
         (Expect::OrAny(others), Answer::Error(errno)) if others.contains(&errno) => None,
@@ -116,42 +148,40 @@ impl<'p> Running<'p> {
             journal.begin(index);
         }
         let answer = match &step.op {
-            Op::Clone { flags } => self.clone_box(index, *flags).map(i64::from),
-            Op::WaitBox => match self.wait() {
-                Ok(exit) => return Ok(Answer::Ended(exit)),
-                Err(errno) => Err(errno),
-            },
+            Op::Clone { flags } => self.clone_box(index, *flags).map(|pid| Answer::Value(pid.into())),
+            Op::WaitBox => self.wait().map(Answer::Ended),
             op => Prepared::new(op, self.context.box_pid)
-                .and_then(|prepared| linux::call(op, &prepared, &mut self.context)),
+                .map(|prepared| perform(op, &prepared, &mut self.context)),
         };
+        let answer = answer.unwrap_or_else(Answer::Error);
         match answer {
-            Ok(value) => {
-                if step.undo.is_some() {
-                    self.done.push(index);
-                }
-                Ok(Answer::Value(value))
-            }
-            Err(errno) => {
+            Answer::Error(_) => {
                 if step.undo.is_some()
                     && let Some(journal) = &mut self.journal
                 {
                     journal.not_ours(index);
                 }
-                Ok(Answer::Error(errno))
             }
+            _ if step.undo.is_some() => self.done.push(index),
+            _ => {}
         }
+        Ok(answer)
     }
 
     /// Clones the box. In the box this does not return.
     fn clone_box(&mut self, index: usize, flags: u64) -> Result<i32, Errno> {
         debug_assert!(self.context.pidfd.is_none() || self.exit.is_some(), "one box at a time");
         let mut program = Vec::new();
+        let mut alone = false;
         for (index, step) in self.plan.steps.iter().enumerate().skip(index + 1) {
             match &step.op {
                 Op::Clone { .. } => break,
                 op if step.lane == Lane::Container => {
                     let prepared = Prepared::new(op, None)?;
-                    program.push(Loaned { index, op, prepared, expect: step.expect });
+                    alone |= waits(step);
+                    let complaint =
+                        if alone { format!("stepbox: {}: {op} = ", step.name) } else { String::new() };
+                    program.push(Loaned { index, op, prepared, expect: step.expect, complaint });
                 }
                 _ => {}
             }
@@ -160,7 +190,8 @@ impl<'p> Running<'p> {
         match process::clone(flags)? {
             Cloned::Box => {
                 drop(ours);
-                box_lane(&program, theirs)
+                let fifo = self.context.fifo.take();
+                box_lane(&program, Context { in_box: true, loan: Some(theirs), fifo, ..Context::default() })
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;
@@ -176,8 +207,10 @@ impl<'p> Running<'p> {
 
     /// Lets the box run up to and including step `last`. Returns the step it came to, and its answer.
     fn lend(&mut self, last: usize) -> (usize, Result<Answer, Exit>) {
-        let Some(loan) = &self.context.loan else { return (last, Ok(Answer::Error(Errno::SRCH))) };
-        let _ = process::transmit(loan.as_fd(), &(last as u32).to_ne_bytes());
+        let (Some(loan), Some(pid)) = (&self.context.loan, self.context.box_pid) else {
+            return (last, Ok(Answer::Error(Errno::SRCH)));
+        };
+        let _ = process::transmit(loan.as_fd(), &pack_loan(last, pid));
         loop {
             let mut bytes = [0u8; 16];
             match process::receive(loan.as_fd(), &mut bytes) {
@@ -233,6 +266,26 @@ impl<'p> Running<'p> {
             self.done.iter().filter(|index| stays(index)).for_each(|index| journal.not_ours(*index));
         }
         self.done.retain(|index| !stays(index));
+    }
+
+    /// Lets go of the box, which lives on without us: it is lent all steps that are left, nothing is undone, and the
+    /// journal stays as the record of what there is to undo: [`crate::journal::replay_file`].
+    ///
+    /// # Errors
+    /// ESRCH where the box has ended before. Then everything has been undone.
+    pub fn leave(mut self) -> Result<(), Errno> {
+        if self.waiting.is_some() {
+            let last = self.plan.steps.len() - 1;
+            let (loan, pid) = (self.context.loan.as_ref(), self.context.box_pid);
+            let (loan, pid) = (loan.ok_or(Errno::SRCH)?, pid.ok_or(Errno::SRCH)?);
+            process::transmit(loan.as_fd(), &pack_loan(last, pid)).map_err(|_| Errno::SRCH)?;
+        }
+        self.done.clear();
+        self.context = Context::default();
+        if let Some(journal) = self.journal.take() {
+            journal.leave();
+        }
+        Ok(())
     }
 
     /// Ends the box if it still runs, and undoes what was done, in reverse order. Goes on past an undo that fails;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rustix::io::Errno;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Stands for the box's process id wherever a path or a text is written before the box exists.
@@ -25,13 +26,75 @@ impl CText {
         Path::new(OsStr::from_bytes(self.0.as_bytes()))
     }
 
-    /// The text with [`BOX`] replaced by the box's process id.
-    pub fn resolve(&self, box_pid: Option<i32>) -> std::borrow::Cow<'_, CText> {
-        match (box_pid, self.0.to_str()) {
-            (Some(pid), Ok(text)) if text.contains(BOX) => {
-                std::borrow::Cow::Owned(text.replace(BOX, &pid.to_string()).into())
+    /// The text with [`BOX`] replaced by the box's process id, in a room on the stack: the box may not allocate.
+    /// ENAMETOOLONG where the room is too small.
+    pub fn resolve<'a>(&'a self, box_pid: Option<i32>, room: &'a mut Room) -> rustix::io::Result<&'a CStr> {
+        let text = self.0.as_bytes();
+        match box_pid {
+            Some(pid) if next_box(text).is_some() => {
+                let mut length = 0;
+                for_each_piece(text, pid, |piece| {
+                    let place = room.0.get_mut(length..length + piece.len()).ok_or(Errno::NAMETOOLONG)?;
+                    place.copy_from_slice(piece);
+                    length += piece.len();
+                    Ok(())
+                })?;
+                *room.0.get_mut(length).ok_or(Errno::NAMETOOLONG)? = 0;
+                CStr::from_bytes_until_nul(&room.0).map_err(|_| Errno::INVAL)
             }
-            _ => std::borrow::Cow::Borrowed(self),
+            _ => Ok(&self.0),
+        }
+    }
+
+    /// The text piece by piece, this process id where [`BOX`] stands. Allocates nothing, however long the text.
+    pub(super) fn pieces(
+        &self,
+        pid: i32,
+        take: impl FnMut(&[u8]) -> rustix::io::Result<()>,
+    ) -> rustix::io::Result<()> {
+        for_each_piece(self.0.as_bytes(), pid, take)
+    }
+}
+
+/// Where a text is resolved: a path, or a value for a file of /proc.
+pub struct Room([u8; ROOM]);
+
+/// The longest path that the kernel takes.
+const ROOM: usize = libc::PATH_MAX as usize;
+
+impl Default for Room {
+    fn default() -> Room {
+        Room([0; ROOM])
+    }
+}
+
+fn next_box(text: &[u8]) -> Option<usize> {
+    text.windows(BOX.len()).position(|window| window == BOX.as_bytes())
+}
+
+fn for_each_piece(
+    mut text: &[u8],
+    pid: i32,
+    mut take: impl FnMut(&[u8]) -> rustix::io::Result<()>,
+) -> rustix::io::Result<()> {
+    let mut room = [0u8; 10];
+    while let Some(at) = next_box(text) {
+        take(&text[..at])?;
+        take(digits(pid.unsigned_abs(), &mut room))?;
+        text = &text[at + BOX.len()..];
+    }
+    take(text)
+}
+
+/// A number in decimal, written where there is no heap to format on.
+pub(crate) fn digits(mut number: u32, room: &mut [u8; 10]) -> &[u8] {
+    let mut first = room.len();
+    loop {
+        first -= 1;
+        room[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &room[first..];
         }
     }
 }
@@ -101,5 +164,26 @@ impl<'de> Deserialize<'de> for CText {
             Either::Bytes(bytes) => bytes,
         };
         CString::new(bytes).map(CText).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_box_is_named_where_its_mark_stands() {
+        let mut room = Room::default();
+        let text = CText::from("/proc/[BOX]/ns/[BOX]");
+        assert_eq!(text.resolve(Some(4711), &mut room), Ok(c"/proc/4711/ns/4711"));
+        assert_eq!(text.resolve(None, &mut room), Ok(c"/proc/[BOX]/ns/[BOX]"));
+        let long = CText::from(format!("{}[BOX]", "x".repeat(ROOM - 2)));
+        assert_eq!(long.resolve(Some(12), &mut room), Err(Errno::NAMETOOLONG));
+        let mut whole = Vec::new();
+        let taken = long.pieces(0, |piece| {
+            whole.extend_from_slice(piece);
+            Ok(())
+        });
+        assert!(taken.is_ok() && whole.ends_with(b"x0") && whole.len() == ROOM - 1);
     }
 }

@@ -5,6 +5,16 @@ use super::{Errno, flags};
 
 /// An error's symbol and meaning, as strace prints them: `EBUSY (Device or resource busy)`.
 pub fn errno_text(errno: Errno) -> String {
+    let message = std::io::Error::from(errno).to_string();
+    let message = message.split(" (os error").next().unwrap_or_default();
+    match errno_name(errno) {
+        Some(name) => format!("{name} ({message})"),
+        None => format!("errno {} ({message})", errno.raw_os_error()),
+    }
+}
+
+/// An error's symbol, as `EBUSY`. Allocates nothing.
+pub fn errno_name(errno: Errno) -> Option<&'static str> {
     const NAMES: &[(Errno, &str)] = &[
         (Errno::PERM, "EPERM"),
         (Errno::NOENT, "ENOENT"),
@@ -44,13 +54,9 @@ pub fn errno_text(errno: Errno) -> String {
         (Errno::NETDOWN, "ENETDOWN"),
         (Errno::HOSTUNREACH, "EHOSTUNREACH"),
         (Errno::NETUNREACH, "ENETUNREACH"),
+        (Errno::TIMEDOUT, "ETIMEDOUT"),
     ];
-    let message = std::io::Error::from(errno).to_string();
-    let message = message.split(" (os error").next().unwrap_or_default();
-    match NAMES.iter().find(|(known, _)| *known == errno) {
-        Some((_, name)) => format!("{name} ({message})"),
-        None => format!("errno {} ({message})", errno.raw_os_error()),
-    }
+    NAMES.iter().find(|(known, _)| *known == errno).map(|(_, name)| *name)
 }
 
 /// The cause and the remedy, for every error that can be foreseen.
@@ -78,6 +84,23 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             return cgroups(path.as_path().to_str()?, errno);
         }
         (Op::Write { path, .. }, errno) => return writes(path.as_path().to_str()?, errno),
+        (Op::Spawn(_), Errno::NOENT) => {
+            "a hook's path is looked up where the hook runs: prestart, createRuntime and createContainer on the host, \
+             startContainer in the container"
+        }
+        (Op::Spawn(_), Errno::TIMEDOUT) => {
+            "it ran longer than its `timeout` allows, and was killed: give it more seconds, or none for no end"
+        }
+        (Op::LetGo { .. }, Errno::NXIO) => {
+            "nobody waits to be started: the container has stopped, or was started before"
+        }
+        (Op::LookUp { .. }, Errno::NOENT) => {
+            "the program is in none of the directories of the container's PATH, or is not there"
+        }
+        (Op::LookUp { .. }, Errno::ACCESS) => {
+            "the file may not be executed by the container's user: check its mode, its owner and the mount's noexec"
+        }
+        (Op::LookUp { .. }, Errno::ISDIR) => "a directory cannot be executed: name the program in it",
         (Op::Exec(_), Errno::NOENT) => {
             "the program, or the loader named in it, does not exist inside the container"
         }

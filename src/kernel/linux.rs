@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::ctext::Room;
 use super::netlink::Message;
 use super::op::{Exec, Op};
 use super::{CText, credentials, mounts, socket};
@@ -37,9 +38,16 @@ impl Prepared {
         Ok(match op {
             Op::Netlink(request) => Prepared::Message(request.encode(box_pid)?),
             Op::Nft(batch) => Prepared::Message(batch.encode()),
-            Op::Exec(exec) => Prepared::Exec { argv: pointers(&exec.argv), env: pointers(&exec.env) },
+            Op::Exec(exec) => Prepared::exec(exec),
+            Op::Spawn(hook) => Prepared::exec(&hook.exec),
             _ => Prepared::AsItIs,
         })
+    }
+}
+
+impl Prepared {
+    fn exec(exec: &Exec) -> Prepared {
+        Prepared::Exec { argv: pointers(&exec.argv), env: pointers(&exec.env) }
     }
 }
 
@@ -50,9 +58,11 @@ fn pointers(list: &[CText]) -> Vec<*const c_char> {
 /// Descriptors that live from one operation to the next, and the processes an operation may speak of.
 #[derive(Debug)]
 pub struct Context {
+    /// whether this is the box
+    pub in_box: bool,
     /// the socket to the other lane
     pub loan: Option<OwnedFd>,
-    /// the box's process id; only the host knows one
+    /// the box's process id, as the host sees it
     pub box_pid: Option<i32>,
     /// refers to the box's process, whatever becomes of its number
     pub pidfd: Option<OwnedFd>,
@@ -62,6 +72,8 @@ pub struct Context {
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
     pub mnt: Option<OwnedFd>,
+    /// where the box will wait to be started
+    pub fifo: Option<OwnedFd>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -69,7 +81,17 @@ pub struct Context {
 impl Default for Context {
     fn default() -> Context {
         let trees = [const { None }; TREES];
-        Context { loan: None, box_pid: None, pidfd: None, ptmx: None, fs: None, mnt: None, trees }
+        Context {
+            in_box: false,
+            loan: None,
+            box_pid: None,
+            pidfd: None,
+            ptmx: None,
+            fs: None,
+            mnt: None,
+            fifo: None,
+            trees,
+        }
     }
 }
 
@@ -83,12 +105,14 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Rmdir { path } => fs::rmdir(path.as_c_str()).map(zero),
         Op::Create { path, mode, data } => {
             let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-            write_file(path.resolve(context.box_pid).as_c_str(), how, *mode, data)
+            write_file(path.resolve(context.box_pid, &mut Room::default())?, how, *mode, data)
         }
         Op::Append { path, data } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::APPEND, 0, data),
         Op::Write { path, data } => {
-            let (path, data) = (path.resolve(context.box_pid), data.resolve(context.box_pid));
-            write_file(path.as_c_str(), OFlags::WRONLY, 0, data.as_c_str().to_bytes())
+            let (mut path_room, mut data_room) = (Room::default(), Room::default());
+            let path = path.resolve(context.box_pid, &mut path_room)?;
+            let data = data.resolve(context.box_pid, &mut data_room)?;
+            write_file(path, OFlags::WRONLY, 0, data.to_bytes())
         }
         Op::Copy { from, to } => copy(from.as_c_str(), to.as_c_str()),
         Op::Symlink { target, path } => fs::symlink(target.as_c_str(), path.as_c_str()).map(zero),
@@ -114,7 +138,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
         Op::Mount { source, target, kind, flags, data } => {
-            mounts::mount(&source.resolve(context.box_pid), target, kind, *flags, data)
+            mounts::mount(source.resolve(context.box_pid, &mut Room::default())?, target, kind, *flags, data)
         }
         Op::Umount { target, flags } => {
             let flags = rustix::mount::UnmountFlags::from_bits_retain(*flags as u32);
@@ -143,8 +167,9 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             check(unsafe { libc::syscall(libc::SYS_unshare, *flags) })
         }
         Op::Setns { path, flags } => {
-            let path = path.resolve(context.box_pid);
-            let file = fs::open(path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            let mut room = Room::default();
+            let path = path.resolve(context.box_pid, &mut room)?;
+            let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             // SAFETY: the descriptor is open for the whole call.
             check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *flags as libc::c_int) })
         }
@@ -170,6 +195,8 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
                 rustix::thread::NanosleepRelativeResult::Err(errno) => Err(errno),
             }
         }
+        Op::OpenFifo { .. } | Op::AwaitStart { .. } | Op::LetGo { .. } => super::start::call(op, context),
+        Op::LookUp { paths } => super::start::look_up(paths),
         Op::Getcwd => getcwd(),
         Op::Setsid => rustix::process::setsid().map(|_| 0),
         Op::UnblockSignals => super::signals::unblock_all().map(zero),
@@ -254,7 +281,7 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
 
 /// execvp's search, without its allocations: the first that can be executed wins; "permission denied" outlives
 /// "no such file", so that the message names the better reason.
-fn execute(exec: &Exec, prepared: &Prepared) -> Errno {
+pub(super) fn execute(exec: &Exec, prepared: &Prepared) -> Errno {
     let Prepared::Exec { argv, env } = prepared else { return Errno::INVAL };
     let mut reason = Errno::NOENT;
     for path in &exec.paths {

@@ -1,5 +1,6 @@
 //! Mounts: mount(2), and the new mount API with the descriptors it keeps between two calls.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -12,10 +13,10 @@ use super::op::{MountAt, Op};
 
 type Result<T> = rustix::io::Result<T>;
 
-pub(super) fn mount(source: &CText, target: &CText, kind: &CText, flags: u64, data: &CText) -> Result<i64> {
-    let or_null = |text: &CText| match text.as_c_str().is_empty() {
+pub(super) fn mount(source: &CStr, target: &CText, kind: &CText, flags: u64, data: &CText) -> Result<i64> {
+    let or_null = |text: &CStr| match text.is_empty() {
         true => std::ptr::null(),
-        false => text.as_c_str().as_ptr(),
+        false => text.as_ptr(),
     };
     // SAFETY: every pointer is NULL or a NUL-terminated string that outlives the call.
     check(unsafe {
@@ -23,9 +24,9 @@ pub(super) fn mount(source: &CText, target: &CText, kind: &CText, flags: u64, da
             libc::SYS_mount,
             or_null(source),
             target.as_c_str().as_ptr(),
-            or_null(kind),
+            or_null(kind.as_c_str()),
             flags,
-            or_null(data),
+            or_null(data.as_c_str()),
         )
     })
 }

@@ -200,6 +200,26 @@ pub enum Op {
         signal: i32,
     },
 
+    // the life of a container that outlives its engine
+    /// fork, execve and wait: a program that has to succeed
+    Spawn(Box<Hook>),
+    /// the fifo at which the box will wait, kept by both sides of the clone
+    OpenFifo {
+        path: CText,
+    },
+    /// faccessat2(2) for each place where the program may lie
+    LookUp {
+        paths: Vec<CText>,
+    },
+    /// closes all descriptors from the first on, but for the fifo, and reads a byte from it
+    AwaitStart {
+        first: u32,
+    },
+    /// writes that byte; fails where nobody waits for it
+    LetGo {
+        path: CText,
+    },
+
     // identity and privilege
     Setgroups {
         gids: Vec<u32>,

@@ -139,6 +139,17 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
 }
 
+/// This process's number, as itself sees it: 1 for the first of a PID namespace.
+pub fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// When a process was started, in clock ticks since boot: with its number, a name that is never given twice.
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
 /// Leaves without running destructors or exit handlers: they belong to the host's process.
 pub fn leave(code: i32) -> ! {
     // SAFETY: ends this process, touches nothing.

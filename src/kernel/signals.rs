@@ -75,6 +75,12 @@ pub fn default(signal: i32) -> Result<()> {
     act(signal, libc::SIG_DFL)
 }
 
+/// Every signal does what it does by default.
+pub fn default_all() -> Result<()> {
+    let fixed = [libc::SIGKILL, libc::SIGSTOP];
+    (1..=64).filter(|signal| !fixed.contains(signal)).try_for_each(default)
+}
+
 /// A signal does nothing from now on, as SIGTTOU for whoever hands the terminal on.
 pub fn ignore(signal: i32) -> Result<()> {
     act(signal, libc::SIG_IGN)

@@ -39,6 +39,8 @@ pub enum Unmet {
     Errno(Errno),
     /// the kernel was expected to refuse, and did not
     NotRefused(Errno),
+    /// a program that has to succeed did not
+    Failed(Exit),
     /// the box's process ended in the middle of the plan
     Died(Exit),
 }
@@ -56,6 +58,7 @@ impl fmt::Display for StepError {
             Unmet::NotRefused(errno) => {
                 write!(f, "success, though {} was expected", hint::errno_text(errno))?
             }
+            Unmet::Failed(exit) => write!(f, "{exit}")?,
             Unmet::Died(exit) => write!(f, "the box's process ended here: {exit}")?,
         }
         for (op, errno) in &self.not_undone {

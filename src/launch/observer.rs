@@ -55,7 +55,7 @@ pub enum Answer {
     Value(i64),
     /// an error
     Error(Errno),
-    /// the box's program ended
+    /// a program ended: the box's, or one that was run on the way
     Ended(Exit),
 }
 

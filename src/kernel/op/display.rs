@@ -123,6 +123,20 @@ impl Op {
                 write!(f, "execve({path}, {}, {} vars)", list(&exec.argv), exec.env.len())
             }
             Exit { code } => write!(f, "exit_group({code})"),
+            Spawn(hook) => {
+                write!(f, "{}", Op::Exec(hook.exec.clone()))?;
+                match hook.timeout {
+                    Some(seconds) => write!(f, " /* and wait, {seconds} s at most */"),
+                    None => f.write_str(" /* and wait */"),
+                }
+            }
+            OpenFifo { path } => write!(f, "openat(AT_FDCWD, {path}, O_RDWR|O_NOFOLLOW|O_CLOEXEC)"),
+            LookUp { paths } => match paths.as_slice() {
+                [path] => write!(f, "faccessat2(AT_FDCWD, {path}, X_OK, AT_EACCESS)"),
+                _ => write!(f, "faccessat2(AT_FDCWD, each of {}, X_OK, AT_EACCESS)", list(paths)),
+            },
+            AwaitStart { .. } => f.write_str("read(fifo, 1)"),
+            LetGo { path } => write!(f, "write({path}, \"\\0\")"),
             Fork { code } => write!(f, "clone(exit_signal=SIGCHLD) /* the child: exit_group({code}) */"),
             WaitFork => f.write_str("wait4(child)"),
             WaitBox => f.write_str("waitid(P_PIDFD, box, WEXITED)"),
