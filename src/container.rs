@@ -179,7 +179,8 @@ fn id_maps(users: &Users) -> Vec<Step> {
 
 fn cable(net: &Net) -> Vec<Step> {
     match net {
-        Net::Bridge { port, .. } => veth::host(port).map(links).into(),
+        // without an undo: the cable goes away with the box's namespace, and to wait for that takes longer than the rest
+        Net::Bridge { port, .. } => veth::host(port).map(|step| Step { undo: None, ..links(step) }).into(),
         Net::Host | Net::None | Net::Join(_) => Vec::new(),
     }
 }
