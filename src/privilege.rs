@@ -79,12 +79,10 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
         Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
     );
     let held = if uid == 0 { keep } else { 0 };
-    steps.push(Step::new("set the capabilities", Op::Capset { keep: held }).why(
-        match keep == default_set() {
-            true => "root keeps Docker's fourteen, anybody else none",
-            false => "root keeps what was asked for, anybody else none",
-        },
-    ));
+    steps.push(Step::new("set the capabilities", Op::capset(held)).why(match keep == default_set() {
+        true => "root keeps Docker's fourteen, anybody else none",
+        false => "root keeps what was asked for, anybody else none",
+    }));
     if privilege.no_new_privs {
         steps.push(
             Step::new("gain nothing by exec", Op::NoNewPrivs)
