@@ -16,14 +16,16 @@ pub mod ctext;
 pub mod flags;
 pub mod hint;
 #[allow(unsafe_code)]
+mod limits;
+#[allow(unsafe_code)]
 pub mod linux;
 #[allow(unsafe_code)]
 mod mounts;
 pub mod netlink;
 pub mod nft;
-pub mod op;
 #[allow(unsafe_code)]
 pub mod nsfs;
+pub mod op;
 #[allow(unsafe_code)]
 pub mod process;
 pub mod remove;
@@ -35,6 +37,7 @@ pub mod socket;
 pub mod spawn;
 #[allow(unsafe_code)]
 mod start;
+mod terminal;
 
 pub use ctext::CText;
 pub use op::Op;

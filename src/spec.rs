@@ -12,7 +12,7 @@ use crate::rootfs::Rootfs;
 use crate::userns::{Helpers, Range};
 use crate::veth::{Network, Port};
 
-pub use process::{Console, Input, IoPriority, Process, Rlimit, Scheduler, WindowSize};
+pub use process::{Console, Input, IoPriority, Process, Rlimit, WindowSize};
 
 /// Everything that the recipe needs to know about one container.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Spec {
     pub id: String,
     /// the container's own directory on the host
     pub directory: PathBuf,
+    /// the plan makes that directory, and takes it away in the end
+    pub makes_directory: bool,
     /// files made in that directory, as `hosts`
     pub files: Vec<(PathBuf, String)>,
     /// what the container finds below `/`

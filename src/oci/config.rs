@@ -40,7 +40,7 @@ pub struct Place {
     pub id: String,
     /// the bundle, an absolute path
     pub bundle: PathBuf,
-    /// the container's own directory of the host: the plan makes it
+    /// the container's own directory of the host, which is there already
     pub directory: PathBuf,
     /// what we may do here
     pub machine: Machine,
@@ -181,17 +181,15 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
     let rootfs = root::rootfs(config, place)?;
-    let given = Given {
-        users: &namespaces.user,
-        home: home::of(rootfs.tree(), document.user.uid),
-        seccomp: None,
-    };
+    let given =
+        Given { users: &namespaces.user, home: home::of(rootfs.tree(), document.user.uid), seccomp: None };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
     process.personality = limits::personality(config.linux.personality.as_ref())?;
     let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     Ok(Spec {
         id: place.id.clone(),
         directory: place.directory.clone(),
+        makes_directory: false,
         files: Vec::new(),
         rootfs,
         namespaces,
@@ -232,7 +230,11 @@ fn unsupported(config: &Config) -> Result<(), ConfigError> {
         ("solaris", config.solaris.as_ref(), "this is Linux"),
         ("zos", config.zos.as_ref(), "this is Linux"),
         ("linux.intelRdt", linux.intel_rdt.as_ref(), "cache and memory bandwidth are not divided here"),
-        ("linux.memoryPolicy", linux.memory_policy.as_ref(), "memory nodes are chosen by linux.resources.cpu.mems"),
+        (
+            "linux.memoryPolicy",
+            linux.memory_policy.as_ref(),
+            "memory nodes are chosen by linux.resources.cpu.mems",
+        ),
         ("linux.netDevices", devices.as_ref(), "devices are not moved here: a prestart hook can do it"),
         ("linux.mountLabel", label.as_ref(), "mounts are not labelled here"),
     ];
