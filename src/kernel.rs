@@ -16,6 +16,8 @@ pub mod ctext;
 pub mod flags;
 pub mod hint;
 #[allow(unsafe_code)]
+mod limits;
+#[allow(unsafe_code)]
 pub mod linux;
 #[allow(unsafe_code)]
 mod mounts;
@@ -33,6 +35,7 @@ pub mod socket;
 pub mod spawn;
 #[allow(unsafe_code)]
 mod start;
+mod terminal;
 
 pub use ctext::CText;
 pub use op::Op;
