@@ -101,8 +101,22 @@ impl Cgroup {
         Ok(steps)
     }
 
-    /// What is to be written, each into the version that has its controller here.
+    /// What is to be written; an error for what cannot be had here.
     fn wanted(&self, resources: &Resources) -> Result<Vec<Setting>, CgroupError> {
+        let wanted = self.translate(resources)?;
+        for setting in &wanted {
+            let there = match self.name {
+                Name::Box(_) => self.hierarchy.usable(setting.controller).map(drop),
+                Name::Path(_) => self.hierarchy.known(setting.controller),
+            };
+            let setting = setting.member.to_string();
+            there.map_err(|reason| CgroupError::Needs { setting, reason: reason.into() })?;
+        }
+        Ok(wanted)
+    }
+
+    /// The same, each in the notation of the version that has its controller here.
+    fn translate(&self, resources: &Resources) -> Result<Vec<Setting>, CgroupError> {
         let v1 = |controller| self.in_v1(controller);
         let old = self.hierarchy.version() != "v2";
         let wanted = [
@@ -116,20 +130,11 @@ impl Cgroup {
             keyed::rdma(&resources.rdma)?,
             keyed::unified(resources, old)?,
         ];
-        let wanted = wanted.concat();
-        for setting in &wanted {
-            let usable =
-                self.hierarchy.place(setting.controller).ok_or(CgroupError::Missing(setting.controller));
-            let usable = match self.name {
-                Name::Box(_) => self.hierarchy.usable(setting.controller).map(drop),
-                Name::Path(_) => usable.map(drop),
-            };
-            usable.map_err(|reason| CgroupError::Needs {
-                setting: setting.member.into(),
-                reason: reason.into(),
-            })?;
-        }
-        Ok(wanted)
+        Ok(wanted.concat())
+    }
+
+    fn needed(&self, resources: &Resources) -> Vec<Controller> {
+        self.controllers(&self.translate(resources).unwrap_or_default())
     }
 
     /// What is needed for these settings, and what a cgroup of ours has in any case.
@@ -364,16 +369,4 @@ impl Limits {
         ];
         needed.into_iter().filter(|(_, needed)| *needed).map(|(controller, _)| controller).collect()
     }
-}
-
-/// As [`Cgroup::create`], for a box of the engine.
-pub fn create(hierarchy: &Hierarchy, id: &str, limits: &Limits) -> Result<Vec<Step>, CgroupError> {
-    Cgroup::of_box(&hierarchy.keep(&Controller::ALL), id).create(&limits.into())
-}
-
-/// As [`Cgroup::enter`], for a box of the engine.
-pub fn enter(hierarchy: &Hierarchy, id: &str) -> Vec<Step> {
-    let cgroup = Cgroup::of_box(&hierarchy.keep(&Controller::ALL), id);
-    let moved = cgroup.unified().map(|directory| put_into(&directory));
-    moved.into_iter().chain(cgroup.enter()).collect()
 }

@@ -64,7 +64,8 @@ impl Rule {
         Rule { allow, access: Some("rwm".into()), ..Rule::default() }
     }
 
-    fn allow(kind: &str, major: Option<i64>, minor: Option<i64>, access: &str) -> Rule {
+    /// Allows access to a device, or to all that `None` stands for.
+    pub fn allow(kind: &str, major: Option<i64>, minor: Option<i64>, access: &str) -> Rule {
         Rule { allow: true, kind: Some(kind.into()), major, minor, access: Some(access.into()) }
     }
 

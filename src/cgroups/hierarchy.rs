@@ -58,6 +58,11 @@ impl Hierarchy {
         }
     }
 
+    /// Whether there is this controller, whoever may use it.
+    pub(super) fn known(&self, controller: Controller) -> Result<(), CgroupError> {
+        self.place(controller).map(drop).ok_or(CgroupError::Missing(controller))
+    }
+
     /// Whether every limit can be set here; if not, the first reason.
     pub fn writable(&self) -> Result<(), CgroupError> {
         let needed = [Controller::Memory, Controller::Cpu, Controller::Pids];

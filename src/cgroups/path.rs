@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::setting::refuse;
-use super::{CgroupError, Controller, Hierarchy};
+use super::{CgroupError, Controller, Hierarchy, Resources};
 
 /// A cgroup: one path, and every hierarchy in which it stands. Plain data: keep it with a container, so that another
 /// process finds it again.
@@ -40,6 +40,12 @@ impl Cgroup {
     /// The cgroup of a box of the engine, or of a lab.
     pub fn of_box(hierarchy: &Hierarchy, id: &str) -> Cgroup {
         Cgroup { hierarchy: hierarchy.clone(), name: Name::Box(id.into()) }
+    }
+
+    /// The same, only where a box needs to be: each version 1 hierarchy costs it two calls.
+    pub fn for_box(hierarchy: &Hierarchy, id: &str, resources: &Resources) -> Cgroup {
+        let everywhere = Cgroup::of_box(hierarchy, id);
+        Cgroup { hierarchy: hierarchy.keep(&everywhere.needed(resources)), ..everywhere }
     }
 
     /// The cgroup that `linux.cgroupsPath` names.
