@@ -24,7 +24,7 @@ use crate::kernel::op::Hook;
 use crate::probe::{Probe, Who};
 use crate::spec::{Net, Spec};
 use crate::step::{Plan, Step};
-use crate::{cgroups, chroot, privilege, rootfs, veth};
+use crate::{chroot, privilege, rootfs, veth};
 
 pub use birth::clone_flags;
 
@@ -34,17 +34,18 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
     Ok(Plan::default()
         .act("on the host", "What the box will need, made before it is born.")
         .then(directories(spec))
-        .then(cgroups::create(&spec.hierarchy, &spec.id, &spec.limits)?)
+        .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
         .then(begin::gates(spec)) // opened by the host's names; the box has copies
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(birth::step_aside(spec)) // what only the host may join, it joins for the box
+        .then(spec.cgroup.open()) // to be born in it, where that can be
         .then(birth::clone(spec))
         .then(birth::step_back(spec))
         .then(birth::id_maps(&spec.namespaces.user)) // before anything else: without them the box is nobody
         .then(begin::oom_score(&spec.process)) // the box may be denied it
         .then(cable(&spec.net)) // into the namespace that now exists
-        .then(cgroups::enter(&spec.hierarchy, &spec.id)) // before it can use up anything
+        .then(spec.cgroup.enter()) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
         .inside(inside::settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(inside::network(&spec.net))

@@ -10,9 +10,12 @@
 
 #[allow(unsafe_code)]
 pub mod bpf;
+mod cgroup;
 #[allow(unsafe_code)]
 mod credentials;
 pub mod ctext;
+#[allow(unsafe_code)]
+pub mod ebpf;
 pub mod flags;
 pub mod hint;
 #[allow(unsafe_code)]

@@ -187,7 +187,7 @@ impl<'p> Running<'p> {
             }
         }
         let (ours, theirs) = process::loan_pair()?;
-        match process::clone(flags)? {
+        match process::clone_into(flags, self.context.cgroup.as_ref().map(AsFd::as_fd))? {
             Cloned::Box => {
                 drop(ours);
                 let Context { fifo, console, .. } = std::mem::take(&mut self.context);

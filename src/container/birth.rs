@@ -21,7 +21,8 @@ pub fn clone_flags(spec: &Spec) -> u64 {
         (new(uts), NEWUTS),
         (matches!(spec.net, Net::None | Net::Bridge { .. }), NEWNET),
     ];
-    wanted.iter().filter(|(wanted, _)| *wanted).fold(0, |flags, (_, flag)| flags | flag)
+    let flags = wanted.iter().filter(|(wanted, _)| *wanted);
+    flags.fold(spec.cgroup.birth_flag(), |flags, (_, flag)| flags | flag)
 }
 
 pub(super) fn clone(spec: &Spec) -> Step {

@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::run::{NetworkMode, Request, RunError, Seccomp};
 
 use super::{address_files, users};
-use crate::cgroups::Hierarchy;
+use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
 use crate::privilege::{self, Capabilities, Privilege};
@@ -55,6 +55,8 @@ pub fn describe(
     mounts.extend(binds);
     mounts.extend(request.binds.iter().cloned());
     let cwd = working_directory(request, config)?;
+    let resources = resources(place, request);
+    let cgroup = Cgroup::for_box(&place.hierarchy, &id, &resources);
     Ok(Spec {
         rootfs: Rootfs {
             root: Root::Overlay { overlay: overlay(&directory, layers, machine), throw_away: request.remove },
@@ -99,10 +101,16 @@ pub fn describe(
         files,
         hostname,
         domainname: None,
-        hierarchy: place.hierarchy.clone(),
-        limits: request.limits.clone(),
+        cgroup,
+        resources,
         net,
     })
+}
+
+/// Which devices may be used, only root of the machine can say.
+fn resources(place: &Place, request: &Request) -> Resources {
+    let filters = place.machine.all_powerful() && place.hierarchy.usable(Controller::Devices).is_ok();
+    Resources { devices: filters.then(devices::default), ..Resources::from(&request.limits) }
 }
 
 fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {

@@ -58,6 +58,22 @@ pub const NAMESPACES: &[(u64, &str)] = &[
     (NEWTIME, "CLONE_NEWTIME"),
 ];
 
+/// Flags of clone3(2): the namespaces, and where the child is born.
+pub const CLONE: &[(u64, &str)] = &[
+    (INTO_CGROUP, "CLONE_INTO_CGROUP"),
+    (NEWUSER, "CLONE_NEWUSER"),
+    (NEWNS, "CLONE_NEWNS"),
+    (NEWPID, "CLONE_NEWPID"),
+    (NEWUTS, "CLONE_NEWUTS"),
+    (NEWIPC, "CLONE_NEWIPC"),
+    (NEWNET, "CLONE_NEWNET"),
+    (NEWCGROUP, "CLONE_NEWCGROUP"),
+    (NEWTIME, "CLONE_NEWTIME"),
+];
+
+/// The child is born in a version 2 cgroup that was opened before, instead of its parent's: clone3(2), since 5.7.
+pub const INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// A new user namespace: user_namespaces(7).
 pub const NEWUSER: u64 = libc::CLONE_NEWUSER as u64;
 /// A new mount namespace: mount_namespaces(7).

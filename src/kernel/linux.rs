@@ -76,6 +76,10 @@ pub struct Context {
     pub console: Option<OwnedFd>,
     /// where the box will wait to be started
     pub fifo: Option<OwnedFd>,
+    /// the cgroup that the box will be born in
+    pub cgroup: Option<OwnedFd>,
+    /// a loaded program that is attached nowhere yet: bpf(2)
+    pub program: Option<OwnedFd>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -93,6 +97,8 @@ impl Default for Context {
             mnt: None,
             console: None,
             fifo: None,
+            cgroup: None,
+            program: None,
             trees,
         }
     }
@@ -241,7 +247,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),
         },
-        _ => Err(Errno::NOSYS),
+        _ => super::cgroup::call(op, context),
     }
 }
 
@@ -271,7 +277,7 @@ pub(super) fn prctl(option: libc::c_int, value: u64) -> Result<i64> {
     check(unsafe { libc::syscall(libc::SYS_prctl, option, value, 0, 0, 0) })
 }
 
-fn write_file(path: &CStr, how: OFlags, mode: u32, data: &[u8]) -> Result<i64> {
+pub(super) fn write_file(path: &CStr, how: OFlags, mode: u32, data: &[u8]) -> Result<i64> {
     let file = fs::open(path, how | OFlags::CLOEXEC, Mode::from_raw_mode(mode))?;
     let mut rest = data;
     while !rest.is_empty() {

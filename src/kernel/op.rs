@@ -11,6 +11,7 @@ mod program;
 
 use super::bpf::Instruction;
 use super::ctext::CText;
+use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
@@ -96,6 +97,54 @@ pub enum Op {
     },
     CloseRange {
         first: u32,
+    },
+
+    // cgroups
+    /// rmdir(2) of a cgroup; where it has cgroups in it, of those first
+    RemoveCgroup {
+        path: CText,
+    },
+    /// rmdir(2) of a cgroup that may be others' too: one in which somebody is stays
+    LeaveCgroup {
+        path: CText,
+    },
+    /// `+NAME` for each controller into `cgroup.subtree_control`; what the kernel refuses stays as it was
+    HandDown {
+        path: CText,
+        controllers: Vec<CText>,
+    },
+    /// read(2) and write(2): a setting of a parent, where the cgroup itself has none yet
+    Inherit {
+        from: CText,
+        to: CText,
+    },
+    /// write(2) into the first of these files that there is
+    WriteFirst {
+        choices: Vec<(CText, CText)>,
+    },
+    /// read(2) until the file holds this text; between two looks, this is written into it
+    AwaitText {
+        path: CText,
+        text: CText,
+        again: Option<CText>,
+    },
+    /// kill(2) for each process of a cgroup and of those below it
+    SignalCgroup {
+        path: CText,
+        signal: i32,
+    },
+    /// the cgroup that the box will be born in: see [`super::flags::INTO_CGROUP`]
+    OpenCgroup {
+        path: CText,
+    },
+    /// bpf(2): a program that is asked before a device is opened or made
+    LoadDeviceFilter {
+        program: Vec<ebpf::Instruction>,
+    },
+    /// bpf(2): from now on it is asked for everybody in this cgroup; instead of those before it, if so wanted
+    AttachDeviceFilter {
+        cgroup: CText,
+        replace: bool,
     },
 
     // the tree a process sees

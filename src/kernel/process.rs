@@ -10,6 +10,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
 };
 
+use super::flags::INTO_CGROUP;
 use super::linux::{Context, check};
 use super::op::Op;
 
@@ -60,17 +61,25 @@ pub enum Cloned {
 /// The caller must have one thread only: the new process is a copy of the calling thread, and a lock that
 /// another thread holds would stay locked in it for ever.
 pub fn clone(flags: u64) -> Result<Cloned> {
+    clone_into(flags, None)
+}
+
+/// The same; with [`super::flags::INTO_CGROUP`], the child is born in this version 2 cgroup.
+pub fn clone_into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain data, for which zero means "none".
     let mut args: libc::clone_args = unsafe { MaybeUninit::zeroed().assume_init() };
     args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = (&raw mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
+    let into = (flags & INTO_CGROUP != 0).then_some(cgroup).flatten();
+    args.cgroup = into.map_or(0, |cgroup| cgroup.as_raw_fd() as u64);
     // SAFETY: no CLONE_VM and no stack: the child goes on in a copy of this stack, as after fork(2).
     let answer = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
     let pid = match check(answer) {
-        Err(Errno::NOSYS) => {
-            let flags = args.flags | libc::SIGCHLD as u64;
+        // a seccomp filter knows no clone3, or the kernel no cgroup in it
+        Err(Errno::NOSYS | Errno::TOOBIG) => {
+            let flags = (args.flags & !INTO_CGROUP) | libc::SIGCHLD as u64;
             // SAFETY: as above; clone(2) takes the pidfd's place in its third argument.
             check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) })?
         }
@@ -80,7 +89,14 @@ pub fn clone(flags: u64) -> Result<Cloned> {
         return Ok(Cloned::Box);
     }
     // SAFETY: the kernel has just opened it for us.
-    Ok(Cloned::Host(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    if let (Some(cgroup), true) = (into, answer < 0) {
+        super::cgroup::adopt(cgroup, pid as i32).inspect_err(|_| {
+            let _ = signal(pidfd.as_fd(), libc::SIGKILL);
+            let _ = wait(pidfd.as_fd());
+        })?;
+    }
+    Ok(Cloned::Host(pid as i32, pidfd))
 }
 // ANCHOR_END: clone
 

@@ -25,6 +25,7 @@ pub mod hooks;
 mod limits;
 mod namespaces;
 mod process;
+mod resources;
 mod root;
 mod sysctls;
 mod users;
@@ -196,8 +197,8 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         hostname: name(&config.hostname),
         domainname: name(&config.domainname),
         sysctls,
-        hierarchy: place.hierarchy.clone(),
-        limits: Default::default(),
+        cgroup: resources::cgroup(config, place)?,
+        resources: resources::resources(config, place),
         net,
         privilege,
         process,

@@ -103,7 +103,7 @@ impl fmt::Display for Op {
                 f,
                 "newfstatat(AT_FDCWD, {path}, {{st_rdev=makedev({major}, {minor})}}, AT_SYMLINK_NOFOLLOW)"
             ),
-            other => other.fmt_process(f),
+            other => other.fmt_cgroup(f),
         }
     }
 }
@@ -119,13 +119,52 @@ impl fmt::Display for Scheduling {
 }
 
 impl Op {
+    fn fmt_cgroup(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match self {
+            RemoveCgroup { path } => write!(f, "rmdir({path})"),
+            LeaveCgroup { path } => write!(f, "rmdir({path}) /* unless somebody is in it */"),
+            HandDown { path, controllers } => {
+                let names: Vec<_> =
+                    controllers.iter().map(|name| format!("+{}", name.as_path().display())).collect();
+                write!(f, "write({path}, \"{}\")", names.join(" "))
+            }
+            Inherit { from, to } => write!(f, "write({to}, read({from})) /* where it is empty */"),
+            WriteFirst { choices } => {
+                let choices: Vec<String> =
+                    choices.iter().map(|(path, data)| format!("write({path}, {data})")).collect();
+                f.write_str(&choices.join(" or "))
+            }
+            AwaitText { path, text, .. } => write!(f, "read({path}) /* until it holds {text} */"),
+            SignalCgroup { path, signal } => {
+                write!(f, "kill(each process of {path}, {})", signal_name(*signal))
+            }
+            OpenCgroup { path } => write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_DIRECTORY)"),
+            LoadDeviceFilter { program } => write!(
+                f,
+                "bpf(BPF_PROG_LOAD, {{prog_type=BPF_PROG_TYPE_CGROUP_DEVICE, insn_cnt={}}})",
+                program.len()
+            ),
+            AttachDeviceFilter { cgroup, replace } => {
+                let flags = if *replace { "BPF_F_ALLOW_MULTI|BPF_F_REPLACE" } else { "BPF_F_ALLOW_MULTI" };
+                write!(
+                    f,
+                    "bpf(BPF_PROG_ATTACH, {{target_fd={cgroup}, attach_bpf_fd=program, \
+                     attach_type=BPF_CGROUP_DEVICE, attach_flags={flags}}})"
+                )
+            }
+            other => other.fmt_process(f),
+        }
+    }
+
     fn fmt_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Op::*;
         match self {
             Clone { flags: 0 } => f.write_str("clone3({flags=CLONE_PIDFD, exit_signal=SIGCHLD})"),
             Clone { flags } => {
-                let flags = decode(*flags, flags::NAMESPACES);
-                write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD}})")
+                let cgroup = if flags & flags::INTO_CGROUP == 0 { "" } else { ", cgroup=cgroup" };
+                let flags = decode(*flags, flags::CLONE);
+                write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD{cgroup}}})")
             }
             Unshare { flags } => write!(f, "unshare({})", decode(*flags, flags::NAMESPACES)),
             Setns { path, flags } => write!(f, "setns({path}, {})", decode(*flags, flags::NAMESPACES)),

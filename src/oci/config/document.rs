@@ -1,8 +1,7 @@
 //! Document: what a config.json says, member for member, under the specification's own names.
 //!
 //! Nothing is judged here but the JSON types: a number where a text must be is refused with its place. Members that
-//! the specification does not know are allowed, as it demands. What has a meaning elsewhere (`linux.resources`,
-//! `linux.seccomp`) or none here (`linux.intelRdt`, `vm`) stays JSON.
+//! the specification does not know are allowed, as it demands. What has a meaning elsewhere (`linux.seccomp`) or none here (`linux.intelRdt`, `vm`) stays JSON.
 //!
 //! See config.md and config-linux.md of the OCI runtime specification 1.2.
 #![allow(missing_docs)] // the specification's own names
@@ -12,6 +11,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::cgroups::Resources;
 
 /// A config.json.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -165,7 +166,7 @@ pub struct Linux {
     pub uid_mappings: Vec<IdMapping>,
     pub gid_mappings: Vec<IdMapping>,
     pub sysctl: BTreeMap<String, String>,
-    pub resources: Option<Value>,
+    pub resources: Resources,
     pub cgroups_path: Option<String>,
     pub namespaces: Vec<Namespace>,
     pub devices: Vec<Device>,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::cgroups::CgroupError;
+
 /// Why a config.json makes no container.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -30,6 +32,9 @@ pub enum ConfigError {
         /// what the parser said
         error: serde_json::Error,
     },
+    /// a resource cannot be limited so
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// a setting is wrong
     #[error("{place}: {value}: {problem}")]
     Setting {
