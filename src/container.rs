@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
+use crate::kernel::op::Hook;
 use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::probe::{Probe, Who};
-use crate::spec::{Input, Life, Namespace, Namespaces, Net, Spec, Time, Users};
+use crate::spec::{Input, Life, Namespace, Namespaces, Net, Spec, Start, Time, Users};
 use crate::step::{Plan, Step};
 use crate::{chroot, namespaces, privilege, rootfs, userns, veth};
 
@@ -33,6 +34,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
         .act("the box is born", "One call, and the new process has a machine of its own.")
+        .then(fifo(&spec.start)) // opened by its host's name, before the box can have a say in it
         .then(step_aside(spec)) // what only the host may join, it joins for the box
         .then(spec.cgroup.open()) // to be born in it, where that can be
         .then(clone(spec))
@@ -44,8 +46,11 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(network(&spec.net))
         .inside(sysctls(&spec.sysctls)) // the host's /proc is still there, and no image has a say in it
+        .then(hooks("run a prestart hook", &spec.hooks.prestart)) // the namespaces are there, the root is not
+        .then(hooks("run a createRuntime hook", &spec.hooks.create_runtime))
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
+        .inside(hooks("run a createContainer hook", &spec.hooks.create_container)) // its program is the host's
         .inside(chroot::exchange(spec.rootfs.tree())) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
         .inside(chroot::leave_old_root()) // before any link of the image is followed: its `..` could reach it
@@ -60,14 +65,15 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
 // ANCHOR_END: plan
 
 fn directories(spec: &Spec) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new(
-            "make the container's directory",
-            Op::Mkdir { path: (&spec.directory).into(), mode: 0o700 },
-        )
-        .why("all that is this container's alone lies here, closed to the host's other users")
-        .undo(Op::RemoveTree { path: (&spec.directory).into() }),
-    ];
+    let mut steps = Vec::new();
+    // an OCI runtime has made it already: it is how the name was taken
+    if spec.rootfs.overlay().is_some() {
+        let op = Op::Mkdir { path: (&spec.directory).into(), mode: 0o700 };
+        let step = Step::new("make the container's directory", op)
+            .why("all that is this container's alone lies here, closed to the host's other users")
+            .undo(Op::RemoveTree { path: (&spec.directory).into() });
+        steps.push(step);
+    }
     steps.extend(spec.rootfs.overlay().into_iter().flat_map(|overlay| overlay.directories()));
     steps.extend(spec.files.iter().map(|(path, text)| {
         let (name, why) = match path.file_name().and_then(|name| name.to_str()) {
@@ -263,7 +269,33 @@ fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
     (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
 }
 
+fn fifo(start: &Start) -> Option<Step> {
+    let Start::AfterFifo(path) = start else { return None };
+    let op = Op::OpenFifo { path: path.into() };
+    Some(Step::new("open the fifo", op).why("at its other end the box will hear that it is to start"))
+}
+
+fn hooks(name: &'static str, hooks: &[Hook]) -> Vec<Step> {
+    let run = |hook: &Hook| {
+        let why = "somebody else prepares what we do not know of; where that fails, so does the container";
+        Step::new(name, Op::Spawn(Box::new(hook.clone()))).why(why)
+    };
+    hooks.iter().map(run).collect()
+}
+
+/// The engine goes away here. What `create` can still be told of a program that is not there, it is told before.
+fn wait_for_start(spec: &Spec, first: u32) -> Vec<Step> {
+    let Start::AfterFifo(_) = spec.start else { return Vec::new() };
+    vec![
+        Step::new("look for the program", Op::LookUp { paths: spec.process.exec.paths.clone() })
+            .why("whoever makes the container hears that it is missing, not whoever starts it"),
+        Step::new("wait to be started", Op::AwaitStart { first })
+            .why("everything is ready; who asked for it may look, attach things, and say go"),
+    ]
+}
+
 fn start(spec: &Spec) -> Vec<Step> {
+    let first = 3 + spec.process.preserve_fds;
     let mut steps = vec![
         Step::new("go to work", Op::Chdir { path: (&spec.process.cwd).into() })
             .why("as its own user, so that it cannot start where it may not go"),
@@ -274,12 +306,16 @@ fn start(spec: &Spec) -> Vec<Step> {
     steps.extend([
         Step::new("set the umask", Op::Umask { mask: spec.process.umask })
             .why("a program starts the same, whoever starts it"),
-        Step::new("keep no descriptor", Op::CloseRange { first: 3 })
+        Step::new("keep no descriptor", Op::CloseRange { first })
             .why("an open directory of the host would be a way out (CVE-2024-21626)"),
+    ]);
+    steps.extend(wait_for_start(spec, first));
+    steps.extend(hooks("run a startContainer hook", &spec.hooks.start_container));
+    steps.push(
         Step::new("run the program", Op::Exec(spec.process.exec.clone()))
             .why("the same process, with another program in it")
             .show(Probe::Process(Who::Box))
             .show(Probe::Privilege(Who::Box)),
-    ]);
+    );
     steps
 }
