@@ -107,7 +107,7 @@ pub fn clone_flags(spec: &Spec) -> u64 {
     let new = |namespace: &Namespace| *namespace == Namespace::New;
     let wanted = [
         (true, NEWNS),
-        (matches!(user, Users::Root(..) | Users::Ranges(..)), NEWUSER),
+        (user.is_new(), NEWUSER),
         (new(pid), NEWPID),
         (new(ipc), NEWIPC),
         (new(uts), NEWUTS),
@@ -150,7 +150,7 @@ fn existing(spec: &Spec) -> Vec<(&Path, u64)> {
 
 /// Whether the box, in its new user namespace, would have no right to join what belongs to the host's.
 fn host_joins(spec: &Spec) -> bool {
-    matches!(spec.namespaces.user, Users::Root(..) | Users::Ranges(..))
+    spec.namespaces.user.is_new()
 }
 
 fn join((file, kind): (&Path, u64)) -> Step {
@@ -182,8 +182,9 @@ fn step_back(spec: &Spec) -> Option<Step> {
 fn id_maps(users: &Users) -> Vec<Step> {
     match users {
         Users::Host | Users::Join(_) => Vec::new(),
-        Users::Root(uid, gid) => userns::map_root(*uid, *gid).into(),
+        Users::One(uid, gid) => userns::map_one(*uid, *gid).into(),
         Users::Ranges(uids, gids) => userns::map_ranges(uids, gids).into(),
+        Users::Helped(uids, gids, helpers) => userns::map_helped(uids, gids, helpers).into(),
     }
 }
 

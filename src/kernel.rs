@@ -26,6 +26,8 @@ pub mod netlink;
 pub mod nft;
 pub mod op;
 #[allow(unsafe_code)]
+pub mod nsfs;
+#[allow(unsafe_code)]
 pub mod process;
 pub mod remove;
 #[allow(unsafe_code)]

@@ -9,7 +9,7 @@ use crate::kernel::op::Hook;
 use crate::namespaces::Offsets;
 use crate::privilege::Privilege;
 use crate::rootfs::Rootfs;
-use crate::userns::Range;
+use crate::userns::{Helpers, Range};
 use crate::veth::{Network, Port};
 
 pub use process::{Console, Input, IoPriority, Process, Rlimit, Scheduler, WindowSize};
@@ -128,12 +128,21 @@ impl Namespace {
 pub enum Users {
     /// the host's users
     Host,
-    /// root is this user of the host, and nobody else is anybody
-    Root(u32, u32),
+    /// one user and one group, each the own one, under another number; the price is setgroups(2)
+    One(Range, Range),
     /// whole ranges, for users and for groups
     Ranges(Vec<Range>, Vec<Range>),
+    /// the same, written by programs that may do it for somebody who is not root
+    Helped(Vec<Range>, Vec<Range>, Helpers),
     /// the namespace that this file names
     Join(PathBuf),
+}
+
+impl Users {
+    /// Whether the user namespace is made for the box.
+    pub fn is_new(&self) -> bool {
+        !matches!(self, Users::Host | Users::Join(_))
+    }
 }
 
 /// A time namespace: time_namespaces(7).

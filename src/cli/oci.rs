@@ -79,8 +79,6 @@ enum Command {
     Start(Id),
     /// Make a container and start it: create, start, and in the foreground delete
     Run(make::Run),
-    /// Run another program in a running container
-    Exec(Box<make::Exec>),
     /// Print a container's state as JSON
     State(Id),
     /// List the containers
@@ -95,8 +93,6 @@ enum Command {
     Pause(Id),
     /// Let them go on
     Resume(Id),
-    /// Change the limits of a running container
-    Update(Box<make::Update>),
     /// Print what a container uses, as JSON
     Events(look::Events),
     /// Print what this runtime can do, as JSON
@@ -184,8 +180,6 @@ fn what(command: &Command) -> (&'static str, u8) {
     match command {
         Command::Create(_) => ("create failed: ", 1),
         Command::Run(_) => ("run failed: ", 1),
-        // 1 could be the program's own
-        Command::Exec(_) => ("exec failed: ", 255),
         _ => ("", 1),
     }
 }
@@ -234,13 +228,11 @@ fn obey(site: &mut Site, command: Command) -> Result<u8, OciError> {
     match command {
         Command::Create(args) => args.obey(site),
         Command::Run(args) => args.obey(site),
-        Command::Exec(args) => args.obey(site),
         Command::Start(Id { id }) => make::start(site, &id),
         Command::Kill(args) => args.obey(site),
         Command::Delete(args) => args.obey(site),
         Command::Pause(Id { id }) => make::pause(site, &id),
         Command::Resume(Id { id }) => make::resume(site, &id),
-        Command::Update(args) => args.obey(site),
         Command::State(Id { id }) => look::state(site, &id),
         Command::List(args) => args.obey(site),
         Command::Ps(args) => args.obey(site),

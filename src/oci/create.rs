@@ -14,7 +14,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::config::{self, Config};
+use super::config::{self, Config, Flags, Machine, Place};
 use super::delete::{self, poststop};
 use super::hooks;
 use super::state::{Container, Record, Root, Who, fifo, journal};
@@ -22,6 +22,7 @@ use super::{OCI_VERSION, OciError};
 use crate::journal::Journal;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Running, Unmet, launch};
+use crate::rootfs::CgroupTree;
 use crate::spec::{Life, Spec, Start};
 use crate::step::Plan;
 
@@ -44,6 +45,8 @@ pub struct Request {
     pub when: When,
     /// where cgroups cannot be made, go on without
     pub lenient: bool,
+    /// where programs of this machine lie, as in PATH
+    pub path: String,
 }
 
 /// When a container's program runs, and who waits for it.
@@ -73,7 +76,10 @@ pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
     super::state::check_id(&request.id)?;
     let bundle = std::fs::canonicalize(&request.bundle)
         .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
-    let (document, config) = config::load(&bundle)?;
+    let config = config::load(&bundle)?;
+    let path = bundle.join("config.json");
+    let document = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
+    let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
     let directory = root.take(&request.id)?;
     let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
         let record = Record {
@@ -86,7 +92,7 @@ pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
             created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%fZ").to_string(),
             owner: rustix::process::getuid().as_raw(),
             annotations: config.annotations.clone(),
-            cgroup: cgroup(&spec),
+            cgroup: (!spec.cgroup.directories().is_empty()).then(|| spec.cgroup.clone()),
             config: document,
         };
         record.save(&directory)?;
@@ -104,40 +110,39 @@ fn plan(
     request: &Request,
     config: &Config,
 ) -> Result<(Spec, Plan), OciError> {
-    let terminal = config.process.as_ref().is_some_and(|process| process.terminal);
-    console_fits(terminal, request.console_socket.is_some(), request.when == When::Foreground)?;
-    let place = config::Place::look(&request.id, directory, bundle, request.lenient)?;
-    let mut spec = config::spec(config, &place)?;
-    (spec.life, spec.start) = match request.when {
+    let (life, start) = match request.when {
         When::Started => (Life::OfItsOwn, Start::AfterFifo(fifo(directory))),
         When::Detached => (Life::OfItsOwn, Start::AtOnce),
         When::Foreground => (Life::OfTheEngine, Start::AtOnce),
     };
-    if let Some(console) = &mut spec.process.console {
-        console.socket = request.console_socket.clone();
-    }
-    spec.process.preserve_fds = request.preserve_fds;
-    if request.no_new_keyring {
-        spec.process.keyring = None;
-    }
+    let flags = Flags {
+        console_socket: request.console_socket.clone(),
+        foreground: request.when == When::Foreground,
+        preserve_fds: request.preserve_fds,
+        no_new_keyring: request.no_new_keyring,
+        life,
+        start,
+    };
+    let place = place(&request.id, bundle, directory, &request.path, flags)?;
+    let spec = config::spec(config, &place)?;
     let plan = crate::container::plan(&spec)?;
     Ok((spec, plan))
 }
 
-/// A terminal needs somebody who carries it: the one who listens at the socket, or us as long as we stay.
-pub fn console_fits(terminal: bool, socket: bool, foreground: bool) -> Result<(), OciError> {
-    let text = match (terminal, socket, foreground) {
-        (true, false, false) => {
-            "cannot allocate tty if runc will detach without setting console socket: \
-             name one with --console-socket, or set process.terminal to false"
-        }
-        (false, true, _) | (true, true, true) => {
-            "cannot use console socket if runc will not detach or allocate tty: \
-             leave --console-socket out, or set process.terminal to true and detach"
-        }
-        _ => return Ok(()),
-    };
-    Err(OciError::Usage(text.into()))
+/// This machine, as far as a container's making depends on it. `path` is where programs lie, as in PATH.
+pub(super) fn place(
+    id: &str,
+    bundle: &Path,
+    directory: &Path,
+    path: &str,
+    flags: Flags,
+) -> Result<Place, OciError> {
+    let cgroups = Path::new("/sys/fs/cgroup");
+    let hierarchy = crate::cgroups::detect(Path::new("/")).map_err(OciError::file("cannot read", cgroups))?;
+    let mounts = crate::cgroups::detect::mounted(Path::new("/")).unwrap_or_default();
+    let mut machine = Machine::look(path, CgroupTree::None);
+    machine.cgroups = CgroupTree::of(&mounts, machine.all_powerful());
+    Ok(Place { id: id.into(), bundle: bundle.into(), directory: directory.into(), machine, hierarchy, flags })
 }
 
 impl Draft {
@@ -187,12 +192,6 @@ impl Draft {
     pub fn config(&self) -> &Config {
         &self.config
     }
-}
-
-/// Where the box's cgroups are, if it has any.
-fn cgroup(spec: &Spec) -> Option<crate::cgroups::Cgroup> {
-    let cgroup = crate::cgroups::Cgroup::of_box(&spec.hierarchy, &spec.id);
-    (!cgroup.directories().is_empty()).then_some(cgroup)
 }
 
 /// Whoever waits for the file must not find it empty: it is written beside and renamed.

@@ -45,7 +45,7 @@ fn whole(container: &Container, force: bool) -> Result<Vec<OciError>, OciError> 
         }
         _ => end(container)?,
     }
-    let config: Result<Config, _> = config::read(&container.record.config);
+    let config: Result<Config, _> = config::of(container.record.config.clone());
     remains(&container.directory)?;
     Ok(match config {
         Ok(config) => poststop(container, &config),

@@ -7,6 +7,7 @@ use crate::kernel::Errno;
 use crate::kernel::hint::errno_text;
 use crate::launch::LaunchError;
 
+use super::config::ConfigError;
 use super::state::Status;
 
 /// Why a command did not do what it was asked for.
@@ -83,6 +84,9 @@ pub enum OciError {
         /// what became of it
         what: String,
     },
+    /// the configuration is wrong
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// a limit that cannot be had
     #[error(transparent)]
     Cgroup(#[from] CgroupError),

@@ -36,7 +36,7 @@ pub fn start(container: &Container) -> Result<(), OciError> {
 
 /// Runs the hooks for which the program must run.
 pub fn poststart(container: &Container) -> Result<(), OciError> {
-    let config: Config = config::read(&container.record.config)?;
+    let config: Config = config::of(container.record.config.clone())?;
     let state = hooks::state(container, Status::Running);
     hooks::run("poststart", config::hooks::poststart(&config, &state))
 }

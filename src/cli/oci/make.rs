@@ -105,6 +105,7 @@ impl Making {
             no_new_keyring: self.no_new_keyring,
             when,
             lenient: site.lenient,
+            path: std::env::var("PATH").unwrap_or_default(),
         })
     }
 }
