@@ -19,6 +19,8 @@ pub mod ebpf;
 pub mod flags;
 pub mod hint;
 #[allow(unsafe_code)]
+mod limits;
+#[allow(unsafe_code)]
 pub mod linux;
 #[allow(unsafe_code)]
 mod mounts;
@@ -38,6 +40,7 @@ pub mod socket;
 pub mod spawn;
 #[allow(unsafe_code)]
 mod start;
+mod terminal;
 
 pub use ctext::CText;
 pub use op::Op;

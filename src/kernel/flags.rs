@@ -112,6 +112,32 @@ pub fn decode(flags: u64, names: &[(u64, &str)]) -> String {
     text
 }
 
+/// What `RLIMIT_` names in getrlimit(2), by number.
+pub const RLIMITS: [&str; 16] = [
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
+];
+
+/// What `SCHED_` names in sched(7), by number; 4 was never used.
+pub const POLICIES: [&str; 8] = ["OTHER", "FIFO", "RR", "BATCH", "ISO", "IDLE", "DEADLINE", "EXT"];
+
+/// What `IOPRIO_CLASS_` names in ioprio_set(2), by number.
+pub const IO_CLASSES: [&str; 4] = ["NONE", "RT", "BE", "IDLE"];
+
 /// The capabilities of capabilities(7), by number.
 pub const CAPABILITIES: [&str; 41] = [
     "CHOWN",

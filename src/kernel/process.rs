@@ -1,18 +1,17 @@
-//! Processes: the clone, what the two lanes say to each other, waiting, signals, the terminal.
+//! Processes: the clone, what the two lanes say to each other, waiting, signals.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
 };
 
 use super::flags::INTO_CGROUP;
-use super::linux::{Context, check, dup2};
+use super::linux::{Context, check};
 use super::op::Op;
 
 type Result<T> = rustix::io::Result<T>;
@@ -192,42 +191,6 @@ pub(super) fn abandoned(context: &Context) -> bool {
 /// The two ends of the loan, both closed by exec.
 pub fn loan_pair() -> Result<(OwnedFd, OwnedFd)> {
     rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-}
-
-/// Makes a terminal from the box's own devpts, hands its controlling end to the host, makes the other our own.
-pub(super) fn terminal(op: &Op, context: &mut Context) -> Result<i64> {
-    match op {
-        Op::OpenPty => {
-            let how = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-            let ptmx = rustix::fs::open(c"/dev/pts/ptmx", how, Mode::empty())?;
-            rustix::pty::unlockpt(&ptmx)?;
-            context.ptmx = Some(ptmx);
-        }
-        Op::SendPty => {
-            let (ptmx, loan) = (context.ptmx.as_ref().ok_or(Errno::BADF)?, context.loan.as_ref());
-            send_fd(loan.ok_or(Errno::BADF)?.as_fd(), ptmx.as_fd())?;
-        }
-        Op::AttachPty => {
-            let ptmx = context.ptmx.take().ok_or(Errno::BADF)?;
-            let how = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
-            let terminal = rustix::pty::ioctl_tiocgptpeer(&ptmx, how | rustix::pty::OpenptFlags::CLOEXEC)?;
-            for fd in 0..3 {
-                dup2(terminal.as_fd(), fd)?;
-            }
-            rustix::process::ioctl_tiocsctty(&terminal)?;
-        }
-        _ => return Err(Errno::NOSYS),
-    }
-    Ok(0)
-}
-
-/// Sends one descriptor, with one byte to carry it.
-fn send_fd(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd];
-    control.push(SendAncillaryMessage::ScmRights(&fds));
-    rustix::net::sendmsg(socket, &[IoSlice::new(b"t")], &mut control, SendFlags::NOSIGNAL).map(|_| ())
 }
 
 /// One message of the loan: how many bytes came, and a descriptor where one came along.
