@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
-use crate::kernel::op::Hook;
 use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use crate::kernel::op::Hook;
 use crate::probe::{Probe, Who};
 use crate::spec::{Input, Life, Namespace, Namespaces, Net, Spec, Start, Time, Users};
 use crate::step::{Plan, Step};

@@ -26,9 +26,9 @@ pub mod linux;
 mod mounts;
 pub mod netlink;
 pub mod nft;
-pub mod op;
 #[allow(unsafe_code)]
 pub mod nsfs;
+pub mod op;
 #[allow(unsafe_code)]
 pub mod process;
 pub mod remove;

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::oci::OciError;
 use crate::oci::log::{Format, Log};
 use crate::oci::state::Root;
-use crate::oci::{OCI_VERSION, OciError};
 
 mod look;
 mod make;
@@ -139,7 +139,8 @@ struct Site {
 
 /// Runs runc's command line: `args` are the words after the program's name, `name` is how help calls it.
 pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
-    let command = Cli::command().bin_name(name);
+    let mut command = Cli::command().bin_name(name);
+    command.build();
     let args = spelling::go(&command, args);
     let parsed = command
         .try_get_matches_from(std::iter::once(name.into()).chain(args.iter().cloned()))
@@ -276,6 +277,7 @@ fn refuse(error: &clap::Error, args: &[OsString], name: &str) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::OCI_VERSION;
 
     #[test]
     fn the_command_line_is_sound() {

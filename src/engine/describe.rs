@@ -13,8 +13,8 @@ use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
 use crate::privilege::{self, Capabilities, Privilege};
 use crate::rootfs::{self, CgroupTree, Devices, Root, Rootfs};
-use crate::userns::Range;
 use crate::spec::{Console, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users};
+use crate::userns::Range;
 
 /// Where a container is made, and what it gets that no other has.
 #[derive(Debug, Clone)]
@@ -71,7 +71,11 @@ pub fn describe(
             directories: vec![cwd.clone()],
         },
         namespaces: Namespaces {
-            user: if machine.root() { Users::Host } else { Users::One(Range::one(0, machine.uid), Range::one(0, machine.gid)) },
+            user: if machine.root() {
+                Users::Host
+            } else {
+                Users::One(Range::one(0, machine.uid), Range::one(0, machine.gid))
+            },
             pid: Namespace::New,
             ipc: Namespace::New,
             uts: if hostname.is_some() { Namespace::New } else { Namespace::Host },

@@ -189,11 +189,8 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
     let rootfs = root::rootfs(config, place)?;
-    let given = Given {
-        users: &namespaces.user,
-        home: home::of(rootfs.tree(), document.user.uid),
-        seccomp: None,
-    };
+    let given =
+        Given { users: &namespaces.user, home: home::of(rootfs.tree(), document.user.uid), seccomp: None };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
     process.personality = limits::personality(config.linux.personality.as_ref())?;
     let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
@@ -233,10 +230,15 @@ fn cgroup(config: &Config, place: &Place) -> Result<Cgroup, ConfigError> {
 /// `linux.resources`.
 fn resources(config: &Config) -> Result<Resources, ConfigError> {
     let Some(resources) = &config.linux.resources else { return Ok(Resources::default()) };
-    serde_path_to_error::deserialize(resources.clone()).map_err(|error| ConfigError::Type {
+    let read = serde_path_to_error::deserialize(resources.clone());
+    let mut resources: Resources = read.map_err(|error| ConfigError::Type {
         place: format!("linux.resources.{}", error.path()),
         error: error.into_inner(),
-    })
+    })?;
+    if let Some(rules) = &mut resources.devices {
+        rules.extend(crate::cgroups::devices::always());
+    }
+    Ok(resources)
 }
 
 /// Semantic versioning: whatever begins with 1 keeps what 1.0.0 promised.
@@ -262,7 +264,11 @@ fn unsupported(config: &Config) -> Result<(), ConfigError> {
         ("solaris", config.solaris.as_ref(), "this is Linux"),
         ("zos", config.zos.as_ref(), "this is Linux"),
         ("linux.intelRdt", linux.intel_rdt.as_ref(), "cache and memory bandwidth are not divided here"),
-        ("linux.memoryPolicy", linux.memory_policy.as_ref(), "memory nodes are chosen by linux.resources.cpu.mems"),
+        (
+            "linux.memoryPolicy",
+            linux.memory_policy.as_ref(),
+            "memory nodes are chosen by linux.resources.cpu.mems",
+        ),
         ("linux.netDevices", devices.as_ref(), "devices are not moved here: a prestart hook can do it"),
         ("linux.mountLabel", label.as_ref(), "mounts are not labelled here"),
     ];

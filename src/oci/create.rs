@@ -162,8 +162,8 @@ impl Draft {
         }
         let path = journal(&directory);
         let title = format!("stepbox oci {}", self.request.id);
-        let journal = Journal::create_at(&path, &title, plan)
-            .map_err(OciError::file("cannot write", &path))?;
+        let journal =
+            Journal::create_at(&path, &title, plan).map_err(OciError::file("cannot write", &path))?;
         self.made = true;
         let running = launch(plan, &mut (), Some(journal));
         let running = running.map_err(|error| explain(error, &self.spec))?;

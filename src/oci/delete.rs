@@ -41,7 +41,9 @@ fn whole(container: &Container, force: bool) -> Result<Vec<OciError>, OciError> 
         Status::Creating if force => {}
         status if !force => {
             let id = &container.record.id;
-            return Err(OciError::State(format!("cannot delete container {id} that is not stopped: {status}")));
+            return Err(OciError::State(format!(
+                "cannot delete container {id} that is not stopped: {status}"
+            )));
         }
         _ => end(container)?,
     }
@@ -83,7 +85,9 @@ fn remains(directory: &Path) -> Result<(), OciError> {
         Ok(cleaned) => {
             let failed = cleaned.undone.iter().find(|(_, answer)| matches!(answer, Answer::Error(_)));
             if let Some((op, answer)) = failed {
-                return Err(OciError::State(format!("not undone: {op} = {answer}; delete it again when that is solved")));
+                return Err(OciError::State(format!(
+                    "not undone: {op} = {answer}; delete it again when that is solved"
+                )));
             }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}

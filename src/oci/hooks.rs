@@ -13,8 +13,11 @@ pub fn run(name: &'static str, hooks: Vec<Hook>) -> Result<(), OciError> {
     for (at, hook) in hooks.into_iter().enumerate() {
         let path = hook.exec.paths.first().map(|path| path.to_string()).unwrap_or_default();
         let step = Step::new("run a hook", Op::Spawn(Box::new(hook)));
-        take(Plan::default().then(step))
-            .map_err(|error| OciError::Hook { name, at, what: format!("{path}: {}", reason(&error)) })?;
+        take(Plan::default().then(step)).map_err(|error| OciError::Hook {
+            name,
+            at,
+            what: format!("{path}: {}", reason(&error)),
+        })?;
     }
     Ok(())
 }

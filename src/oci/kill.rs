@@ -63,7 +63,8 @@ pub fn all(container: &Container, number: i32) -> Result<(), OciError> {
         ));
     }
     // a cgroup that is gone has nobody in it
-    let steps = steps.into_iter().map(|step| Step { undo: None, ..step.or_any(&[Errno::NOENT, Errno::NODEV]) });
+    let steps =
+        steps.into_iter().map(|step| Step { undo: None, ..step.or_any(&[Errno::NOENT, Errno::NODEV]) });
     take(Plan::default().then(steps))
 }
 
@@ -86,8 +87,15 @@ mod tests {
     #[test]
     fn signals_have_names_and_numbers() {
         let cases = [
-            ("9", 9), ("KILL", 9), ("SIGKILL", 9), ("sigterm", 15), ("0", 0), ("SIGRTMIN+3", 37), ("RTMAX-1", 63),
-            ("SIGPOLL", 29), ("SYS", 31),
+            ("9", 9),
+            ("KILL", 9),
+            ("SIGKILL", 9),
+            ("sigterm", 15),
+            ("0", 0),
+            ("SIGRTMIN+3", 37),
+            ("RTMAX-1", 63),
+            ("SIGPOLL", 29),
+            ("SYS", 31),
         ];
         for (text, number) in cases {
             assert_eq!(signal(text).ok(), Some(number), "{text}");

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use super::{OciError, control};
 use super::state::Container;
+use super::{OciError, control};
 
 /// The numbers of all processes of the container, as the host sees them.
 pub fn pids(container: &Container) -> Vec<i32> {

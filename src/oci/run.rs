@@ -1,10 +1,10 @@
 //! Run: create and start in one, and in the foreground everything up to the end.
 
+use super::OciError;
 use super::create::{Draft, Request, When, draft};
 use super::delete::{poststop, remove_directory};
 use super::hooks;
 use super::state::{Root, Status};
-use super::OciError;
 use crate::attend::attend;
 use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;

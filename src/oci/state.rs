@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::control;
 use super::error::OciError;
 use crate::cgroups::Cgroup;
-use super::control;
 
 /// What a container is doing: runtime.md, State, and runc's `paused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::kernel::op::Exec;
+use crate::kernel::op::{Exec, Scheduling};
 
 /// The program, where it starts, and what the kernel is told about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Process {
     /// what kernel it sees: personality(2)
     pub personality: Option<u32>,
     /// when it is given the CPU: sched_setattr(2)
-    pub scheduler: Option<Scheduler>,
+    pub scheduler: Option<Scheduling>,
     /// when it is given the disk: ioprio_set(2)
     pub io_priority: Option<IoPriority>,
     /// the name of its session keyring; `None` for the one of whoever calls us: keyrings(7)
@@ -89,25 +89,6 @@ pub struct Rlimit {
     pub soft: u64,
     /// how far the process itself may raise that
     pub hard: u64,
-}
-
-/// When a process is given the CPU: sched_setattr(2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Scheduler {
-    /// SCHED_OTHER and so on
-    pub policy: u32,
-    /// SCHED_FLAG_RESET_ON_FORK and so on
-    pub flags: u64,
-    /// from -20 to 19, for SCHED_OTHER and SCHED_BATCH
-    pub nice: i32,
-    /// from 1 to 99, for SCHED_FIFO and SCHED_RR
-    pub priority: u32,
-    /// nanoseconds of each period, for SCHED_DEADLINE
-    pub runtime: u64,
-    /// nanoseconds after which those must have been given
-    pub deadline: u64,
-    /// nanoseconds
-    pub period: u64,
 }
 
 /// When a process is given the disk: ioprio_set(2).

@@ -87,7 +87,9 @@ pub enum Problem {
     OtherKind { found: &'static str, wanted: &'static str },
     #[error("a new {0} namespace must be asked for in linux.namespaces")]
     NeedsNew(&'static str),
-    #[error("a mount namespace is always new: leave the path out, or use exec to run something in a container")]
+    #[error(
+        "a mount namespace is always new: leave the path out, or use exec to run something in a container"
+    )]
     MountsOfOthers,
     #[error("a container has mounts of its own: add {{\"type\": \"mount\"}} to linux.namespaces")]
     NoMounts,
@@ -100,26 +102,36 @@ pub enum Problem {
     Overlap,
     #[error("id {0} is not mapped: add it to linux.{1}")]
     NotMapped(u32, &'static str),
-    #[error("who is not root may map only the own id ({0}), or ranges through {1}: install it (Debian: uidmap)")]
+    #[error(
+        "who is not root may map only the own id ({0}), or ranges through {1}: install it (Debian: uidmap)"
+    )]
     NoHelper(u32, &'static str),
-    #[error("without root there are no namespaces but through a user namespace: add {{\"type\": \"user\"}} to linux.namespaces")]
+    #[error(
+        "without root there are no namespaces but through a user namespace: add {{\"type\": \"user\"}} to linux.namespaces"
+    )]
     NotRoot,
     #[error("supplementary groups cannot be set in a user namespace that was mapped without privilege")]
     NoGroups,
 
-    #[error("belongs to the whole machine: add {{\"type\": {0:?}}} to linux.namespaces, or set it outside with sysctl -w")]
+    #[error(
+        "belongs to the whole machine: add {{\"type\": {0:?}}} to linux.namespaces, or set it outside with sysctl -w"
+    )]
     SysctlOfHost(&'static str),
     #[error("not a setting of any namespace: set it outside with sysctl -w")]
     SysctlOfMachine,
     #[error("linux.sysctl is not the way to it: use {0}")]
     SysctlOtherwise(&'static str),
 
-    #[error("apparmor: config provided but apparmor not supported: this kernel runs without it; leave it out")]
+    #[error(
+        "apparmor: config provided but apparmor not supported: this kernel runs without it; leave it out"
+    )]
     NoAppArmor,
     #[error("selinux label is specified in config, but selinux is disabled or not supported; leave it out")]
     NoSelinux,
     #[error("--console-socket is needed to hand the terminal over")]
     NoConsoleSocket,
-    #[error("cannot use console socket if runc will not detach or allocate tty: set process.terminal, or leave --console-socket out")]
+    #[error(
+        "cannot use console socket if runc will not detach or allocate tty: set process.terminal, or leave --console-socket out"
+    )]
     NoTerminal,
 }

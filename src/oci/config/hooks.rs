@@ -14,9 +14,9 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::Place;
 use super::document::{self, Config};
 use super::error::{ConfigError, Problem};
-use super::Place;
 use crate::kernel::ctext::BOX;
 use crate::kernel::op::{Exec, Hook};
 use crate::spec::Hooks;
@@ -28,7 +28,8 @@ pub const VERSION: &str = "1.2.0";
 /// there.
 pub fn state(config: &Config, id: &str, bundle: &Path, status: &str, pid: Option<i32>) -> String {
     let annotations = (!config.annotations.is_empty()).then_some(&config.annotations);
-    let mut state = json!({ "ociVersion": VERSION, "id": id, "status": status, "pid": pid, "bundle": bundle });
+    let mut state =
+        json!({ "ociVersion": VERSION, "id": id, "status": status, "pid": pid, "bundle": bundle });
     if let Some(annotations) = annotations {
         state["annotations"] = json!(annotations);
     }
@@ -36,7 +37,11 @@ pub fn state(config: &Config, id: &str, bundle: &Path, status: &str, pid: Option
     match pid {
         Some(_) => text,
         // the same mark in anything else is written in another way
-        None => text.replace(BOX, &BOX.replace('[', "\\u005b")).replacen("\"pid\":null", &format!("\"pid\":{BOX}"), 1),
+        None => text.replace(BOX, &BOX.replace('[', "\\u005b")).replacen(
+            "\"pid\":null",
+            &format!("\"pid\":{BOX}"),
+            1,
+        ),
     }
 }
 
@@ -67,7 +72,11 @@ pub fn poststop(config: &Config, state: &str) -> Vec<Hook> {
 fn command(hook: &document::Hook, stdin: &str) -> Hook {
     let path = hook.path.as_path().into();
     let argv = if hook.args.is_empty() { vec![path] } else { hook.args.iter().map(Into::into).collect() };
-    let exec = Exec { paths: vec![hook.path.as_path().into()], argv, env: hook.env.iter().map(Into::into).collect() };
+    let exec = Exec {
+        paths: vec![hook.path.as_path().into()],
+        argv,
+        env: hook.env.iter().map(Into::into).collect(),
+    };
     Hook { exec, stdin: stdin.into(), timeout: hook.timeout.and_then(|seconds| seconds.try_into().ok()) }
 }
 
@@ -97,7 +106,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             }
             super::process::texts(&place("args"), &hook.args)?;
             super::process::environment(&place("env"), &hook.env)?;
-            if let Some(seconds) = hook.timeout.filter(|seconds| !(1..=i64::from(u32::MAX)).contains(seconds)) {
+            if let Some(seconds) = hook.timeout.filter(|seconds| !(1..=i64::from(u32::MAX)).contains(seconds))
+            {
                 return Err(ConfigError::at(place("timeout"), seconds, Problem::Range("at least 1 second")));
             }
         }

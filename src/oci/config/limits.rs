@@ -31,7 +31,8 @@ const RLIMITS: [&str; 16] = [
 pub(super) fn rlimits(place: &str, limits: &[document::Rlimit]) -> Result<Vec<Rlimit>, ConfigError> {
     let mut found: Vec<Rlimit> = Vec::new();
     for (index, limit) in limits.iter().enumerate() {
-        let wrong = |problem| ConfigError::at(format!("{place}[{index}].type"), format!("{:?}", limit.kind), problem);
+        let wrong =
+            |problem| ConfigError::at(format!("{place}[{index}].type"), format!("{:?}", limit.kind), problem);
         let resource = number(&RLIMITS, &limit.kind).ok_or_else(|| wrong(not_one_of(&RLIMITS)))?;
         if found.iter().any(|other| other.resource == resource) {
             return Err(wrong(Problem::Twice));
@@ -83,7 +84,8 @@ pub(super) fn scheduler(
 ) -> Result<Option<Scheduling>, ConfigError> {
     let Some(wanted) = wanted else { return Ok(None) };
     let document::Scheduler { policy: name, nice, priority, flags, runtime, deadline, period } = wanted;
-    let wrong = |member: &str, value: String, problem| ConfigError::at(format!("{place}.{member}"), value, problem);
+    let wrong =
+        |member: &str, value: String, problem| ConfigError::at(format!("{place}.{member}"), value, problem);
     let policy = number(&POLICIES, name).filter(|policy| *policy != 4);
     let policy = policy.ok_or_else(|| wrong("policy", format!("{name:?}"), not_one_of(&POLICIES)))?;
     let mut bits = 0;
@@ -100,7 +102,11 @@ pub(super) fn scheduler(
         return Err(wrong("priority", priority.to_string(), Problem::Range("1 to 99 for this policy")));
     }
     if !real_time && *priority != 0 {
-        return Err(wrong("priority", priority.to_string(), Problem::Range("only SCHED_FIFO and SCHED_RR have one")));
+        return Err(wrong(
+            "priority",
+            priority.to_string(),
+            Problem::Range("only SCHED_FIFO and SCHED_RR have one"),
+        ));
     }
     let in_order = runtime <= deadline && deadline <= period;
     if name == "SCHED_DEADLINE" && (*runtime == 0 || !in_order) {
@@ -141,7 +147,11 @@ pub(super) fn personality(wanted: Option<&document::Personality>) -> Result<Opti
     let place = "linux.personality";
     if !wanted.flags.is_empty() {
         let value = format!("{:?}", wanted.flags);
-        return Err(ConfigError::at(format!("{place}.flags"), value, Problem::Unsupported("no flag is known")));
+        return Err(ConfigError::at(
+            format!("{place}.flags"),
+            value,
+            Problem::Unsupported("no flag is known"),
+        ));
     }
     match wanted.domain.as_str() {
         "LINUX" => Ok(Some(0)),

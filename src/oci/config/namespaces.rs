@@ -43,7 +43,8 @@ impl Listed {
         let mut listed = Listed::default();
         for (index, namespace) in config.linux.namespaces.iter().enumerate() {
             let place = format!("linux.namespaces[{index}]");
-            let wrong = |problem| ConfigError::at(format!("{place}.type"), format!("{:?}", namespace.kind), problem);
+            let wrong =
+                |problem| ConfigError::at(format!("{place}.type"), format!("{:?}", namespace.kind), problem);
             let Some(at) = KINDS.iter().position(|(name, _)| *name == namespace.kind) else {
                 let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
                 return Err(wrong(Problem::NotOneOf(names.join(", "))));
@@ -117,7 +118,11 @@ pub(super) fn namespaces(
             return Err(ConfigError::at("linux.namespaces", "no mount namespace", Problem::NoMounts));
         }
         Some(Entry { place, path: Some(path) }) => {
-            return Err(ConfigError::at(format!("{place}.path"), format!("{path:?}"), Problem::MountsOfOthers));
+            return Err(ConfigError::at(
+                format!("{place}.path"),
+                format!("{path:?}"),
+                Problem::MountsOfOthers,
+            ));
         }
         Some(_) => {}
     }
@@ -150,7 +155,9 @@ fn user(config: &Config, listed: &Listed, machine: &Machine) -> Result<Users, Co
         (Namespace::Host, Some((place, map))) => {
             Err(ConfigError::at(place, text(map), Problem::NeedsNew("user")))
         }
-        (Namespace::Join(_), Some((place, map))) => Err(ConfigError::at(place, text(map), Problem::MapOfOthers)),
+        (Namespace::Join(_), Some((place, map))) => {
+            Err(ConfigError::at(place, text(map), Problem::MapOfOthers))
+        }
         (Namespace::Host, None) if !machine.root() => {
             Err(ConfigError::at("linux.namespaces", format!("uid {}", machine.uid), Problem::NotRoot))
         }

@@ -33,7 +33,12 @@ pub struct Given<'a> {
 ///
 /// # Errors
 /// The first setting that is wrong or not supported, by its place.
-pub fn entry(document: &document::Process, at: &str, place: &Place, given: Given<'_>) -> Result<Entry, ConfigError> {
+pub fn entry(
+    document: &document::Process,
+    at: &str,
+    place: &Place,
+    given: Given<'_>,
+) -> Result<Entry, ConfigError> {
     let at = |member: &str| if at.is_empty() { member.to_string() } else { format!("{at}.{member}") };
     let cwd = &document.cwd;
     let wrong = |problem| Err(ConfigError::at(at("cwd"), format!("{cwd:?}"), problem));
@@ -43,7 +48,9 @@ pub fn entry(document: &document::Process, at: &str, place: &Place, given: Given
         () if super::has_nul(cwd) => return wrong(Problem::Nul),
         () => {}
     }
-    for (member, value) in [("commandLine", &document.command_line), ("user.username", &document.user.username)] {
+    for (member, value) in
+        [("commandLine", &document.command_line), ("user.username", &document.user.username)]
+    {
         if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
             let problem = Problem::Unsupported("a setting for Windows");
             return Err(ConfigError::at(at(member), format!("{value:?}"), problem));
@@ -167,7 +174,8 @@ fn privilege(
     given: Given<'_>,
 ) -> Result<Privilege, ConfigError> {
     let user = &document.user;
-    let ids = [("user.uid", user.uid, false), ("user.gid", user.gid, true)].map(|(name, id, group)| (at(name), id, group));
+    let ids = [("user.uid", user.uid, false), ("user.gid", user.gid, true)]
+        .map(|(name, id, group)| (at(name), id, group));
     let more = user.additional_gids.iter().enumerate();
     let more = more.map(|(index, gid)| (format!("{}[{index}]", at("user.additionalGids")), *gid, true));
     for (place, id, group) in ids.into_iter().chain(more) {
@@ -212,10 +220,15 @@ fn groups(
 
 /// The five sets. A name that is not known gives nothing, and [`super::warnings`] says so: configurations are written
 /// for newer kernels, too.
-fn capabilities(document: &document::Process, at: &dyn Fn(&str) -> String) -> Result<Capabilities, ConfigError> {
+fn capabilities(
+    document: &document::Process,
+    at: &dyn Fn(&str) -> String,
+) -> Result<Capabilities, ConfigError> {
     let Some(sets) = &document.capabilities else { return Ok(Capabilities::default()) };
-    let bits = |names: &[String]| names.iter().filter_map(|name| known(name)).fold(0, |all, bit| all | 1 << bit);
-    let (bounding, permitted, effective) = (bits(&sets.bounding), bits(&sets.permitted), bits(&sets.effective));
+    let bits =
+        |names: &[String]| names.iter().filter_map(|name| known(name)).fold(0, |all, bit| all | 1 << bit);
+    let (bounding, permitted, effective) =
+        (bits(&sets.bounding), bits(&sets.permitted), bits(&sets.effective));
     let inheritable = bits(&sets.inheritable);
     // the kernel raises no other; those are warned of
     let ambient = bits(&sets.ambient) & permitted & inheritable;

@@ -30,7 +30,8 @@ const IPC: [&str; 8] = [
 /// Files below /proc/sys, and what is written into them.
 pub(super) fn settings(config: &Config, listed: &Listed) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     let setting = |(name, value): (&String, &String)| {
-        let problem = |problem| ConfigError::at(format!("linux.sysctl.{name:?}"), format!("{value:?}"), problem);
+        let problem =
+            |problem| ConfigError::at(format!("linux.sysctl.{name:?}"), format!("{value:?}"), problem);
         if value.contains('\0') || name.contains('\0') {
             return Err(problem(Problem::Nul));
         }
@@ -57,7 +58,8 @@ fn file(name: &str) -> String {
 fn allowed(file: &str, config: &Config, listed: &Listed) -> Result<(), Problem> {
     let names = |part: Component<'_>| matches!(part, Component::Normal(_));
     // a name that walks about could leave the namespace's part of the tree
-    let plain = Path::new(file).components().all(names) && file.split('/').all(|part| !["", "."].contains(&part));
+    let plain =
+        Path::new(file).components().all(names) && file.split('/').all(|part| !["", "."].contains(&part));
     if !plain {
         return Err(Problem::SysctlOfMachine);
     }

@@ -29,8 +29,10 @@ pub(super) fn new(uids: &[IdMapping], gids: &[IdMapping], machine: &Machine) -> 
         return Ok(Users::One(*uid, *gid));
     }
     let missing = |place, id, helper| ConfigError::at(place, id, Problem::NoHelper(id, helper));
-    let uid = machine.newuidmap.clone().ok_or_else(|| missing("linux.uidMappings", machine.uid, "newuidmap"))?;
-    let gid = machine.newgidmap.clone().ok_or_else(|| missing("linux.gidMappings", machine.gid, "newgidmap"))?;
+    let uid =
+        machine.newuidmap.clone().ok_or_else(|| missing("linux.uidMappings", machine.uid, "newuidmap"))?;
+    let gid =
+        machine.newgidmap.clone().ok_or_else(|| missing("linux.gidMappings", machine.gid, "newgidmap"))?;
     Ok(Users::Helped(uids, gids, Helpers { uid, gid }))
 }
 
@@ -51,7 +53,8 @@ pub(super) fn ranges(place: &str, map: &[IdMapping]) -> Result<Vec<Range>, Confi
         if index >= 340 {
             return wrong(Problem::Range("the kernel takes at most 340 lines"));
         }
-        let meet = |a: u32, b: u32, count: u32| a < b.saturating_add(count) && b < a.saturating_add(range.count);
+        let meet =
+            |a: u32, b: u32, count: u32| a < b.saturating_add(count) && b < a.saturating_add(range.count);
         let touches = |other: &Range| {
             meet(range.inside, other.inside, other.count) || meet(range.outside, other.outside, other.count)
         };

@@ -110,14 +110,22 @@ fn cpuset(cpuset: &Path) -> Value {
     let list = |file: &str| ranges(&std::fs::read_to_string(cpuset.join(file)).unwrap_or_default());
     let first = |names: [&str; 2]| names.iter().map(|name| list(name)).find(|list| !list.is_empty());
     let mut told = Map::new();
-    for (name, files) in
-        [("cpus", ["cpuset.cpus", "cpuset.cpus.effective"]), ("mems", ["cpuset.mems", "cpuset.mems.effective"])]
-    {
+    for (name, files) in [
+        ("cpus", ["cpuset.cpus", "cpuset.cpus.effective"]),
+        ("mems", ["cpuset.mems", "cpuset.mems.effective"]),
+    ] {
         told.extend(first(files).map(|list| (name.to_string(), json!(list))));
     }
     let flags = [
-        "cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page",
-        "memory_spread_slab", "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
+        "cpu_exclusive",
+        "mem_hardwall",
+        "mem_exclusive",
+        "memory_migrate",
+        "memory_spread_page",
+        "memory_spread_slab",
+        "memory_pressure",
+        "sched_load_balance",
+        "sched_relax_domain_level",
     ];
     for name in flags {
         let text = std::fs::read_to_string(cpuset.join(format!("cpuset.{name}"))).unwrap_or_default();
@@ -168,7 +176,8 @@ fn memory(memory: &Path) -> Value {
         let failures = keyed(&memory.join("memory.events")).get("max").copied();
         let (usage, limit) = (read("memory.current"), read("memory.max"));
         let both = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b.unwrap_or(0)));
-        let swap = entry(both(limit, read("memory.swap.max")), both(usage, read("memory.swap.current")), None, None);
+        let swap =
+            entry(both(limit, read("memory.swap.max")), both(usage, read("memory.swap.current")), None, None);
         told.insert("usage".into(), entry(limit, usage, read("memory.peak"), failures));
         told.insert("swap".into(), swap);
         told.insert("kernel".into(), entry(None, None, None, None));
@@ -180,7 +189,8 @@ fn memory(memory: &Path) -> Value {
 
 fn pids(pids: &Path) -> Value {
     let limit = number(pids.join("pids.max")).filter(|limit| *limit != u64::MAX);
-    object(&[("current", number(pids.join("pids.current")).unwrap_or(0)), ("limit", limit.unwrap_or(0))]).into()
+    object(&[("current", number(pids.join("pids.current")).unwrap_or(0)), ("limit", limit.unwrap_or(0))])
+        .into()
 }
 
 /// Version 1: lines `8:0 Read 4096`; version 2: lines `8:0 rbytes=4096 wbytes=0 rios=1 wios=0`.
@@ -204,7 +214,8 @@ fn blkio(blkio: &Path) -> Value {
     let v2 = |pairs: [(&str, &str); 2]| -> Vec<Value> {
         let line = |line: &str| {
             let (device, rest) = line.split_once(' ')?;
-            let value = |key: &str| rest.split(' ').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+            let value =
+                |key: &str| rest.split(' ').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
             let entries = pairs.iter().filter_map(|(key, op)| disk(device, op, value(key)?));
             Some(entries.collect::<Vec<_>>())
         };
@@ -226,9 +237,9 @@ fn hugetlb(hugetlb: &Path) -> Value {
     let mut told = Map::new();
     let names = std::fs::read_dir(hugetlb).into_iter().flatten().flatten();
     for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
-        let size = name.strip_prefix("hugetlb.").and_then(|rest| {
-            rest.strip_suffix(".usage_in_bytes").or_else(|| rest.strip_suffix(".current"))
-        });
+        let size = name
+            .strip_prefix("hugetlb.")
+            .and_then(|rest| rest.strip_suffix(".usage_in_bytes").or_else(|| rest.strip_suffix(".current")));
         let Some(size) = size.filter(|size| !size.ends_with(".rsvd")) else { continue };
         let read = |file: &str| number(hugetlb.join(format!("hugetlb.{size}.{file}"))).unwrap_or(0);
         let mut entry = object(&[
@@ -253,7 +264,10 @@ mod tests {
 
     #[test]
     fn a_line_of_a_disk_says_device_kind_and_number() {
-        assert_eq!(disk("8:16", "Read", "4096"), Some(json!({"major":8,"minor":16,"op":"Read","value":4096})));
+        assert_eq!(
+            disk("8:16", "Read", "4096"),
+            Some(json!({"major":8,"minor":16,"op":"Read","value":4096}))
+        );
         assert_eq!(disk("Total", "", "4096"), None);
     }
 }
