@@ -21,6 +21,8 @@ pub struct Spec {
     pub id: String,
     /// the container's own directory on the host
     pub directory: PathBuf,
+    /// the plan makes that directory, and takes it away in the end
+    pub makes_directory: bool,
     /// files made in that directory, as `hosts`
     pub files: Vec<(PathBuf, String)>,
     /// what the container finds below `/`

@@ -97,6 +97,7 @@ pub fn describe(
         start: Start::AtOnce,
         id,
         directory,
+        makes_directory: true,
         files,
         hostname,
         domainname: None,

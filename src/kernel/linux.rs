@@ -239,8 +239,10 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Seccomp { program } => super::bpf::load(program),
         Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
         Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
-        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => limits::call(op),
-        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op),
+        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => {
+            limits::call(op, context)
+        }
+        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),

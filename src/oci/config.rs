@@ -40,7 +40,7 @@ pub struct Place {
     pub id: String,
     /// the bundle, an absolute path
     pub bundle: PathBuf,
-    /// the container's own directory of the host: the plan makes it
+    /// the container's own directory of the host, which is there already
     pub directory: PathBuf,
     /// what we may do here
     pub machine: Machine,
@@ -197,6 +197,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     Ok(Spec {
         id: place.id.clone(),
         directory: place.directory.clone(),
+        makes_directory: false,
         files: Vec::new(),
         rootfs,
         namespaces,

@@ -155,11 +155,6 @@ impl Draft {
     /// undone, and the poststop hooks are run.
     pub fn make<'p>(&mut self, plan: &'p Plan) -> Result<Running<'p>, OciError> {
         let directory = self.container.directory.clone();
-        if let Start::AfterFifo(path) = &self.spec.start {
-            let (kind, mode) = (rustix::fs::FileType::Fifo, 0o600.into());
-            rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0)
-                .map_err(OciError::system(format!("cannot make {}", path.display())))?;
-        }
         let path = journal(&directory);
         let title = format!("stepbox oci {}", self.request.id);
         let journal =

@@ -15,6 +15,8 @@ pub struct Process {
     pub console: Option<Console>,
     /// standard input, where it has no terminal
     pub input: Input,
+    /// standard input, output and error become its user's
+    pub own_stdio: bool,
     /// descriptors from 3 on that stay open
     pub preserve_fds: u32,
     /// the bits that the modes of new files lack
@@ -41,6 +43,7 @@ impl Default for Process {
             cwd: "/".into(),
             console: None,
             input: Input::Null,
+            own_stdio: false,
             preserve_fds: 0,
             umask: 0o022,
             rlimits: Vec::new(),

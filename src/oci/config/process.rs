@@ -61,6 +61,7 @@ pub fn entry(
         cwd: cwd.clone(),
         console: console(document, &at, place)?,
         input: Input::Ours,
+        own_stdio: true,
         preserve_fds: place.flags.preserve_fds,
         umask: umask(document, &at)?,
         rlimits: limits::rlimits(&at("rlimits"), &document.rlimits)?,
