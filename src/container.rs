@@ -32,6 +32,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(directories(spec))
         .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
+        .then(rootfs::open_on_host(&spec.rootfs)) // the box inherits what is open
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(step_aside(spec)) // what only the host may join, it joins for the box
         .then(spec.cgroup.open()) // to be born in it, where that can be
@@ -46,9 +47,9 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(sysctls(&spec.sysctls)) // the host's /proc is still there, and no image has a say in it
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
-        .inside(chroot::exchange(spec.rootfs.tree())) // the overlay is a mount already
+        .inside(exchange(spec)) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
-        .inside(chroot::leave_old_root()) // before any link of the image is followed: its `..` could reach it
+        .inside(leave(spec)) // before any link of the image is followed: its `..` could reach it
         .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
         .inside(rootfs::cover(&spec.rootfs))
         .inside(rootfs::close(&spec.rootfs)) // nothing has to be made any more
@@ -243,6 +244,17 @@ fn sysctls(settings: &[(PathBuf, String)]) -> Vec<Step> {
             .why("this one belongs to a namespace of the box, not to the machine")
     };
     settings.iter().map(write).collect()
+}
+
+fn exchange(spec: &Spec) -> Vec<Step> {
+    match spec.rootfs.no_pivot {
+        false => chroot::exchange(spec.rootfs.tree()).into(),
+        true => chroot::move_over(spec.rootfs.tree(), spec.namespaces.user == Users::Host),
+    }
+}
+
+fn leave(spec: &Spec) -> Vec<Step> {
+    if spec.rootfs.no_pivot { Vec::new() } else { chroot::leave_old_root().into() }
 }
 
 fn terminal(spec: &Spec) -> Vec<Step> {

@@ -34,6 +34,7 @@ pub mod launch;
 pub mod layers;
 pub mod namespaces;
 pub mod observe;
+pub mod oci;
 pub mod overlay;
 pub mod privilege;
 pub mod probe;

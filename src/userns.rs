@@ -76,7 +76,7 @@ pub fn map_ranges(uids: &[Range], gids: &[Range]) -> [Step; 2] {
 }
 
 /// A map as the kernel reads it: one range a line.
-fn lines(map: &[Range]) -> String {
+pub fn lines(map: &[Range]) -> String {
     let line = |Range { inside, outside, count }: &Range| format!("{inside} {outside} {count}");
     map.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -28,6 +28,11 @@ enum Rule {
     Numbers(&'static [&'static str]),
     /// the path is opened first; then one of these calls on its descriptor, with the other strings
     Opened(&'static [&'static str]),
+    /// the directory of the path is opened first; then one of these calls on its descriptor, with the last name;
+    /// or one of these calls on the path itself
+    Below(&'static [&'static str]),
+    /// the path is opened first; then this call, its descriptor among the arguments; or the call on the path itself
+    Onto(&'static str),
     /// the path and everything below it
     Tree(&'static [&'static str]),
     /// the program, found under one of several paths
@@ -38,16 +43,17 @@ enum Rule {
 
 /// As the trace prints it, as strace sees it.
 const TABLE: &[(&str, Rule)] = &[
-    ("mkdir", Rule::Call(&["mkdir", "mkdirat"])),
-    ("mknod", Rule::Call(&["mknod", "mknodat"])),
+    ("mkdir", Rule::Below(&["mkdir", "mkdirat"])),
+    ("mknod", Rule::Below(&["mknod", "mknodat"])),
     ("chmod", Rule::Call(&["chmod", "fchmodat", "fchmodat2"])),
     ("rmdir", Rule::Call(&["rmdir", "unlinkat"])),
     ("unlink", Rule::Call(&["unlink", "unlinkat"])),
     ("unlinkat", Rule::Tree(&["unlinkat", "rmdir", "unlink"])),
-    ("symlink", Rule::Call(&["symlink", "symlinkat"])),
+    ("symlink", Rule::Below(&["symlink", "symlinkat"])),
     ("link", Rule::Call(&["link", "linkat"])),
     ("rename", Rule::Call(&["rename", "renameat", "renameat2"])),
-    ("openat", Rule::Call(&["open", "openat"])),
+    ("move_mount", Rule::Onto("move_mount")),
+    ("openat", Rule::Call(&["open", "openat", "openat2"])),
     ("write", Rule::Opened(&["write", "pwrite64"])),
     ("setns", Rule::Opened(&["setns"])),
     ("dup2", Rule::Opened(&["dup3", "dup2"])),
@@ -214,6 +220,17 @@ impl Log<'_> {
                 here(call.name == "execve" && same && wanted.answered(call))
             }
             Rule::Opened(names) => self.opened(at, wanted, names),
+            Rule::Below(names) => {
+                let whole = wanted.named(call, names) && wanted.same(call);
+                if whole { Some(at) } else { self.below(at, wanted, names) }
+            }
+            Rule::Onto(name) => {
+                if call.name == name && wanted.same(call) {
+                    Some(at)
+                } else {
+                    self.onto(at, wanted, name)
+                }
+            }
             Rule::Netlink => self.netlink(at, wanted),
         }
     }
@@ -222,6 +239,41 @@ impl Log<'_> {
     fn later(&self, at: usize) -> impl Iterator<Item = (usize, &Call)> {
         let pid = self.calls[at].pid;
         self.calls.iter().enumerate().skip(at + 1).filter(move |(_, call)| call.pid == pid)
+    }
+
+    /// `openat2(AT_FDCWD, "/a/b") = 5`, `mkdirat(5</a/b>, "c")`.
+    fn below(&self, at: usize, wanted: &Wanted<'_>, names: &[&str]) -> Option<usize> {
+        let call = &self.calls[at];
+        let (path, rest) = wanted.strings.split_last()?;
+        let slash = path.iter().rposition(|byte| *byte == b'/')?;
+        let parent = path[..slash].to_vec();
+        if call.name != "openat2" || !same_strings(&[parent], &strings(&call.arguments)) {
+            return None;
+        }
+        let named: Vec<Vec<u8>> = rest.iter().cloned().chain([path[slash + 1..].to_vec()]).collect();
+        let fd = call.result.split(['<', ' ']).next().unwrap_or_default();
+        let (place, later) = self.later(at).next()?;
+        let here = later.arguments.split([' ', ',']).any(|word| word.split('<').next() == Some(fd));
+        let same = same_strings(&named, &strings(&later.arguments)) && wanted.answered(later);
+        (names.contains(&later.name.as_str()) && here && same).then_some(place)
+    }
+
+    /// `openat2(AT_FDCWD, "/a") = 6`, `move_mount(5, "", 6</a>, "")`.
+    fn onto(&self, at: usize, wanted: &Wanted<'_>, name: &str) -> Option<usize> {
+        let call = &self.calls[at];
+        let path = wanted.strings.last()?;
+        if call.name != "openat2" || !same_strings(std::slice::from_ref(path), &strings(&call.arguments)) {
+            return None;
+        }
+        if !succeeded(call) {
+            return wanted.answered(call).then_some(at);
+        }
+        let fd = call.result.split(['<', ' ']).next().unwrap_or_default();
+        let moves = |call: &Call| {
+            let named = call.arguments.split([' ', ',']).any(|word| word.split('<').next() == Some(fd));
+            call.name == name && named && wanted.answered(call)
+        };
+        self.later(at).take(6).find(|(_, call)| moves(call)).map(|(place, _)| place)
     }
 
     fn opened(&self, at: usize, wanted: &Wanted<'_>, names: &[&str]) -> Option<usize> {
@@ -315,6 +367,8 @@ impl Log<'_> {
     fn nearest(&self, wanted: &Wanted<'_>) -> String {
         let names = match wanted.rule {
             Rule::Call(names) | Rule::Numbers(names) | Rule::Opened(names) | Rule::Tree(names) => names,
+            Rule::Below(names) => names,
+            Rule::Onto(_) => &["openat2", "move_mount"],
             Rule::Exec => &["execve"],
             Rule::Netlink => &["sendto", "recvfrom"],
         };
