@@ -23,6 +23,7 @@ mod error;
 mod home;
 pub mod hooks;
 mod limits;
+pub mod mounts;
 mod namespaces;
 mod process;
 mod root;
