@@ -17,7 +17,6 @@ pub mod base;
 pub mod config;
 pub mod containers;
 pub mod describe;
-pub mod foreground;
 pub mod images;
 pub mod machine;
 pub mod names;

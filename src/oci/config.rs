@@ -23,6 +23,7 @@ mod error;
 mod home;
 pub mod hooks;
 mod limits;
+pub mod mounts;
 mod namespaces;
 mod process;
 mod resources;
@@ -60,6 +61,8 @@ pub struct Flags {
     pub foreground: bool,
     /// `--preserve-fds`
     pub preserve_fds: u32,
+    /// `--no-pivot`
+    pub no_pivot: bool,
     /// `--no-new-keyring`
     pub no_new_keyring: bool,
     /// what the container's life depends on
@@ -151,7 +154,15 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 /// The same from a text. A member that is null counts as left out.
 fn parse<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
     let json = serde_json::from_slice(text);
-    let mut json: serde_json::Value = json.map_err(|error| ConfigError::Json { path: "".into(), error })?;
+    let json: serde_json::Value = json.map_err(|error| ConfigError::Json { path: "".into(), error })?;
+    of(json)
+}
+
+/// The same from JSON that was read already.
+///
+/// # Errors
+/// As [`load`].
+pub fn of<T: serde::de::DeserializeOwned>(mut json: serde_json::Value) -> Result<T, ConfigError> {
     drop_nulls(&mut json);
     serde_path_to_error::deserialize(json)
         .map_err(|error| ConfigError::Type { place: error.path().to_string(), error: error.into_inner() })
@@ -181,7 +192,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let sysctls = sysctls::settings(config, &listed)?;
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
-    let rootfs = root::rootfs(config, place)?;
+    let rootfs = root::rootfs(config, document, &namespaces.user, place)?;
     let given =
         Given { users: &namespaces.user, home: home::of(rootfs.tree(), document.user.uid), seccomp: None };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
