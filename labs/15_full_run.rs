@@ -10,8 +10,9 @@ use stepbox::container;
 use stepbox::engine::base::{self, BaseError};
 use stepbox::engine::config::ImageConfig;
 use stepbox::engine::describe::{Place, describe};
+use stepbox::engine::devices::Lent;
 use stepbox::engine::machine::Machine;
-use stepbox::engine::run::Request;
+use stepbox::engine::request::Request;
 use stepbox::engine::store::Store;
 use stepbox::kernel::Op;
 use stepbox::kernel::ctext::BOX;
@@ -55,6 +56,7 @@ fn place(dir: &Path) -> Place {
         containers: dir.into(),
         hierarchy: Hierarchy::default(),
         cgroups: CgroupTree::None,
+        lent: Lent::default(),
         resolvers: "nameserver 203.0.113.1\n".into(),
     }
 }

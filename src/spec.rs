@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 mod process;
+pub mod sysctl;
 
 use crate::cgroups::{Hierarchy, Limits};
 use crate::kernel::op::Hook;

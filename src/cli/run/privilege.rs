@@ -1,6 +1,6 @@
 //! The options of `run` that say what root inside may do, in Docker's words.
 
-use crate::engine::run::Seccomp;
+use crate::engine::request::Seccomp;
 use crate::kernel::flags;
 use crate::privilege;
 
