@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use stepbox::cgroups::{self, CgroupError, Controller, Hierarchy, Limits};
+use stepbox::cgroups::{Cgroup, CgroupError, Controller, Hierarchy, Limits};
 use stepbox::kernel::{Errno, Op, flags};
 use stepbox::lab::{self, LabError, Stage, work};
 use stepbox::probe::Probe;
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 fn play(stage: &mut Stage, all: &Hierarchy, limits: Limits, steps: Vec<Step>) -> Result<(), LabError> {
     let controller = limits.controllers().first().copied().unwrap_or(Controller::Freezer);
     let one = all.only(controller);
-    let limit = match one.usable(controller).and_then(|_| cgroups::create(&one, ID, &limits)) {
+    let cgroup = Cgroup::of_box(&one, ID);
+    let limit = match one.usable(controller).and_then(|_| cgroup.create(&(&limits).into())) {
         Ok(limit) => limit,
         Err(error) => return reduced(stage, &error),
     };
@@ -45,8 +46,8 @@ fn play(stage: &mut Stage, all: &Hierarchy, limits: Limits, steps: Vec<Step>) ->
         .why("it waits at its birth, so that it is limited before its first instruction");
     let wait = Step::new("wait for it", Op::WaitBox)
         .why("a zombie until it is asked for; what was counted stays until the cgroup goes");
-    let wait = wait.show(cgroups::bites(&one, ID, controller));
-    stage.run(&Plan::default().then(limit).then(clone).then(cgroups::join(&one, ID)).then(steps).then(wait))
+    let wait = wait.show(cgroup.bites(controller));
+    stage.run(&Plan::default().then(limit).then(clone).then(cgroup.join()).then(steps).then(wait))
 }
 
 /// Why a limit cannot be set here, how it could, and the refusal itself.
@@ -62,7 +63,8 @@ fn run(arguments: &[&str], why: &'static str) -> Step {
 }
 
 fn forks(all: &Hierarchy) -> Vec<Step> {
-    let [used, bites] = [cgroups::settings, cgroups::bites].map(|look| look(all, ID, Controller::Pids));
+    let cgroup = Cgroup::of_box(all, ID);
+    let [used, bites] = [cgroup.settings(Controller::Pids), cgroup.bites(Controller::Pids)];
     let fork = |name| Step::new(name, Op::Fork { code: 0 });
     let steps = [
         fork("fork").why("the second process: just within the limit"),
@@ -78,8 +80,9 @@ fn counting(all: &Hierarchy, file: &Path) -> Vec<Step> {
     let path = file.display().to_string();
     let place = Step::new("make a file", Op::create(file, "")).undo(Op::Unlink { path: file.into() });
     let place = place.why("the box will count in it, a thousand times a second");
-    let stop_and_go = cgroups::freeze(all, ID).into_iter().chain(cgroups::thaw(all, ID));
+    let cgroup = Cgroup::of_box(all, ID);
+    let stop_and_go = cgroup.freeze().into_iter().chain(cgroup.thaw());
     let stop_and_go = stop_and_go.map(|step| step.show(Probe::Progress(path.clone())));
     let count = run(&["count", &path], "it counts until it is killed");
-    [place, count].into_iter().chain(stop_and_go).chain(cgroups::kill(all, ID)).collect()
+    [place, count].into_iter().chain(stop_and_go).chain(cgroup.kill()).collect()
 }

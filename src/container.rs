@@ -22,7 +22,7 @@ use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NE
 use crate::probe::{Probe, Who};
 use crate::spec::{Input, Life, Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::{Plan, Step};
-use crate::{cgroups, chroot, namespaces, privilege, rootfs, userns, veth};
+use crate::{chroot, namespaces, privilege, rootfs, userns, veth};
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
@@ -30,15 +30,16 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
     Ok(Plan::default()
         .act("on the host", "What the box will need, made before it is born.")
         .then(directories(spec))
-        .then(cgroups::create(&spec.hierarchy, &spec.id, &spec.limits)?)
+        .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(step_aside(spec)) // what only the host may join, it joins for the box
+        .then(spec.cgroup.open()) // to be born in it, where that can be
         .then(clone(spec))
         .then(step_back(spec))
         .then(id_maps(&spec.namespaces.user)) // before anything else: without them the box is nobody
         .then(cable(&spec.net)) // into the namespace that now exists
-        .then(cgroups::enter(&spec.hierarchy, &spec.id)) // before it can use up anything
+        .then(spec.cgroup.enter()) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
         .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(network(&spec.net))
@@ -106,7 +107,10 @@ pub fn clone_flags(spec: &Spec) -> u64 {
         (new(uts), NEWUTS),
         (matches!(spec.net, Net::None | Net::Bridge { .. }), NEWNET),
     ];
-    wanted.iter().filter(|(wanted, _)| *wanted).fold(0, |flags, (_, flag)| flags | flag)
+    wanted
+        .iter()
+        .filter(|(wanted, _)| *wanted)
+        .fold(spec.cgroup.birth_flag(), |flags, (_, flag)| flags | flag)
 }
 
 fn clone(spec: &Spec) -> Step {

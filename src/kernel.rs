@@ -10,11 +10,16 @@
 
 #[allow(unsafe_code)]
 pub mod bpf;
+mod cgroup;
 #[allow(unsafe_code)]
 mod credentials;
 pub mod ctext;
+#[allow(unsafe_code)]
+pub mod ebpf;
 pub mod flags;
 pub mod hint;
+#[allow(unsafe_code)]
+mod limits;
 #[allow(unsafe_code)]
 pub mod linux;
 #[allow(unsafe_code)]
@@ -33,6 +38,7 @@ pub mod socket;
 pub mod spawn;
 #[allow(unsafe_code)]
 mod start;
+mod terminal;
 
 pub use ctext::CText;
 pub use op::Op;

@@ -187,11 +187,12 @@ impl<'p> Running<'p> {
             }
         }
         let (ours, theirs) = process::loan_pair()?;
-        match process::clone(flags)? {
+        match process::clone_into(flags, self.context.cgroup.as_ref().map(AsFd::as_fd))? {
             Cloned::Box => {
                 drop(ours);
-                let fifo = self.context.fifo.take();
-                box_lane(&program, Context { in_box: true, loan: Some(theirs), fifo, ..Context::default() })
+                let Context { fifo, console, .. } = std::mem::take(&mut self.context);
+                let loan = Some(theirs);
+                box_lane(&program, Context { in_box: true, loan, fifo, console, ..Context::default() })
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;

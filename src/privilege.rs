@@ -105,7 +105,7 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
     steps.push(
         Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
     );
-    steps.push(Step::new("set the capabilities", Op::Capset { keep: capabilities.permitted }).why(
+    steps.push(Step::new("set the capabilities", Op::capset(capabilities.permitted)).why(
         match keep == default_set() {
             true => "root keeps Docker's fourteen, anybody else none",
             false => "root keeps what was asked for, anybody else none",

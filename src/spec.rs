@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 mod process;
 pub mod sysctl;
 
-use crate::cgroups::{Hierarchy, Limits};
+use crate::cgroups::{Cgroup, Resources};
 use crate::kernel::op::Hook;
 use crate::namespaces::Offsets;
 use crate::privilege::Privilege;
@@ -34,10 +34,10 @@ pub struct Spec {
     pub domainname: Option<String>,
     /// the kernel's settings: a file below /proc/sys, as `net/ipv4/ip_forward`, and its text
     pub sysctls: Vec<(PathBuf, String)>,
-    /// the machine's cgroups
-    pub hierarchy: Hierarchy,
+    /// its cgroup
+    pub cgroup: Cgroup,
     /// what it may use at most
-    pub limits: Limits,
+    pub resources: Resources,
     /// how it reaches others
     pub net: Net,
     /// who the program runs as, and what it may do

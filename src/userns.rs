@@ -96,7 +96,7 @@ pub fn become_ordinary(id: u32, uid: u32, gid: u32) -> [Step; 5] {
         own("give up setgroups", "setgroups", "deny".into())
             .why("the price of a group map without privilege"),
         own("the same for the group", "gid_map", as_id(gid)).why("groups have a map of their own"),
-        Step::new("give up every capability", Op::Capset { keep: 0 })
+        Step::new("give up every capability", Op::capset(0))
             .why("whoever makes a user namespace holds all of them in it, and a user of a machine has none")
             .show(Probe::IdMaps(Who::Host))
             .show(Probe::Privilege(Who::Host)),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use stepbox::cgroups::{self, Controller, Hierarchy, Limits, detect};
+use stepbox::cgroups::{self, Cgroup, Controller, Hierarchy, Limits, Resources, detect};
 use stepbox::kernel::{Errno, Op, hint};
 use stepbox::launch::launch;
 use stepbox::step::{Expect, Plan, Step};
@@ -48,7 +48,7 @@ impl Machine {
                 false => Err(Errno::ACCESS),
             }
         };
-        detect::read(&self.0, may).expect("read the machine")
+        detect::read(&self.0, may).expect("read the machine").keep(&Controller::ALL)
     }
 }
 
@@ -67,14 +67,15 @@ fn lines(title: &str, steps: impl IntoIterator<Item = Step>) -> String {
 /// Everything that a container needs of a machine.
 fn story(hierarchy: &Hierarchy, limits: &Limits) -> String {
     let mut text = format!("{}\n{hierarchy}\n", hierarchy.version());
-    match cgroups::create(hierarchy, "ID", limits) {
+    let cgroup = Cgroup::of_box(hierarchy, "ID");
+    match cgroup.create(&limits.into()) {
         Ok(steps) => text += &lines("create", steps),
         Err(error) => text += &format!("create: {error}\n"),
     }
-    text += &lines("join", cgroups::join(hierarchy, "ID"));
-    text += &lines("freeze", cgroups::freeze(hierarchy, "ID"));
-    text += &lines("thaw", cgroups::thaw(hierarchy, "ID"));
-    text + &lines("kill", cgroups::kill(hierarchy, "ID"))
+    text += &lines("join", cgroup.join());
+    text += &lines("freeze", cgroup.freeze());
+    text += &lines("thaw", cgroup.thaw());
+    text + &lines("kill", cgroup.kill())
 }
 
 #[test]
@@ -101,7 +102,8 @@ fn v2_delegated_to_a_user() {
         .file(&format!("{}/run-1.scope/cgroup.type", &app[1..]), "domain\n");
     let hierarchy = machine.detect(&[app]);
     let (some, cpu) = (Limits { cpus: None, ..ALL }, Limits { cpus: Some(500), ..Limits::default() });
-    let refused = cgroups::create(&hierarchy, "ID", &cpu).expect_err("there is no cpu controller");
+    let refused =
+        Cgroup::of_box(&hierarchy, "ID").create(&(&cpu).into()).expect_err("there is no cpu controller");
     insta::assert_snapshot!(format!("{}\nwith a cpu limit: {refused}", story(&hierarchy, &some)));
 }
 
@@ -110,7 +112,7 @@ fn v2_not_delegated_says_how_to_get_it() {
     let own = "0::/user.slice/user-1000.slice/session-2.scope\n";
     let machine = Machine::v2_root("v2-plain-user", own, "cpu memory pids\n", "cpu memory pids\n");
     insta::assert_snapshot!(story(&machine.detect(&[]), &ALL));
-    let without = cgroups::create(&machine.detect(&[]), "ID", &Limits::default());
+    let without = Cgroup::of_box(&machine.detect(&[]), "ID").create(&Resources::default());
     assert_eq!(without, Ok(Vec::new()), "no limit is wanted, so nothing is refused");
 }
 
@@ -153,7 +155,7 @@ fn v1_in_a_container_shows_a_part_and_joins_controllers() {
     // the memory hierarchy is ours from x on, the pids hierarchy nowhere
     let hierarchy = machine.detect(&["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/with space/x"]);
     let limits = Limits { pids: None, ..ALL };
-    let refused = cgroups::create(&hierarchy, "ID", &ALL).expect_err("pids is not ours");
+    let refused = Cgroup::of_box(&hierarchy, "ID").create(&(&ALL).into()).expect_err("pids is not ours");
     insta::assert_snapshot!(format!("{}\nwith a pids limit: {refused}", story(&hierarchy, &limits)));
 }
 
@@ -202,10 +204,11 @@ fn limits_are_set_and_gone_again() {
     }
     let id = format!("test-{}", std::process::id());
     let limits = Limits { swap: None, ..ALL };
-    let plan = Plan::default().then(cgroups::create(&hierarchy, &id, &limits).expect("writable"));
+    let cgroup = Cgroup::of_box(&hierarchy.keep(&Controller::ALL), &id);
+    let plan = Plan::default().then(cgroup.create(&(&limits).into()).expect("writable"));
     let running = launch(&plan, &mut (), None).expect("make the cgroups");
     let read = |controller, names: [&str; 2]| {
-        let directory = hierarchy.directory(controller, &id).expect("writable");
+        let directory = cgroup.directory(controller).expect("writable");
         let text = names.iter().find_map(|name| std::fs::read_to_string(directory.join(name)).ok());
         text.expect("the file of this version").trim().to_string()
     };
@@ -215,7 +218,7 @@ fn limits_are_set_and_gone_again() {
     assert_eq!(read(Controller::Pids, ["pids.max", "pids.max"]), "100");
     assert!(running.undo(&mut ()).is_empty(), "every undo succeeds");
     for controller in Controller::ALL {
-        let directory = hierarchy.directory(controller, &id);
+        let directory = cgroup.directory(controller);
         assert!(directory.is_none_or(|directory| !directory.exists()), "{controller:?} is left");
     }
 }

@@ -219,7 +219,7 @@ fn every_error_has_a_hint() {
         (&filter, Errno::ACCESS, "no-new-privileges"),
         (&filter, Errno::INVAL, "seccomp=unconfined"),
         (&filter, Errno::NOSYS, "seccomp=unconfined"),
-        (&Op::Capset { keep: u64::MAX }, Errno::PERM, "--cap-add"),
+        (&Op::capset(u64::MAX), Errno::PERM, "--cap-add"),
     ] {
         let said = hint(op, errno).unwrap_or("NO HINT");
         assert!(said.contains(word), "{op} {errno}: {said}");

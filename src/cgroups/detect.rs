@@ -61,7 +61,7 @@ pub fn read(root: &Path, may: impl Fn(&Path) -> Result<(), Errno>) -> io::Result
     let under = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
     let mut hierarchy = Hierarchy::default();
     for mount in mounted(root)? {
-        let place = |controller: &str| {
+        let at = |controller: &str| {
             let own = own_path(&own, controller, &mount);
             choose(&mount, &own, |directory| match mount.v2 && occupied(&under(directory), directory, &own) {
                 true => Err(Errno::BUSY),
@@ -69,15 +69,15 @@ pub fn read(root: &Path, may: impl Fn(&Path) -> Result<(), Errno>) -> io::Result
             })
         };
         if mount.v2 && hierarchy.v2.is_none() {
-            let place = place("");
+            let place = at("");
             let words = |file| words(&under(&place.parent).join(file));
             let (controllers, enabled) = (words("cgroup.controllers"), words("cgroup.subtree_control"));
             hierarchy.v2 = Some(Unified { place, controllers, enabled });
         }
-        for controller in Controller::ALL {
+        for controller in Controller::EVERY {
             let named = !mount.v2 && mount.controllers.iter().any(|name| name == controller.name());
             if named && !hierarchy.v1.iter().any(|(other, _)| *other == controller) {
-                hierarchy.v1.push((controller, place(controller.name())));
+                hierarchy.v1.push((controller, at(controller.name())));
             }
         }
     }
@@ -105,14 +105,18 @@ fn own_path(text: &str, controller: &str, mount: &Mount) -> PathBuf {
 /// write (a delegated one); else, where neither is ours, below the mount point with the reason why not.
 fn choose(mount: &Mount, own: &Path, may: impl Fn(&Path) -> Result<(), Errno>) -> Place {
     let refused = match may(&mount.point) {
-        Ok(()) => return Place { parent: mount.point.clone(), refused: None },
+        Ok(()) => return place(mount, &mount.point, None),
         Err(errno) => errno,
     };
     let above = own.ancestors().take_while(|path| path.starts_with(&mount.point));
     match above.into_iter().find(|path| may(path).is_ok()) {
-        Some(parent) => Place { parent: parent.into(), refused: None },
-        None => Place { parent: mount.point.clone(), refused: Some(refused.raw_os_error()) },
+        Some(parent) => place(mount, parent, None),
+        None => place(mount, &mount.point, Some(refused.raw_os_error())),
     }
+}
+
+fn place(mount: &Mount, parent: &Path, refused: Option<i32>) -> Place {
+    Place { point: mount.point.clone(), parent: parent.into(), refused }
 }
 
 /// Whether a v2 cgroup can have no children with controllers, because we are in it ourselves: "no internal

@@ -5,21 +5,24 @@
 //!   /sys/fs/cgroup/cpu/stepbox-ID/      cpu.cfs_quota_us       cpu.stat
 //!   /sys/fs/cgroup/pids/stepbox-ID/     pids.max               pids.events
 //!   /sys/fs/cgroup/freezer/stepbox-ID/  freezer.state
+//!   /sys/fs/cgroup/devices/stepbox-ID/  devices.deny           devices.allow
 //! ```
 //!
 //! See the kernel's cgroup-v1/memory.rst, cgroup-v1/pids.rst, cgroup-v1/freezer-subsystem.rst, sched-bwc.rst.
 
-use super::{Controller, Files, PERIOD};
+use super::Controller;
+use super::files::Files;
+use super::v2::max;
 
 /// The files of version 1.
 // ANCHOR: files
 pub(super) const FILES: Files = Files {
     memory: |bytes| ("memory.limit_in_bytes", bytes.to_string()),
     // version 1 counts memory and swap as one sum
-    swap: |memory, swap| ("memory.memsw.limit_in_bytes", memory.saturating_add(swap).to_string()),
-    // the period is 100 ms unless somebody changes it
-    cpus: |thousandths| ("cpu.cfs_quota_us", thousandths.saturating_mul(PERIOD / 1000).to_string()),
-    pids: |most| ("pids.max", most.to_string()),
+    swap: |_, sum| ("memory.memsw.limit_in_bytes", sum.to_string()),
+    // the period has a file of its own
+    cpus: |quota, _| ("cpu.cfs_quota_us", quota.to_string()),
+    pids: |most| ("pids.max", max(most)),
     // ANCHOR_END: files
     limits: |controller| match controller {
         Controller::Memory => &["memory.limit_in_bytes"],
@@ -27,12 +30,17 @@ pub(super) const FILES: Files = Files {
         Controller::Accounting => &["cpuacct.usage"],
         Controller::Pids => &["pids.max", "pids.current"],
         Controller::Freezer => &["freezer.state"],
+        Controller::Devices => &["devices.list"],
+        Controller::Cpuset => &["cpuset.cpus", "cpuset.mems"],
+        _ => &[],
     },
     bites: |controller| match controller {
         Controller::Memory => &[("memory.oom_control", "oom_kill")],
         Controller::Cpu => &[("cpu.stat", "nr_throttled")],
         Controller::Pids => &[("pids.events", "max")],
-        Controller::Accounting | Controller::Freezer => &[],
+        _ => &[],
     },
     freeze: ("freezer.state", "FROZEN", "THAWED"),
+    // a process that is born while the others stop can be missed: then it stays FREEZING until it is told again
+    frozen: ("freezer.state", "FROZEN", true),
 };

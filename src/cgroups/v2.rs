@@ -9,16 +9,17 @@
 //!
 //! See the kernel's cgroup-v2.rst.
 
-use super::{Controller, Files, PERIOD};
+use super::files::Files;
+use super::{Controller, PERIOD};
 
 /// The files of version 2.
 // ANCHOR: files
 pub(super) const FILES: Files = Files {
-    memory: |bytes| ("memory.max", bytes.to_string()),
+    memory: |bytes| ("memory.max", max(bytes)),
     // version 2 counts swap apart from memory
-    swap: |_, swap| ("memory.swap.max", swap.to_string()),
-    cpus: |thousandths| ("cpu.max", format!("{} {PERIOD}", thousandths.saturating_mul(PERIOD / 1000))),
-    pids: |most| ("pids.max", most.to_string()),
+    swap: |memory, sum| ("memory.swap.max", if memory < 0 || sum < 0 { max(sum) } else { max(sum - memory) }),
+    cpus: |quota, period| ("cpu.max", format!("{} {}", max(quota), period.unwrap_or(PERIOD))),
+    pids: |most| ("pids.max", max(most)),
     // ANCHOR_END: files
     limits: |controller| match controller {
         Controller::Memory => &["memory.max"],
@@ -26,17 +27,20 @@ pub(super) const FILES: Files = Files {
         Controller::Accounting => &["cpu.stat"],
         Controller::Pids => &["pids.max", "pids.current"],
         Controller::Freezer => &["cgroup.freeze"],
+        Controller::Cpuset => &["cpuset.cpus", "cpuset.mems"],
+        _ => &[],
     },
     bites: |controller| match controller {
         Controller::Memory => &[("memory.events", "oom_kill")],
         Controller::Cpu => &[("cpu.stat", "nr_throttled")],
         Controller::Pids => &[("pids.events", "max")],
-        Controller::Accounting | Controller::Freezer => &[],
+        _ => &[],
     },
     freeze: ("cgroup.freeze", "1", "0"),
+    frozen: ("cgroup.events", "frozen 1", false),
 };
 
-/// Whether every v2 cgroup has this, handed down or not.
-pub(super) fn built_in(controller: Controller) -> bool {
-    matches!(controller, Controller::Accounting | Controller::Freezer)
+/// A number, or the word for no limit.
+pub(super) fn max(number: i64) -> String {
+    if number < 0 { "max".into() } else { number.to_string() }
 }

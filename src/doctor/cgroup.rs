@@ -11,7 +11,7 @@
 use super::examinations::{Examination, Way};
 use super::machine::Machine;
 use super::{COMMAND, Finding, gates};
-use crate::cgroups::{self, CgroupError, Controller, Hierarchy, Limits};
+use crate::cgroups::{self, Cgroup, CgroupError, Controller, Hierarchy, Limits};
 use crate::kernel::{Errno, Op};
 use crate::launch::{StepError, Unmet};
 use crate::step::{Plan, Step};
@@ -62,8 +62,9 @@ fn trial(hierarchy: &Hierarchy, id: &str) -> Option<Plan> {
         pids: usable(Controller::Pids).then_some(100),
     };
     let clone = Step::new("clone a box", Op::Clone { flags: 0 }).why("somebody to be limited");
-    let made = cgroups::create(&as_it_is, id, &limits).ok()?;
-    Some(Plan::default().then(made).then(clone).then(cgroups::join(&as_it_is, id)))
+    let cgroup = Cgroup::of_box(&as_it_is.keep(&Controller::ALL), id);
+    let made = cgroup.create(&(&limits).into()).ok()?;
+    Some(Plan::default().then(made).then(clone).then(cgroup.join()))
 }
 
 fn judge(machine: &Machine, result: Result<(), &StepError>) -> Finding {
@@ -97,7 +98,7 @@ fn weigh(machine: &Machine, hierarchy: &Hierarchy) -> Finding {
         CgroupError::Refused(_, errno) => {
             remedy(machine, hierarchy, errno).unwrap_or_else(|| vec![format!("# {hint}")])
         }
-        CgroupError::Missing(_) => give(machine),
+        _ => give(machine),
     };
     match usable.is_empty() {
         true => Finding::blocked(format!("{}: {reason}", hierarchy.version()), fix),

@@ -70,7 +70,7 @@ pub fn examinations(machine: &Machine) -> Vec<Examination> {
             "user's namespace",
             "whoever has no capability may make one, too: lab 05",
             born(machine, NEWUSER).inside([
-                Step::new("give up every capability", Op::Capset { keep: 0 }).why("as a user has none"),
+                Step::new("give up every capability", Op::capset(0)).why("as a user has none"),
                 Step::new("make another", Op::Unshare { flags: NEWUSER })
                     .why("some machines keep it for root"),
             ]),

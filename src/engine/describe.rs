@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::request::{NetworkMode, Request, Seccomp, Share};
 use super::run::RunError;
 use super::{address_files, users};
-use crate::cgroups::Hierarchy;
+use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
 use crate::privilege::{self, Capabilities, Privilege};
@@ -50,12 +50,10 @@ pub fn describe(
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
     let namespaces = namespaces(machine, request);
-    let hostname = match (&request.network, &request.share.uts) {
-        (NetworkMode::Host | NetworkMode::Join { .. }, _) | (_, Namespace::Host)
-            if request.hostname.is_none() =>
-        {
-            None
-        }
+    let hostname = match &request.network {
+        NetworkMode::Join { hostname, .. } => hostname.clone(),
+        NetworkMode::Host if request.hostname.is_none() => None,
+        _ if namespaces.uts == Namespace::Host && request.hostname.is_none() => None,
         _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
     };
     let (files, binds) = match &request.network {
@@ -67,6 +65,8 @@ pub fn describe(
     mounts.extend(place.lent.binds.iter().cloned());
     mounts.extend(request.tmpfs.iter().chain(&request.binds).cloned());
     let cwd = working_directory(request, config)?;
+    let resources = resources(place, request);
+    let cgroup = Cgroup::for_box(&place.hierarchy, &id, &resources);
     Ok(Spec {
         rootfs: Rootfs {
             root: Root::Overlay { overlay: overlay(&directory, layers, machine), throw_away: request.remove },
@@ -104,8 +104,8 @@ pub fn describe(
         files,
         hostname,
         domainname: None,
-        hierarchy: place.hierarchy.clone(),
-        limits: request.limits.clone(),
+        cgroup,
+        resources,
         net,
     })
 }
@@ -154,6 +154,16 @@ fn sysctls(request: &Request, namespaces: &Namespaces) -> Result<Vec<(PathBuf, S
         }
     };
     request.sysctls.iter().map(check).collect()
+}
+
+/// Which devices may be used, only root of the machine can say.
+fn resources(place: &Place, request: &Request) -> Resources {
+    let filters = place.machine.all_powerful() && place.hierarchy.usable(Controller::Devices).is_ok();
+    let rules = match request.privileged {
+        true => devices::all(),
+        false => devices::default().into_iter().chain(place.lent.rules.iter().cloned()).collect(),
+    };
+    Resources { devices: filters.then_some(rules), ..Resources::from(&request.limits) }
 }
 
 fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {

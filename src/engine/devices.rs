@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::machine::Machine;
 use super::request::HostDevice;
 use super::run::RunError;
+use crate::cgroups::devices::Rule;
 use crate::rootfs::{Device, Mount};
 
 /// What a container gets of the host's devices.
@@ -15,6 +16,8 @@ pub struct Lent {
     pub nodes: Vec<Device>,
     /// nodes to bind, where none can be made
     pub binds: Vec<Mount>,
+    /// what may be done with them
+    pub rules: Vec<Rule>,
 }
 
 /// What lies in /dev besides devices, or belongs to each container by itself.
@@ -29,15 +32,17 @@ pub fn find(wanted: &[HostDevice], all: bool, machine: Machine) -> Result<Lent, 
         let meta = std::fs::metadata(&device.path).map_err(describe)?;
         match meta.is_dir() {
             true => below(&device.path, &device.target, &mut |path, target| {
-                lend(path, target, machine, &mut lent)
+                lend(path, target, &device.access, machine, &mut lent)
             }),
-            false if is_device(&meta) => lend(&device.path, &device.target, machine, &mut lent),
+            false if is_device(&meta) => {
+                lend(&device.path, &device.target, &device.access, machine, &mut lent)
+            }
             false => return Err(RunError::NoDevice(device.path.clone())),
         }
     }
     if all {
         below(Path::new("/dev"), Path::new("/dev"), &mut |path, target| {
-            lend(path, target, machine, &mut lent)
+            lend(path, target, "rwm", machine, &mut lent)
         });
     }
     Ok(lent)
@@ -47,13 +52,15 @@ fn is_device(meta: &std::fs::Metadata) -> bool {
     meta.file_type().is_char_device() || meta.file_type().is_block_device()
 }
 
-fn lend(path: &Path, target: &Path, machine: Machine, lent: &mut Lent) {
+fn lend(path: &Path, target: &Path, access: &str, machine: Machine, lent: &mut Lent) {
     if !machine.all_powerful() {
         return lent.binds.push(Mount::bind(path, target, false));
     }
     let Ok(meta) = std::fs::metadata(path) else { return };
     let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
     let (mode, uid, gid) = (meta.mode(), meta.uid(), meta.gid());
+    let kind = if meta.file_type().is_block_device() { "b" } else { "c" };
+    lent.rules.push(Rule::allow(kind, Some(major.into()), Some(minor.into()), access));
     lent.nodes.push(Device { path: target.into(), mode, major, minor, uid, gid });
 }
 

@@ -154,5 +154,7 @@ pub enum NetworkMode {
         file: PathBuf,
         /// its directory, where its hosts and resolv.conf lie
         directory: PathBuf,
+        /// its host name, which goes with its address
+        hostname: Option<String>,
     },
 }

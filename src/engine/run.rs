@@ -15,13 +15,12 @@ use super::request::{NetworkMode, Request};
 use super::state::State;
 use super::store::Image;
 use super::users::UserError;
-use crate::cgroups::{self, CgroupError, Limits};
+use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
 use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Unmet, launch};
-use crate::rootfs::Mount;
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
 

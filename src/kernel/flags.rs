@@ -58,6 +58,22 @@ pub const NAMESPACES: &[(u64, &str)] = &[
     (NEWTIME, "CLONE_NEWTIME"),
 ];
 
+/// Flags of clone3(2): the namespaces, and where the child is born.
+pub const CLONE: &[(u64, &str)] = &[
+    (INTO_CGROUP, "CLONE_INTO_CGROUP"),
+    (NEWUSER, "CLONE_NEWUSER"),
+    (NEWNS, "CLONE_NEWNS"),
+    (NEWPID, "CLONE_NEWPID"),
+    (NEWUTS, "CLONE_NEWUTS"),
+    (NEWIPC, "CLONE_NEWIPC"),
+    (NEWNET, "CLONE_NEWNET"),
+    (NEWCGROUP, "CLONE_NEWCGROUP"),
+    (NEWTIME, "CLONE_NEWTIME"),
+];
+
+/// The child is born in a version 2 cgroup that was opened before, instead of its parent's: clone3(2), since 5.7.
+pub const INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// A new user namespace: user_namespaces(7).
 pub const NEWUSER: u64 = libc::CLONE_NEWUSER as u64;
 /// A new mount namespace: mount_namespaces(7).
@@ -95,6 +111,32 @@ pub fn decode(flags: u64, names: &[(u64, &str)]) -> String {
     }
     text
 }
+
+/// What `RLIMIT_` names in getrlimit(2), by number.
+pub const RLIMITS: [&str; 16] = [
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
+];
+
+/// What `SCHED_` names in sched(7), by number; 4 was never used.
+pub const POLICIES: [&str; 8] = ["OTHER", "FIFO", "RR", "BATCH", "ISO", "IDLE", "DEADLINE", "EXT"];
+
+/// What `IOPRIO_CLASS_` names in ioprio_set(2), by number.
+pub const IO_CLASSES: [&str; 4] = ["NONE", "RT", "BE", "IDLE"];
 
 /// The capabilities of capabilities(7), by number.
 pub const CAPABILITIES: [&str; 41] = [
@@ -141,10 +183,12 @@ pub const CAPABILITIES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
+/// All of them, as bits.
+pub const ALL_CAPABILITIES: u64 = (1 << CAPABILITIES.len()) - 1;
+
 /// A set of capabilities as text: `all`, `none`, or the names without `CAP_`, joined by `|`.
 pub fn capabilities(set: u64) -> String {
-    let every = (1u64 << CAPABILITIES.len()) - 1;
-    if set & every == every {
+    if set & ALL_CAPABILITIES == ALL_CAPABILITIES {
         return "all".into();
     }
     if set == 0 {

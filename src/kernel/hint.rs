@@ -55,6 +55,9 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
         (Errno::HOSTUNREACH, "EHOSTUNREACH"),
         (Errno::NETUNREACH, "ENETUNREACH"),
         (Errno::TIMEDOUT, "ETIMEDOUT"),
+        (Errno::CONNREFUSED, "ECONNREFUSED"),
+        (Errno::NOTTY, "ENOTTY"),
+        (Errno::DQUOT, "EDQUOT"),
     ];
     NAMES.iter().find(|(known, _)| *known == errno).map(|(_, name)| *name)
 }
@@ -147,6 +150,20 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Mknod { .. }, Errno::PERM) => {
             "devices can be made only by root of the initial user namespace; whiteouts (0:0) by everybody"
         }
+        (Op::Setrlimit { .. } | Op::SchedSetattr(_) | Op::SchedSetaffinity { .. }, errno)
+        | (Op::IoprioSet { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. }, errno) => {
+            return resources(op, errno);
+        }
+        (Op::Ambient { .. }, Errno::PERM) => {
+            "only what is both permitted and inheritable can be ambient, and only before a secure bit forbids it"
+        }
+        (Op::OpenPty, Errno::NOTTY | Errno::LOOP) => {
+            "/dev/pts/ptmx of the container is not the kernel's: somebody in it has put another file there"
+        }
+        (Op::OpenPty, Errno::NOENT) => "a terminal needs a devpts mounted at /dev/pts",
+        (Op::ConnectConsole { .. }, Errno::CONNREFUSED | Errno::NOENT) => {
+            "nobody listens at --console-socket: it is made by whoever will carry the terminal, before the container"
+        }
         (_, Errno::NOSPC) => "the disk, its inodes or a limit of the kernel is used up: df -h, df -i",
         (_, Errno::MFILE) => "too many open descriptors: raise ulimit -n",
         _ => return None,
@@ -209,6 +226,35 @@ fn writes(path: &str, errno: Errno) -> Option<&'static str> {
             "/proc/sys is read-only, as in a container: set it outside, with sysctl -w"
         }
         Errno::INVAL => "the kernel does not accept this value",
+        _ => return None,
+    })
+}
+
+fn resources(op: &Op, errno: Errno) -> Option<&'static str> {
+    Some(match (op, errno) {
+        (Op::Setrlimit { .. }, Errno::PERM) => {
+            "raising a hard limit needs CAP_SYS_RESOURCE on the host; and nobody may open more files than fs.nr_open"
+        }
+        (Op::Setrlimit { .. }, Errno::INVAL) => "the soft limit is above the hard one",
+        (Op::SchedSetattr(_), Errno::PERM) => {
+            "this policy needs CAP_SYS_NICE on the host, or RLIMIT_NICE and RLIMIT_RTPRIO that allow it"
+        }
+        (Op::SchedSetattr(_), Errno::INVAL) => {
+            "the kernel knows no such policy, or a value is out of its range: see sched(7)"
+        }
+        (Op::SchedSetattr(_), Errno::BUSY) => "there is not so much processor time left to promise",
+        (Op::SchedSetaffinity { .. }, Errno::INVAL) => {
+            "the machine, or the container's cpuset, has none of these"
+        }
+        (Op::IoprioSet { .. }, Errno::PERM) => "real-time disk priority needs CAP_SYS_NICE or CAP_SYS_ADMIN",
+        (Op::IoprioSet { .. }, Errno::INVAL) => "a level of disk priority is 0 to 7, and of the idle class 0",
+        (Op::Personality { .. }, Errno::INVAL) => "this kernel cannot behave like that",
+        (Op::JoinSessionKeyring { .. }, Errno::DQUOT) => {
+            "the user has too many keys: see /proc/sys/kernel/keys/maxkeys, or use --no-new-keyring"
+        }
+        (Op::JoinSessionKeyring { .. }, Errno::PERM | Errno::ACCESS | Errno::NOSYS) => {
+            "keyrings are refused here, as in a container with a seccomp filter: --no-new-keyring"
+        }
         _ => return None,
     })
 }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::ctext::Room;
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, credentials, mounts, socket};
+use super::{CText, credentials, limits, mounts, socket, terminal};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -72,8 +72,14 @@ pub struct Context {
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
     pub mnt: Option<OwnedFd>,
+    /// the socket to whoever will carry the box's terminal
+    pub console: Option<OwnedFd>,
     /// where the box will wait to be started
     pub fifo: Option<OwnedFd>,
+    /// the cgroup that the box will be born in
+    pub cgroup: Option<OwnedFd>,
+    /// a loaded program that is attached nowhere yet: bpf(2)
+    pub program: Option<OwnedFd>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -89,7 +95,10 @@ impl Default for Context {
             ptmx: None,
             fs: None,
             mnt: None,
+            console: None,
             fifo: None,
+            cgroup: None,
+            program: None,
             trees,
         }
     }
@@ -121,11 +130,18 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Unlink { path } => fs::unlink(path.as_c_str()).map(zero),
         Op::RemoveTree { path } => super::remove::remove_at(CWD, path.as_c_str().to_bytes()).map(zero),
         Op::Mknod { path, mode, major, minor } => {
-            let kind = rustix::fs::FileType::CharacterDevice;
+            let kind = match mode & libc::S_IFMT {
+                0 => fs::FileType::CharacterDevice,
+                kind => fs::FileType::from_raw_mode(kind),
+            };
             let device = fs::makedev(*major, *minor);
             fs::mknodat(CWD, path.as_c_str(), kind, Mode::from_raw_mode(*mode), device).map(zero)
         }
         Op::Chmod { path, mode } => fs::chmod(path.as_c_str(), Mode::from_raw_mode(*mode)).map(zero),
+        Op::Chown { path, uid, gid } => {
+            let (uid, gid) = (fs::Uid::from_raw(*uid), fs::Gid::from_raw(*gid));
+            fs::chownat(CWD, path.as_c_str(), Some(uid), Some(gid), fs::AtFlags::SYMLINK_NOFOLLOW).map(zero)
+        }
         Op::Redirect { path, fd } => {
             let file = fs::open(path.as_c_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
             dup2(file.as_fd(), *fd)
@@ -173,6 +189,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             // SAFETY: the descriptor is open for the whole call.
             check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *flags as libc::c_int) })
         }
+        Op::Setdomainname { name } => rustix::system::setdomainname(name.as_c_str().to_bytes()).map(zero),
         Op::Sethostname { name } => rustix::system::sethostname(name.as_c_str().to_bytes()).map(zero),
         Op::Exec(exec) => Err(execute(exec, prepared)),
         // SAFETY: leaves without running destructors or exit handlers, which belong to the other process.
@@ -204,7 +221,13 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Umask { mask } => Ok(rustix::process::umask(Mode::from_raw_mode(*mask)).bits().into()),
         Op::Setgroups { .. } | Op::Setresgid { .. } | Op::Setresuid { .. } => credentials::identity(op),
         Op::DropBounding { keep } => credentials::drop_bounding(*keep),
-        Op::Capset { keep } => credentials::capset(*keep),
+        Op::Capset { permitted, effective, inheritable } => {
+            credentials::capset(*permitted, *effective, *inheritable)
+        }
+        Op::Ambient { raise } => credentials::ambient(*raise),
+        Op::KeepCapabilities { keep } => prctl(libc::PR_SET_KEEPCAPS, (*keep).into()),
+        Op::Dumpable { dumpable } => prctl(libc::PR_SET_DUMPABLE, (*dumpable).into()),
+        Op::OwnStdio { uid } => credentials::own_stdio(*uid),
         Op::NoNewPrivs => prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
         Op::ParentDeathSignal { signal } => {
             let set = prctl(libc::PR_SET_PDEATHSIG, *signal as u64);
@@ -214,12 +237,15 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             set
         }
         Op::Seccomp { program } => super::bpf::load(program),
-        Op::OpenPty | Op::SendPty | Op::AttachPty => super::process::terminal(op, context),
+        Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
+        Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
+        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => limits::call(op),
+        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),
         },
-        _ => Err(Errno::NOSYS),
+        _ => super::cgroup::call(op, context),
     }
 }
 
@@ -249,7 +275,7 @@ pub(super) fn prctl(option: libc::c_int, value: u64) -> Result<i64> {
     check(unsafe { libc::syscall(libc::SYS_prctl, option, value, 0, 0, 0) })
 }
 
-fn write_file(path: &CStr, how: OFlags, mode: u32, data: &[u8]) -> Result<i64> {
+pub(super) fn write_file(path: &CStr, how: OFlags, mode: u32, data: &[u8]) -> Result<i64> {
     let file = fs::open(path, how | OFlags::CLOEXEC, Mode::from_raw_mode(mode))?;
     let mut rest = data;
     while !rest.is_empty() {

@@ -6,13 +6,16 @@
 use serde::{Deserialize, Serialize};
 
 mod display;
+mod make;
 mod program;
 
 use super::bpf::Instruction;
 use super::ctext::CText;
+use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
-pub use program::{Exec, Hook};
+pub use make::signal_name;
+pub use program::{Exec, Hook, Scheduling};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +73,7 @@ pub enum Op {
     RemoveTree {
         path: CText,
     },
-    /// a character device
+    /// a character device, where the mode names no other type of file
     Mknod {
         path: CText,
         mode: u32,
@@ -81,6 +84,12 @@ pub enum Op {
         path: CText,
         mode: u32,
     },
+    /// fchownat(2), of a link itself and not of what it leads to
+    Chown {
+        path: CText,
+        uid: u32,
+        gid: u32,
+    },
     /// open(2) and dup2(2): what the descriptor is from now on
     Redirect {
         path: CText,
@@ -88,6 +97,54 @@ pub enum Op {
     },
     CloseRange {
         first: u32,
+    },
+
+    // cgroups
+    /// rmdir(2) of a cgroup; where it has cgroups in it, of those first
+    RemoveCgroup {
+        path: CText,
+    },
+    /// rmdir(2) of a cgroup that may be others' too: one in which somebody is stays
+    LeaveCgroup {
+        path: CText,
+    },
+    /// `+NAME` for each controller into `cgroup.subtree_control`; what the kernel refuses stays as it was
+    HandDown {
+        path: CText,
+        controllers: Vec<CText>,
+    },
+    /// read(2) and write(2): a setting of a parent, where the cgroup itself has none yet
+    Inherit {
+        from: CText,
+        to: CText,
+    },
+    /// write(2) into the first of these files that there is
+    WriteFirst {
+        choices: Vec<(CText, CText)>,
+    },
+    /// read(2) until the file holds this text; between two looks, this is written into it
+    AwaitText {
+        path: CText,
+        text: CText,
+        again: Option<CText>,
+    },
+    /// kill(2) for each process of a cgroup and of those below it
+    SignalCgroup {
+        path: CText,
+        signal: i32,
+    },
+    /// the cgroup that the box will be born in: see [`super::flags::INTO_CGROUP`]
+    OpenCgroup {
+        path: CText,
+    },
+    /// bpf(2): a program that is asked before a device is opened or made
+    LoadDeviceFilter {
+        program: Vec<ebpf::Instruction>,
+    },
+    /// bpf(2): from now on it is asked for everybody in this cgroup; instead of those before it, if so wanted
+    AttachDeviceFilter {
+        cgroup: CText,
+        replace: bool,
     },
 
     // the tree a process sees
@@ -166,6 +223,9 @@ pub enum Op {
     Sethostname {
         name: CText,
     },
+    Setdomainname {
+        name: CText,
+    },
 
     // processes
     Exec(Exec),
@@ -234,9 +294,26 @@ pub enum Op {
     DropBounding {
         keep: u64,
     },
-    /// permitted and effective set; inheritable and ambient become empty
     Capset {
-        keep: u64,
+        permitted: u64,
+        effective: u64,
+        inheritable: u64,
+    },
+    /// prctl(PR_CAP_AMBIENT_RAISE) for each, after PR_CAP_AMBIENT_CLEAR_ALL
+    Ambient {
+        raise: u64,
+    },
+    /// prctl(PR_SET_KEEPCAPS): permitted capabilities outlive the change to another user
+    KeepCapabilities {
+        keep: bool,
+    },
+    /// prctl(PR_SET_DUMPABLE): whether others may look into this process
+    Dumpable {
+        dumpable: bool,
+    },
+    /// fchown(2) of 0, 1 and 2, where they are not the user's yet
+    OwnStdio {
+        uid: u32,
     },
     NoNewPrivs,
     /// every later call passes this program first
@@ -247,10 +324,43 @@ pub enum Op {
         signal: i32,
     },
 
+    // what the process may use, and when its turn comes
+    Setrlimit {
+        resource: u32,
+        soft: u64,
+        hard: u64,
+    },
+    Personality {
+        persona: u64,
+    },
+    SchedSetattr(Scheduling),
+    SchedSetaffinity {
+        cpus: Vec<u32>,
+    },
+    IoprioSet {
+        class: u32,
+        level: u32,
+    },
+    /// keyctl(KEYCTL_JOIN_SESSION_KEYRING): a new session keyring of this name
+    JoinSessionKeyring {
+        name: CText,
+    },
+
     // terminal
     OpenPty,
+    /// hands it to the engine
     SendPty,
     AttachPty,
+    /// the socket to whoever will carry the terminal, kept by both sides of the clone
+    ConnectConsole {
+        path: CText,
+    },
+    /// hands the terminal to him
+    SendConsole,
+    WindowSize {
+        rows: u16,
+        columns: u16,
+    },
 
     // network
     Netlink(Request),
@@ -265,62 +375,4 @@ pub enum MountAt {
     Slot(usize),
     /// the one at this path
     Path(CText),
-}
-
-impl Op {
-    /// mkdir(2) with mode 0755.
-    pub fn mkdir(path: impl Into<CText>) -> Op {
-        Op::Mkdir { path: path.into(), mode: 0o755 }
-    }
-
-    /// A file with this text and mode 0644.
-    pub fn create(path: impl Into<CText>, text: &str) -> Op {
-        Op::Create { path: path.into(), mode: 0o644, data: text.into() }
-    }
-
-    /// write(2) into a file of /proc, /sys or a cgroup.
-    pub fn write(path: impl Into<CText>, data: impl Into<CText>) -> Op {
-        Op::Write { path: path.into(), data: data.into() }
-    }
-
-    /// mount(2) of a file system.
-    pub fn mount(source: &str, target: impl Into<CText>, kind: &str, flags: u64, data: &str) -> Op {
-        let (source, kind, data) = (source.into(), kind.into(), data.into());
-        Op::Mount { source, target: target.into(), kind, flags, data }
-    }
-
-    /// mount(2) with `MS_BIND`: a tree (`MS_REC`) or a file seen in a second place.
-    pub fn bind(source: impl Into<CText>, target: impl Into<CText>, flags: u64) -> Op {
-        let (kind, data) = ("".into(), "".into());
-        Op::Mount { source: source.into(), target: target.into(), kind, flags: libc::MS_BIND | flags, data }
-    }
-
-    /// mount(2) that only changes the flags or the propagation of a mount.
-    pub fn remount(target: impl Into<CText>, flags: u64) -> Op {
-        Op::mount("", target, "", flags, "")
-    }
-
-    /// umount2(2) with `MNT_DETACH`: out of the tree at once, gone when nobody uses it.
-    pub fn detach(target: impl Into<CText>) -> Op {
-        Op::Umount { target: target.into(), flags: libc::MNT_DETACH as u64 }
-    }
-
-    /// The name of the system call that matters, as strace prints it.
-    pub fn call(&self) -> String {
-        let text = self.to_string();
-        text.split('(').next().unwrap_or_default().to_string()
-    }
-}
-
-/// The signal's name, as `SIGKILL`.
-pub fn signal_name(signal: i32) -> String {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
-    match usize::try_from(signal - 1).ok().and_then(|index| NAMES.get(index)) {
-        Some(name) => format!("SIG{name}"),
-        None => format!("SIGRT{signal}"),
-    }
 }

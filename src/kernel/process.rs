@@ -1,17 +1,17 @@
-//! Processes: the clone, what the two lanes say to each other, waiting, signals, the terminal.
+//! Processes: the clone, what the two lanes say to each other, waiting, signals.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
 };
 
-use super::linux::{Context, check, dup2};
+use super::flags::INTO_CGROUP;
+use super::linux::{Context, check};
 use super::op::Op;
 
 type Result<T> = rustix::io::Result<T>;
@@ -61,17 +61,25 @@ pub enum Cloned {
 /// The caller must have one thread only: the new process is a copy of the calling thread, and a lock that
 /// another thread holds would stay locked in it for ever.
 pub fn clone(flags: u64) -> Result<Cloned> {
+    clone_into(flags, None)
+}
+
+/// The same; with [`super::flags::INTO_CGROUP`], the child is born in this version 2 cgroup.
+pub fn clone_into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain data, for which zero means "none".
     let mut args: libc::clone_args = unsafe { MaybeUninit::zeroed().assume_init() };
     args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = (&raw mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
+    let into = (flags & INTO_CGROUP != 0).then_some(cgroup).flatten();
+    args.cgroup = into.map_or(0, |cgroup| cgroup.as_raw_fd() as u64);
     // SAFETY: no CLONE_VM and no stack: the child goes on in a copy of this stack, as after fork(2).
     let answer = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
     let pid = match check(answer) {
-        Err(Errno::NOSYS) => {
-            let flags = args.flags | libc::SIGCHLD as u64;
+        // a seccomp filter knows no clone3, or the kernel no cgroup in it
+        Err(Errno::NOSYS | Errno::TOOBIG) => {
+            let flags = (args.flags & !INTO_CGROUP) | libc::SIGCHLD as u64;
             // SAFETY: as above; clone(2) takes the pidfd's place in its third argument.
             check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) })?
         }
@@ -81,7 +89,14 @@ pub fn clone(flags: u64) -> Result<Cloned> {
         return Ok(Cloned::Box);
     }
     // SAFETY: the kernel has just opened it for us.
-    Ok(Cloned::Host(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    if let (Some(cgroup), true) = (into, answer < 0) {
+        super::cgroup::adopt(cgroup, pid as i32).inspect_err(|_| {
+            let _ = signal(pidfd.as_fd(), libc::SIGKILL);
+            let _ = wait(pidfd.as_fd());
+        })?;
+    }
+    Ok(Cloned::Host(pid as i32, pidfd))
 }
 // ANCHOR_END: clone
 
@@ -176,42 +191,6 @@ pub(super) fn abandoned(context: &Context) -> bool {
 /// The two ends of the loan, both closed by exec.
 pub fn loan_pair() -> Result<(OwnedFd, OwnedFd)> {
     rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-}
-
-/// Makes a terminal from the box's own devpts, hands its controlling end to the host, makes the other our own.
-pub(super) fn terminal(op: &Op, context: &mut Context) -> Result<i64> {
-    match op {
-        Op::OpenPty => {
-            let how = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-            let ptmx = rustix::fs::open(c"/dev/pts/ptmx", how, Mode::empty())?;
-            rustix::pty::unlockpt(&ptmx)?;
-            context.ptmx = Some(ptmx);
-        }
-        Op::SendPty => {
-            let (ptmx, loan) = (context.ptmx.as_ref().ok_or(Errno::BADF)?, context.loan.as_ref());
-            send_fd(loan.ok_or(Errno::BADF)?.as_fd(), ptmx.as_fd())?;
-        }
-        Op::AttachPty => {
-            let ptmx = context.ptmx.take().ok_or(Errno::BADF)?;
-            let how = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
-            let terminal = rustix::pty::ioctl_tiocgptpeer(&ptmx, how | rustix::pty::OpenptFlags::CLOEXEC)?;
-            for fd in 0..3 {
-                dup2(terminal.as_fd(), fd)?;
-            }
-            rustix::process::ioctl_tiocsctty(&terminal)?;
-        }
-        _ => return Err(Errno::NOSYS),
-    }
-    Ok(0)
-}
-
-/// Sends one descriptor, with one byte to carry it.
-fn send_fd(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd];
-    control.push(SendAncillaryMessage::ScmRights(&fds));
-    rustix::net::sendmsg(socket, &[IoSlice::new(b"t")], &mut control, SendFlags::NOSIGNAL).map(|_| ())
 }
 
 /// One message of the loan: how many bytes came, and a descriptor where one came along.

@@ -2,10 +2,10 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{LabError, Stage};
-use crate::cgroups::{self, Controller, Hierarchy, Limits};
+use crate::cgroups::{self, Cgroup, Controller, Hierarchy, Resources};
 use crate::launch::perform_undo;
 
 impl Stage {
@@ -14,7 +14,8 @@ impl Stage {
         if self.dry {
             return Ok(Hierarchy::version_2());
         }
-        cgroups::detect(Path::new("/")).map_err(|error| LabError::Work(error.into()))
+        let all = cgroups::detect(Path::new("/")).map_err(|error| LabError::Work(error.into()))?;
+        Ok(all.keep(&Controller::ALL))
     }
 
     /// Waits until no other lab uses this cgroup id, and keeps it until the file is dropped. What a lab has left
@@ -27,11 +28,10 @@ impl Stage {
             return Ok(None);
         }
         let turn = take(parent).map_err(|error| LabError::Work(error.into()))?;
-        let made = cgroups::create(hierarchy, id, &Limits::default()).unwrap_or_default();
-        let left: Vec<PathBuf> =
-            Controller::ALL.into_iter().filter_map(|one| hierarchy.directory(one, id)).collect();
-        if left.iter().any(|directory| directory.exists()) {
-            let frozen = cgroups::freeze(hierarchy, id);
+        let cgroup = Cgroup::of_box(hierarchy, id);
+        let made = cgroup.create(&Resources::default()).unwrap_or_default();
+        if cgroup.directories().iter().any(|(_, directory)| directory.exists()) {
+            let frozen = cgroup.freeze();
             for op in frozen.iter().chain(&made).filter_map(|step| step.undo.as_ref()) {
                 perform_undo(op, None);
             }

@@ -82,10 +82,17 @@ impl Args {
             Some(Mode::None) => NetworkMode::None,
             Some(Mode::Container(name)) => {
                 let directory = state.containers().join(containers::find(state, name)?.id);
-                NetworkMode::Join { file: file_of(state, name, "net")?, directory }
+                let hostname = std::fs::read_to_string(directory.join("hostname")).ok();
+                let hostname = hostname.map(|text| text.trim_end().to_string());
+                NetworkMode::Join { file: file_of(state, name, "net")?, directory, hostname }
             }
             Some(_) => NetworkMode::Bridge,
         })
+    }
+
+    /// Whether the host name is not this container's to choose.
+    pub(super) fn shares_names(&self) -> bool {
+        matches!(self.network, Some(Mode::Container(_))) || self.uts == Some(Mode::Host)
     }
 
     pub(super) fn share(&self, state: &State) -> anyhow::Result<Share> {

@@ -154,7 +154,9 @@ fn tmpfs(text: &str) -> Result<Mount, String> {
             "nosuid" => flags |= libc::MS_NOSUID,
             "dev" => flags &= !libc::MS_NODEV,
             "nodev" => flags |= libc::MS_NODEV,
-            own if ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"].contains(&key(own)) => data.push(own),
+            own if ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"].contains(&key(own)) => {
+                data.push(own)
+            }
             other => return Err(format!("{other:?} is no option of tmpfs that is known here")),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MountAt, Op, signal_name};
+use super::{MountAt, Op, Scheduling, signal_name};
 use crate::kernel::ctext::{CText, quote};
 use crate::kernel::flags::{self, decode};
 
@@ -41,7 +41,15 @@ impl fmt::Display for Op {
             Unlink { path } => write!(f, "unlink({path})"),
             RemoveTree { path } => write!(f, "unlinkat({path}, and all below)"),
             Mknod { path, mode, major, minor } => {
-                write!(f, "mknod({path}, S_IFCHR|{mode:04o}, makedev({major}, {minor}))")
+                let (kind, mode) = match mode & libc::S_IFMT {
+                    libc::S_IFBLK => ("S_IFBLK", mode & 0o7777),
+                    libc::S_IFIFO => return write!(f, "mknod({path}, S_IFIFO|{:04o}, 0)", mode & 0o7777),
+                    _ => ("S_IFCHR", mode & 0o7777),
+                };
+                write!(f, "mknod({path}, {kind}|{mode:04o}, makedev({major}, {minor}))")
+            }
+            Chown { path, uid, gid } => {
+                write!(f, "fchownat(AT_FDCWD, {path}, {uid}, {gid}, AT_SYMLINK_NOFOLLOW)")
             }
             Chmod { path, mode } => write!(f, "chmod({path}, {mode:04o})"),
             Redirect { path, fd } => write!(f, "dup2({path}, {fd})"),
@@ -95,22 +103,74 @@ impl fmt::Display for Op {
                 f,
                 "newfstatat(AT_FDCWD, {path}, {{st_rdev=makedev({major}, {minor})}}, AT_SYMLINK_NOFOLLOW)"
             ),
-            other => other.fmt_process(f),
+            other => other.fmt_cgroup(f),
         }
     }
 }
 
+impl fmt::Display for Scheduling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scheduling { policy, flags, nice, priority, runtime, deadline, period } = self;
+        let policy = flags::POLICIES.get(*policy as usize).unwrap_or(&"?");
+        write!(f, "{{sched_policy=SCHED_{policy}, sched_flags={flags:#x}, sched_nice={nice}, ")?;
+        write!(f, "sched_priority={priority}, sched_runtime={runtime}, sched_deadline={deadline}, ")?;
+        write!(f, "sched_period={period}}}")
+    }
+}
+
 impl Op {
+    fn fmt_cgroup(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match self {
+            RemoveCgroup { path } => write!(f, "rmdir({path})"),
+            LeaveCgroup { path } => write!(f, "rmdir({path}) /* unless somebody is in it */"),
+            HandDown { path, controllers } => {
+                let names: Vec<_> =
+                    controllers.iter().map(|name| format!("+{}", name.as_path().display())).collect();
+                write!(f, "write({path}, \"{}\")", names.join(" "))
+            }
+            Inherit { from, to } => write!(f, "write({to}, read({from})) /* where it is empty */"),
+            WriteFirst { choices } => {
+                let choices: Vec<String> =
+                    choices.iter().map(|(path, data)| format!("write({path}, {data})")).collect();
+                f.write_str(&choices.join(" or "))
+            }
+            AwaitText { path, text, .. } => write!(f, "read({path}) /* until it holds {text} */"),
+            SignalCgroup { path, signal } => {
+                write!(f, "kill(each process of {path}, {})", signal_name(*signal))
+            }
+            OpenCgroup { path } => write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_DIRECTORY)"),
+            LoadDeviceFilter { program } => write!(
+                f,
+                "bpf(BPF_PROG_LOAD, {{prog_type=BPF_PROG_TYPE_CGROUP_DEVICE, insn_cnt={}}})",
+                program.len()
+            ),
+            AttachDeviceFilter { cgroup, replace } => {
+                let flags = if *replace { "BPF_F_ALLOW_MULTI|BPF_F_REPLACE" } else { "BPF_F_ALLOW_MULTI" };
+                write!(
+                    f,
+                    "bpf(BPF_PROG_ATTACH, {{target_fd={cgroup}, attach_bpf_fd=program, \
+                     attach_type=BPF_CGROUP_DEVICE, attach_flags={flags}}})"
+                )
+            }
+            other => other.fmt_process(f),
+        }
+    }
+
     fn fmt_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Op::*;
         match self {
             Clone { flags: 0 } => f.write_str("clone3({flags=CLONE_PIDFD, exit_signal=SIGCHLD})"),
             Clone { flags } => {
-                let flags = decode(*flags, flags::NAMESPACES);
-                write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD}})")
+                let cgroup = if flags & flags::INTO_CGROUP == 0 { "" } else { ", cgroup=cgroup" };
+                let flags = decode(*flags, flags::CLONE);
+                write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD{cgroup}}})")
             }
             Unshare { flags } => write!(f, "unshare({})", decode(*flags, flags::NAMESPACES)),
             Setns { path, flags } => write!(f, "setns({path}, {})", decode(*flags, flags::NAMESPACES)),
+            Setdomainname { name } => {
+                write!(f, "setdomainname({name}, {})", name.as_c_str().count_bytes())
+            }
             Sethostname { name } => write!(f, "sethostname({name}, {})", name.as_c_str().count_bytes()),
             Exec(exec) => {
                 let path = match exec.paths.as_slice() {
@@ -154,15 +214,55 @@ impl Op {
             DropBounding { keep } => {
                 write!(f, "prctl(PR_CAPBSET_DROP, all but {})", flags::capabilities(*keep))
             }
-            Capset { keep } => {
-                let keep = flags::capabilities(*keep);
-                write!(f, "capset({{effective={keep}, permitted={keep}, inheritable=none}})")
+            Capset { permitted, effective, inheritable } => {
+                let [effective, permitted, inheritable] =
+                    [effective, permitted, inheritable].map(|set| flags::capabilities(*set));
+                write!(
+                    f,
+                    "capset({{effective={effective}, permitted={permitted}, inheritable={inheritable}}})"
+                )
             }
+            Ambient { raise } => {
+                write!(f, "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, {})", flags::capabilities(*raise))
+            }
+            KeepCapabilities { keep } => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*keep)),
+            Dumpable { dumpable: false } => f.write_str("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)"),
+            Dumpable { dumpable: true } => f.write_str("prctl(PR_SET_DUMPABLE, SUID_DUMP_USER)"),
+            OwnStdio { uid } => write!(f, "fchown(0|1|2, {uid}, -1)"),
             NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS, 1)"),
             Seccomp { program } => {
                 write!(f, "seccomp(SECCOMP_SET_MODE_FILTER, 0, {{len={}}})", program.len())
             }
             ParentDeathSignal { signal } => write!(f, "prctl(PR_SET_PDEATHSIG, {})", signal_name(*signal)),
+            other => other.fmt_limits(f),
+        }
+    }
+
+    fn fmt_limits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match self {
+            Setrlimit { resource, soft, hard } => {
+                let name = flags::RLIMITS.get(*resource as usize).unwrap_or(&"?");
+                let [soft, hard] = [soft, hard].map(|limit| match *limit {
+                    libc::RLIM_INFINITY => "RLIM64_INFINITY".to_string(),
+                    limit => limit.to_string(),
+                });
+                write!(f, "prlimit64(0, RLIMIT_{name}, {{rlim_cur={soft}, rlim_max={hard}}}, NULL)")
+            }
+            Personality { persona } => write!(f, "personality({persona:#x})"),
+            SchedSetattr(attributes) => write!(f, "sched_setattr(0, {attributes}, 0)"),
+            SchedSetaffinity { cpus } => write!(f, "sched_setaffinity(0, {cpus:?})"),
+            IoprioSet { class, level } => {
+                let class = flags::IO_CLASSES.get(*class as usize).unwrap_or(&"?");
+                let value = format!("IOPRIO_PRIO_VALUE(IOPRIO_CLASS_{class}, {level})");
+                write!(f, "ioprio_set(IOPRIO_WHO_PROCESS, 0, {value})")
+            }
+            JoinSessionKeyring { name } => write!(f, "keyctl(KEYCTL_JOIN_SESSION_KEYRING, {name})"),
+            ConnectConsole { path } => write!(f, "connect(console, {{sun_path={path}}})"),
+            SendConsole => f.write_str("sendmsg(console, \"/dev/ptmx\", SCM_RIGHTS [ptmx])"),
+            WindowSize { rows, columns } => {
+                write!(f, "ioctl(ptmx, TIOCSWINSZ, {{ws_row={rows}, ws_col={columns}}})")
+            }
             OpenPty => f.write_str("openat(\"/dev/pts/ptmx\", O_RDWR|O_NOCTTY)"),
             SendPty => f.write_str("sendmsg(host, SCM_RIGHTS [ptmx])"),
             AttachPty => f.write_str("ioctl(0, TIOCSCTTY, 0)"),

@@ -29,3 +29,22 @@ pub struct Hook {
     /// seconds, after which it is killed and has failed
     pub timeout: Option<u32>,
 }
+
+/// How the kernel schedules a process: sched_setattr(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scheduling {
+    /// the number of `SCHED_OTHER` and the others
+    pub policy: u32,
+    /// `SCHED_FLAG_…`
+    pub flags: u64,
+    /// -20 to 19, for SCHED_OTHER and SCHED_BATCH
+    pub nice: i32,
+    /// 1 to 99, for SCHED_FIFO and SCHED_RR
+    pub priority: u32,
+    /// nanoseconds, for SCHED_DEADLINE
+    pub runtime: u64,
+    /// nanoseconds, for SCHED_DEADLINE
+    pub deadline: u64,
+    /// nanoseconds, for SCHED_DEADLINE
+    pub period: u64,
+}
