@@ -24,6 +24,7 @@ pub fn main(words: &[String]) -> ExitCode {
             let paths = paths.split(':').map(Into::into).collect();
             to_its_end(dir, &Plan::default().then(Step::new("look", Op::LookUp { paths })));
         }
+        ["plan", name] => to_its_end(dir, &crate::attributes::plan(name, dir)),
         ["create", what] => return create(dir, what),
         ["start"] => start(dir),
         ["gone"] => gone(dir),
