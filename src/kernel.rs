@@ -19,6 +19,8 @@ pub mod ebpf;
 pub mod flags;
 pub mod hint;
 #[allow(unsafe_code)]
+pub mod join;
+#[allow(unsafe_code)]
 mod limits;
 #[allow(unsafe_code)]
 pub mod linux;

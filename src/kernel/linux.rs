@@ -68,6 +68,8 @@ pub struct Context {
     pub pidfd: Option<OwnedFd>,
     /// the controlling end of a terminal
     pub ptmx: Option<OwnedFd>,
+    /// a process of a container that runs already
+    pub target: Option<OwnedFd>,
     /// a file system under construction: fsopen(2)
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
@@ -93,6 +95,7 @@ impl Default for Context {
             box_pid: None,
             pidfd: None,
             ptmx: None,
+            target: None,
             fs: None,
             mnt: None,
             console: None,
@@ -189,6 +192,10 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             // SAFETY: the descriptor is open for the whole call.
             check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *flags as libc::c_int) })
         }
+        Op::PidfdOpen { pid, start } => {
+            context.target = Some(super::join::open(*pid, *start)?);
+            Ok(0)
+        }
         Op::Setdomainname { name } => rustix::system::setdomainname(name.as_c_str().to_bytes()).map(zero),
         Op::Sethostname { name } => rustix::system::sethostname(name.as_c_str().to_bytes()).map(zero),
         Op::Exec(exec) => Err(execute(exec, prepared)),
@@ -239,8 +246,10 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Seccomp { program } => super::bpf::load(program),
         Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
         Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
-        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => limits::call(op),
-        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op),
+        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => {
+            limits::call(op, context)
+        }
+        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),
