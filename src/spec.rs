@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 mod process;
+pub mod sysctl;
 
 use crate::cgroups::{Cgroup, Resources};
 use crate::kernel::op::Hook;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cgroups::detect;
+use crate::kernel::flags;
 use crate::rootfs::CgroupTree;
 
 /// What this process may do on this machine.
@@ -16,6 +17,8 @@ pub struct Machine {
     pub initial: bool,
     /// the kernel lets us set supplementary groups
     pub setgroups: bool,
+    /// what a container of ours may hold at most, as bits
+    pub capabilities: u64,
 }
 
 impl Machine {
@@ -23,8 +26,13 @@ impl Machine {
     pub fn look() -> Machine {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
         let whole = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
+        let uid = rustix::process::geteuid();
+        let held = read("status").lines().find_map(|line| line.strip_prefix("CapPrm:").map(str::to_string));
+        let held = held.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
         Machine {
-            uid: rustix::process::geteuid().as_raw(),
+            // without root it is root of a user namespace of its own, and holds all of them there
+            capabilities: held.filter(|_| uid.is_root()).unwrap_or(flags::ALL_CAPABILITIES),
+            uid: uid.as_raw(),
             gid: rustix::process::getegid().as_raw(),
             initial: whole(read("uid_map")),
             setgroups: read("setgroups").trim() != "deny",
