@@ -28,6 +28,8 @@ pub mod linux;
 mod mounts;
 pub mod netlink;
 pub mod nft;
+#[allow(unsafe_code)]
+pub mod nsfs;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;

@@ -35,6 +35,8 @@ pub mod launch;
 pub mod layers;
 pub mod namespaces;
 pub mod observe;
+#[cfg(feature = "engine")]
+pub mod oci;
 pub mod overlay;
 pub mod privilege;
 pub mod probe;

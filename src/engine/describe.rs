@@ -17,6 +17,7 @@ use crate::rootfs::{self, CgroupTree, Devices, Mount, Root, Rootfs, Source};
 use crate::spec::{
     Console, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users, sysctl,
 };
+use crate::userns::Range;
 
 /// Where a container is made, and what it gets that no other has.
 #[derive(Debug, Clone)]
@@ -101,6 +102,7 @@ pub fn describe(
         },
         id,
         directory,
+        makes_directory: true,
         files,
         hostname,
         domainname: None,
@@ -115,7 +117,11 @@ fn namespaces(machine: Machine, request: &Request) -> Namespaces {
     // who reads another network's names by its own host name would be misled
     let uts =
         if request.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
-    let user = if machine.root() { Users::Host } else { Users::Root(machine.uid, machine.gid) };
+    let user = if machine.root() {
+        Users::Host
+    } else {
+        Users::One(Range::one(0, machine.uid), Range::one(0, machine.gid))
+    };
     Namespaces { user, pid, ipc, uts, cgroup, time: None }
 }
 

@@ -1,0 +1,3 @@
+//! OCI: a container as the runtime specification has it, from a bundle.
+
+pub mod config;
