@@ -14,7 +14,7 @@
 //! The order is the lesson: each line says why it stands where it stands. Lab 15-full-run,
 //! tutorials/15-full-run.md.
 
-mod begin;
+pub(crate) mod begin;
 mod birth;
 mod inside;
 

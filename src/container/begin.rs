@@ -81,7 +81,7 @@ pub(super) fn terminal(spec: &Spec) -> Vec<Step> {
 }
 
 /// When the program is given the machine, and how it looks to it.
-pub(super) fn standing(process: &Process) -> Vec<Step> {
+pub fn standing(process: &Process) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(persona) = process.personality {
         let why = "programs of another architecture ask what machine this is";
@@ -99,7 +99,7 @@ pub(super) fn standing(process: &Process) -> Vec<Step> {
 }
 
 /// Until its program runs, a box without its engine is of no use to anybody. The kernel forgets the wish now and then.
-pub(super) fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
+pub fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
     let op = Op::ParentDeathSignal { signal: libc::SIGKILL };
     (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
 }
