@@ -199,9 +199,10 @@ impl<'p> Running<'p> {
         match cloned? {
             Cloned::Box => {
                 drop(ours);
-                let Context { fifo, console, .. } = std::mem::take(&mut self.context);
+                let Context { fifo, console, listener, .. } = std::mem::take(&mut self.context);
                 let loan = Some(theirs);
-                box_lane(&program, Context { in_box: true, loan, fifo, console, ..Context::default() })
+                let context = Context { in_box: true, loan, fifo, console, listener, ..Context::default() };
+                box_lane(&program, context)
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;

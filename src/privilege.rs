@@ -86,7 +86,7 @@ pub fn default_set() -> u64 {
 pub fn drop(privilege: &Privilege) -> Vec<Step> {
     let Privilege { uid, gid, groups, capabilities, .. } = privilege;
     let (uid, gid, keep) = (*uid, *gid, capabilities.bounding);
-    let filter = privilege.seccomp.as_ref().map(filter);
+    let filter: Vec<Step> = privilege.seccomp.iter().flat_map(filter).collect();
     let mut steps = vec![
         Step::new("cut the bounding set", Op::DropBounding { keep })
             .why("what is dropped here can never be had again, not even by a set-uid program"),
@@ -121,10 +121,13 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
     steps
 }
 
-fn filter(profile: &seccomp::Profile) -> Step {
-    Step::new(
-        "filter the system calls",
-        Op::Seccomp { program: seccomp::compile(profile, seccomp::Arch::OURS) },
-    )
-    .why("the kernel asks this program before every call, of the box and of all its children, for good")
+/// The filter; where it leaves calls to a listener, with the messenger who takes the filter's descriptor there.
+fn filter(profile: &seccomp::Profile) -> Vec<Step> {
+    let op = Op::Seccomp { program: seccomp::compile(profile), flags: profile.flags };
+    let load = Step::new("filter the system calls", op)
+        .why("the kernel asks this program before every call, of the box and of all its children, for good");
+    match &profile.listener {
+        Some(listener) => vec![listener.messenger(), load, seccomp::Listener::wait()],
+        None => vec![load],
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicI32;
 
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use super::ctext::Room;
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, credentials, limits, mounts, socket, terminal};
+use super::{CText, credentials, limits, messenger, mounts, socket, terminal};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -82,6 +83,10 @@ pub struct Context {
     pub cgroup: Option<OwnedFd>,
     /// a loaded program that is attached nowhere yet: bpf(2)
     pub program: Option<OwnedFd>,
+    /// a stream to the process that decides about calls; the box inherits it
+    pub listener: Option<OwnedFd>,
+    /// where the messenger looks for the filter's descriptor
+    pub messenger: Option<&'static AtomicI32>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -102,6 +107,8 @@ impl Default for Context {
             fifo: None,
             cgroup: None,
             program: None,
+            listener: None,
+            messenger: None,
             trees,
         }
     }
@@ -243,7 +250,14 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
             set
         }
-        Op::Seccomp { program } => super::bpf::load(program),
+        Op::Seccomp { program, flags } => {
+            let loaded = super::bpf::load(program, *flags);
+            messenger::tell(loaded, context);
+            loaded
+        }
+        Op::ConnectListener { .. } | Op::ForkMessenger { .. } | Op::WaitMessenger => {
+            messenger::call(op, context)
+        }
         Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
         Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
         Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => {
