@@ -8,9 +8,13 @@
 //!
 //! The order matters: groups before ids, because an unprivileged process may not change groups; the bounding set
 //! first of all, because cutting it needs CAP_SETPCAP. The seccomp filter comes last where no_new_privs lets anybody
-//! load one, so that it sees the fewest calls of ours; else while CAP_SYS_ADMIN is still held. See capabilities(7).
+//! load one, so that it sees the fewest calls of ours; else while CAP_SYS_ADMIN is still held. See capabilities(7),
+//! seccomp(2). Lab 07-privilege, tutorials/07-privilege.md.
 
+mod cover;
 pub mod seccomp;
+
+pub use cover::{mask, read_only};
 
 use crate::kernel::{Op, flags};
 use crate::step::Step;
@@ -82,6 +86,7 @@ pub fn default_set() -> u64 {
     DEFAULT.iter().filter_map(|name| flags::capability(name)).fold(0, |set, bit| set | 1 << bit)
 }
 
+// ANCHOR: drop
 /// The steps that leave the box with what it may have, and nothing more.
 pub fn drop(privilege: &Privilege) -> Vec<Step> {
     let Privilege { uid, gid, groups, capabilities, .. } = privilege;
@@ -120,6 +125,7 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
     }
     steps
 }
+// ANCHOR_END: drop
 
 /// The filter; where it leaves calls to a listener, with the messenger who takes the filter's descriptor there.
 fn filter(profile: &seccomp::Profile) -> Vec<Step> {

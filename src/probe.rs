@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::kernel::ctext::BOX;
-use crate::kernel::{CText, flags, process};
+use crate::kernel::{CText, Errno, flags, hint, process};
 use crate::trace::Fact;
 
 mod limits;
@@ -56,6 +56,8 @@ pub enum Probe {
     Counters(String, Vec<(&'static str, &'static str)>),
     /// whether the number in a file grows while it is looked at
     Progress(String),
+    /// whether reading a file tells anything; its text may be another one on each machine
+    Telling(String),
     /// who a process is: ids in each PID namespace, state, root, working directory, program
     Process(Who),
     /// the processes that a /proc mounted there shows, by number and name
@@ -112,7 +114,11 @@ impl Probe {
             }
             Probe::Privilege(who) => {
                 let keys = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];
-                let facts = who.pid(box_pid).and_then(|pid| status(pid, &keys));
+                let facts = who.pid(box_pid).and_then(|pid| {
+                    // waits for an execve(2) that is under way: only then are the new sets in place
+                    let _ = std::fs::read(format!("/proc/{pid}/syscall"));
+                    status(pid, &keys)
+                });
                 view("caps", who.name(), proc(who, "status"), facts.map(decode_capabilities))
             }
             Probe::Files(directory, names) => {
@@ -131,6 +137,10 @@ impl Probe {
             }
             Probe::Progress(file) => {
                 let facts = resolve(file, box_pid).and_then(|path| limits::progress(&path, &plain(file)));
+                view("file", plain(file), plain(file), facts)
+            }
+            Probe::Telling(file) => {
+                let facts = resolve(file, box_pid).map(|path| vec![fact(plain(file), telling(&path))]);
                 view("file", plain(file), plain(file), facts)
             }
             Probe::Process(who) => view(
@@ -322,6 +332,16 @@ fn files(directory: &str, names: &[&str]) -> Vec<Fact> {
         lines.join("; ")
     };
     names.iter().filter_map(|name| Some(fact(*name, line(read(name)?)))).collect()
+}
+
+/// As far as can be told without saying what.
+fn telling(path: &str) -> String {
+    let mut byte = [0];
+    match std::fs::File::open(path).and_then(|mut file| file.read(&mut byte)) {
+        Ok(0) => "nothing to read".into(),
+        Ok(_) => "tells something".into(),
+        Err(error) => Errno::from_io_error(&error).map_or_else(|| error.to_string(), hint::errno_text),
+    }
 }
 
 fn status(pid: i32, keys: &[&str]) -> Option<Vec<Fact>> {

@@ -2,11 +2,11 @@
 //!
 //! It shares the box's table of descriptors, so what the filter's load puts into that table it can send; and it was born
 //! before the filter, so none of its calls is asked about. Both look at one number in shared memory: to write there
-//! takes no system call, which might have to wait for the listener.
+//! takes no system call, which might have to wait for the listener. In the shared table it closes what it has sent.
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -69,9 +69,12 @@ fn fork(message: &CText, context: &mut Context) -> Result<i64> {
                     WAITING => pause(),
                     REFUSED => leave(0),
                     fd => {
-                        // SAFETY: the table is shared, and the box closes nothing before it has waited for us.
-                        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-                        let sent = send(socket.as_fd(), fd, message, context.box_pid.unwrap_or_default());
+                        // SAFETY: the table is shared, and this descriptor is nobody's but ours: the box never uses it.
+                        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+                        let pid = context.box_pid.unwrap_or_default();
+                        let sent = send(socket.as_fd(), fd.as_fd(), message, pid);
+                        // while the box had one itself, its calls would wait for a listener that has died
+                        drop(fd);
                         leave(sent.map_or_else(Errno::raw_os_error, |()| 0))
                     }
                 }
@@ -100,8 +103,9 @@ pub(super) fn tell(loaded: Result<i64>, context: &mut Context) {
 /// Waits until it has sent the descriptor, or says why not.
 fn wait(context: &mut Context) -> Result<i64> {
     context.messenger.take().ok_or(Errno::CHILD)?;
-    context.listener = None;
     let (_, status) = rustix::process::wait(rustix::process::WaitOptions::empty())?.ok_or(Errno::CHILD)?;
+    // not earlier: the table is shared
+    context.listener = None;
     match status.exit_status() {
         Some(0) => Ok(0),
         Some(errno) => Err(Errno::from_raw_os_error(errno)),
