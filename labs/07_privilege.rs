@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use stepbox::chroot;
 use stepbox::kernel::ctext::BOX;
-use stepbox::kernel::flags::{NEWNET, NEWNS, NEWUSER, NEWUTS};
+use stepbox::kernel::flags::{ALL_CAPABILITIES, NEWNET, NEWNS, NEWUSER, NEWUTS};
 use stepbox::kernel::op::Exec;
 use stepbox::kernel::{Errno, Op};
 use stepbox::lab::{self, Stage};
 use stepbox::privilege::seccomp::{
     Action, Arch, Compare, Condition, Profile, Rule, compile, default_profile, disassemble,
 };
-use stepbox::privilege::{self, Privilege, default_set};
+use stepbox::privilege::{self, Capabilities, Privilege, default_set};
 use stepbox::probe::{Probe, Who};
 use stepbox::step::{Plan, Step};
 
@@ -96,7 +96,9 @@ fn end() -> [Step; 2] {
 
 /// What root of a container keeps.
 fn docker() -> Privilege {
-    Privilege { uid: 0, gid: 0, groups: None, keep: default_set(), no_new_privs: false, seccomp: None }
+    let capabilities = Capabilities::of_user(0, default_set());
+    let (no_new_privs, seccomp, apparmor, selinux) = (false, None, None, None);
+    Privilege { uid: 0, gid: 0, groups: None, capabilities, no_new_privs, seccomp, apparmor, selinux }
 }
 
 /// Root with every capability, and root with Docker's fourteen.
@@ -116,7 +118,7 @@ fn fourteen(place: &Path) -> Plan {
             mount(place)
                 .why("user 0 still, but the kernel asks for CAP_SYS_ADMIN, not for a number")
                 .fails(Errno::PERM),
-            Step::new("take all back", Op::Capset { keep: u64::MAX >> 23 })
+            Step::new("take all back", Op::capset(ALL_CAPABILITIES))
                 .why("the permitted set only ever shrinks")
                 .fails(Errno::PERM),
         ])
@@ -126,7 +128,7 @@ fn fourteen(place: &Path) -> Plan {
 
 /// The same without the bounding set.
 fn way_back() -> Plan {
-    let none = Op::Capset { keep: 0 };
+    let none = Op::capset(0);
     Plan::default()
         .act("the way back", "The box gives up every capability, and leaves the bounding set as it is.")
         .then(look(clone(0, "root with every capability once more")))
@@ -214,7 +216,7 @@ fn filtered(place: &Path) -> Plan {
 
 /// Who may load a filter, and what no_new_privs adds.
 fn for_good() -> Plan {
-    let none = Op::Capset { keep: 0 };
+    let none = Op::capset(0);
     Plan::default()
         .act("no way back", "The box of the second act, which had all of it again after execve.")
         .then(look(clone(0, "root with every capability")))

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use stepbox::kernel::flags::{NEWPID, NEWUSER};
 use stepbox::kernel::{Errno, Op};
 use stepbox::launch::{Answer, At, Observer, launch};
-use stepbox::privilege::{self, Privilege, default_set, seccomp::profile::oci};
+use stepbox::privilege::{self, Capabilities, Privilege, default_set, seccomp::profile::oci};
 use stepbox::step::{Plan, Step};
 use stepbox::userns;
 
@@ -64,9 +64,11 @@ fn take(socket: &str, call: &str, how: &str) -> ExitCode {
         uid: 0,
         gid: 0,
         groups: None,
-        keep: default_set(),
+        capabilities: Capabilities::of_user(0, default_set()),
         no_new_privs: true,
         seccomp: Some(profile),
+        apparmor: None,
+        selinux: None,
     };
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let plan = Plan::default()
