@@ -13,13 +13,14 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::kernel::ctext::BOX;
-use crate::kernel::{CText, Errno, flags, hint, process};
+use crate::kernel::{CText, flags, process};
 use crate::trace::Fact;
 
 mod limits;
 mod links;
 pub mod mountinfo;
 mod owners;
+mod privilege;
 
 /// Whose evidence is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,13 +114,7 @@ impl Probe {
                 view("owners", subject, format!("/proc/{BOX}/status"), owners::look(who, path, box_pid))
             }
             Probe::Privilege(who) => {
-                let keys = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];
-                let facts = who.pid(box_pid).and_then(|pid| {
-                    // waits for an execve(2) that is under way: only then are the new sets in place
-                    let _ = std::fs::read(format!("/proc/{pid}/syscall"));
-                    status(pid, &keys)
-                });
-                view("caps", who.name(), proc(who, "status"), facts.map(decode_capabilities))
+                view("caps", who.name(), proc(who, "status"), who.pid(box_pid).and_then(privilege::look))
             }
             Probe::Files(directory, names) => {
                 let facts = resolve(directory, box_pid).map(|directory| files(&directory, names));
@@ -140,7 +135,8 @@ impl Probe {
                 view("file", plain(file), plain(file), facts)
             }
             Probe::Telling(file) => {
-                let facts = resolve(file, box_pid).map(|path| vec![fact(plain(file), telling(&path))]);
+                let facts =
+                    resolve(file, box_pid).map(|path| vec![fact(plain(file), privilege::telling(&path))]);
                 view("file", plain(file), plain(file), facts)
             }
             Probe::Process(who) => view(
@@ -334,28 +330,10 @@ fn files(directory: &str, names: &[&str]) -> Vec<Fact> {
     names.iter().filter_map(|name| Some(fact(*name, line(read(name)?)))).collect()
 }
 
-/// As far as can be told without saying what.
-fn telling(path: &str) -> String {
-    let mut byte = [0];
-    match std::fs::File::open(path).and_then(|mut file| file.read(&mut byte)) {
-        Ok(0) => "nothing to read".into(),
-        Ok(_) => "tells something".into(),
-        Err(error) => Errno::from_io_error(&error).map_or_else(|| error.to_string(), hint::errno_text),
-    }
-}
-
 fn status(pid: i32, keys: &[&str]) -> Option<Vec<Fact>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = |key: &&str| text.lines().find_map(|line| line.strip_prefix(*key)?.strip_prefix(':'));
     Some(keys.iter().filter_map(|key| Some(fact(*key, line(key)?.trim().replace('\t', " ")))).collect())
-}
-
-fn decode_capabilities(facts: Vec<Fact>) -> Vec<Fact> {
-    let decode = |fact: Fact| match u64::from_str_radix(&fact.value, 16) {
-        Ok(set) if fact.key.starts_with("Cap") => Fact { value: flags::capabilities(set), ..fact },
-        _ => fact,
-    };
-    facts.into_iter().map(decode).collect()
 }
 
 fn identity(pid: i32, who: &Who) -> Option<Vec<Fact>> {
