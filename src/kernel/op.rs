@@ -366,7 +366,18 @@ pub enum Op {
     /// every later call passes this program first
     Seccomp {
         program: Vec<Instruction>,
+        flags: u64,
     },
+    /// a stream to the process that will decide about calls
+    ConnectListener {
+        path: CText,
+    },
+    /// a child that will send it the filter's descriptor, with this message; see [`super::messenger`]
+    ForkMessenger {
+        message: CText,
+    },
+    /// reap that child
+    WaitMessenger,
     ParentDeathSignal {
         signal: i32,
     },
