@@ -27,7 +27,7 @@ fn views(dir: &Path) -> Plan {
         .show(Probe::Mounts(Who::Box, place.clone()))
         .show(Probe::Tree(place.clone()))
         .show(Probe::Tree(format!("/proc/{BOX}/root{place}")));
-    let year = Offsets { monotonic: 0, boottime: 365 * 86_400 };
+    let year = Offsets { boottime: 365 * 86_400, ..Offsets::default() };
     // Linux 5.6 or newer, if its builder wanted it
     let (clock, clocks) = match Path::new("/proc/self/ns/time").exists() {
         true => {

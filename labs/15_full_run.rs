@@ -10,8 +10,9 @@ use stepbox::container;
 use stepbox::engine::base::{self, BaseError};
 use stepbox::engine::config::ImageConfig;
 use stepbox::engine::describe::{Place, describe};
+use stepbox::engine::devices::Lent;
 use stepbox::engine::machine::Machine;
-use stepbox::engine::run::Request;
+use stepbox::engine::request::Request;
 use stepbox::engine::store::Store;
 use stepbox::kernel::Op;
 use stepbox::kernel::ctext::BOX;
@@ -50,11 +51,12 @@ fn place(dir: &Path) -> Place {
     let port = network.port("veth-f00dcafe", Ipv4Addr::new(10, 15, 0, 2));
     Place {
         id: ID.into(),
-        machine: Machine { uid: 0, gid: 0, initial: false, setgroups: false },
+        machine: Machine { uid: 0, gid: 0, initial: false, setgroups: false, capabilities: 0 },
         net: Net::Bridge { network, port, lease: dir.join("10.15.0.2"), holder: 1 },
         containers: dir.into(),
         hierarchy: Hierarchy::default(),
         cgroups: CgroupTree::None,
+        lent: Lent::default(),
         resolvers: "nameserver 203.0.113.1\n".into(),
     }
 }

@@ -34,10 +34,14 @@ mod files;
 mod filter;
 mod hierarchy;
 mod keyed;
+mod members;
 mod memory;
+pub mod oom;
 mod path;
 mod resources;
 mod setting;
+pub mod stats;
+mod update;
 mod v1;
 mod v2;
 
@@ -49,6 +53,7 @@ pub use hierarchy::{Hierarchy, Place, Unified};
 pub use path::{Cgroup, Name};
 pub use resources::*;
 pub use setting::explain;
+pub use update::Read;
 
 use setting::Setting;
 

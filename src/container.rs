@@ -14,15 +14,19 @@
 //! The order is the lesson: each line says why it stands where it stands. Lab 15-full-run,
 //! tutorials/15-full-run.md.
 
-use std::path::{Path, PathBuf};
+mod begin;
+mod birth;
+mod inside;
 
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
-use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use crate::kernel::op::Hook;
 use crate::probe::{Probe, Who};
-use crate::spec::{Input, Life, Namespace, Namespaces, Net, Spec, Time, Users};
+use crate::spec::{Net, Spec, Users};
 use crate::step::{Plan, Step};
-use crate::{chroot, namespaces, privilege, rootfs, userns, veth};
+use crate::{chroot, privilege, rootfs, veth};
+
+pub use birth::clone_flags;
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
@@ -32,21 +36,27 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(directories(spec))
         .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
+        .then(begin::gates(spec)) // opened by the host's names; the box has copies
         .then(rootfs::open_on_host(&spec.rootfs)) // the box inherits what is open
         .act("the box is born", "One call, and the new process has a machine of its own.")
-        .then(step_aside(spec)) // what only the host may join, it joins for the box
+        .then(birth::step_aside(spec)) // what only the host may join, it joins for the box
         .then(spec.cgroup.open()) // to be born in it, where that can be
-        .then(clone(spec))
-        .then(step_back(spec))
-        .then(id_maps(&spec.namespaces.user)) // before anything else: without them the box is nobody
+        .then(birth::clone(spec))
+        .then(birth::step_back(spec))
+        .then(birth::id_maps(&spec.namespaces.user)) // before anything else: without them the box is nobody
+        .then(begin::oom_score(&spec.process)) // the box may be denied it
         .then(cable(&spec.net)) // into the namespace that now exists
         .then(spec.cgroup.enter()) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
-        .inside(settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
-        .inside(network(&spec.net))
-        .inside(sysctls(&spec.sysctls)) // the host's /proc is still there, and no image has a say in it
+        .inside(inside::settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
+        .inside(inside::network(&spec.net))
+        .inside(inside::sysctls(&spec.sysctls)) // the host's /proc is still there, and no image has a say in it
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
+        .then(hooks("run a hook on the host", &spec.hooks.prestart))
+        .then(hooks("run a hook on the host", &spec.hooks.create_runtime)) // the box waits: they may change it
+        .inside(hooks("run a hook in the box", &spec.hooks.create_container)) // the last who see the host's tree
+        .inside(privilege::labels(&spec.privilege)) // the host's /proc again: an image's could be a trap
         .inside(exchange(spec)) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
         .inside(leave(spec)) // before any link of the image is followed: its `..` could reach it
@@ -54,21 +64,25 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(rootfs::cover(&spec.rootfs))
         .inside(rootfs::close(&spec.rootfs)) // nothing has to be made any more
         .act("inside: less and less", "What is given up here cannot be had again.")
-        .inside(terminal(spec))
+        .then(begin::limits(&spec.process)) // so late that they bind nobody but the program
+        .inside(begin::place(&spec.process))
+        .inside(begin::terminal(spec))
+        .inside(begin::standing(&spec.process)) // with the privilege that it takes
         .inside(privilege::drop(&spec.privilege))
-        .inside(start(spec)))
+        .inside(begin::start(spec)))
 }
 // ANCHOR_END: plan
 
 fn directories(spec: &Spec) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new(
-            "make the container's directory",
-            Op::Mkdir { path: (&spec.directory).into(), mode: 0o700 },
-        )
-        .why("all that is this container's alone lies here, closed to the host's other users")
-        .undo(Op::RemoveTree { path: (&spec.directory).into() }),
-    ];
+    let mut steps = Vec::new();
+    if spec.makes_directory {
+        let path = &spec.directory;
+        steps.push(
+            Step::new("make the container's directory", Op::Mkdir { path: path.into(), mode: 0o700 })
+                .why("all that is this container's alone lies here, closed to the host's other users")
+                .undo(Op::RemoveTree { path: path.into() }),
+        );
+    }
     steps.extend(spec.rootfs.overlay().into_iter().flat_map(|overlay| overlay.directories()));
     steps.extend(spec.files.iter().map(|(path, text)| {
         let (name, why) = match path.file_name().and_then(|name| name.to_str()) {
@@ -96,92 +110,6 @@ fn bridge(net: &Net) -> Vec<Step> {
     steps
 }
 
-/// The flags of the one clone that makes the box.
-pub fn clone_flags(spec: &Spec) -> u64 {
-    let Namespaces { user, pid, ipc, uts, .. } = &spec.namespaces;
-    let new = |namespace: &Namespace| *namespace == Namespace::New;
-    let wanted = [
-        (true, NEWNS),
-        (matches!(user, Users::Root(..) | Users::Ranges(..)), NEWUSER),
-        (new(pid), NEWPID),
-        (new(ipc), NEWIPC),
-        (new(uts), NEWUTS),
-        (matches!(spec.net, Net::None | Net::Bridge { .. }), NEWNET),
-    ];
-    wanted
-        .iter()
-        .filter(|(wanted, _)| *wanted)
-        .fold(spec.cgroup.birth_flag(), |flags, (_, flag)| flags | flag)
-}
-
-fn clone(spec: &Spec) -> Step {
-    Step::new("clone the box", Op::Clone { flags: clone_flags(spec) })
-        .why("namespaces are made in the moment of birth, so the process has never seen the host's")
-        .show(Probe::Namespaces(Who::Host))
-        .show(Probe::Namespaces(Who::Box))
-}
-
-/// The namespaces that exist already, in the order in which they are joined: user namespaces first, because joining
-/// the others needs privilege in their owner.
-fn existing(spec: &Spec) -> Vec<(&Path, u64)> {
-    let Namespaces { ipc, uts, cgroup, time, .. } = &spec.namespaces;
-    let time = match time {
-        Some(Time::Join(file)) => Some(file.as_path()),
-        _ => None,
-    };
-    let net = match &spec.net {
-        Net::Join(file) => Some(file.as_path()),
-        _ => None,
-    };
-    let kinds = [
-        (net, NEWNET),
-        (ipc.file(), NEWIPC),
-        (uts.file(), NEWUTS),
-        (cgroup.file(), NEWCGROUP),
-        (time, NEWTIME),
-    ];
-    kinds.into_iter().filter_map(|(file, kind)| Some((file?, kind))).collect()
-}
-
-/// Whether the box, in its new user namespace, would have no right to join what belongs to the host's.
-fn host_joins(spec: &Spec) -> bool {
-    matches!(spec.namespaces.user, Users::Root(..) | Users::Ranges(..))
-}
-
-fn join((file, kind): (&Path, u64)) -> Step {
-    Step::new("join a namespace", Op::Setns { path: file.into(), flags: kind })
-        .why("it exists already, and is shared with whoever else is in it")
-        .show(Probe::Namespaces(Who::Box))
-}
-
-fn step_aside(spec: &Spec) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if host_joins(spec) {
-        steps.extend(existing(spec).into_iter().map(join));
-    }
-    if let Some(file) = spec.namespaces.pid.file() {
-        let op = Op::Setns { path: file.into(), flags: NEWPID };
-        let why =
-            "a process never changes its own PID namespace: only the children born from now on are in it";
-        steps.push(Step::new("send the child elsewhere", op).why(why));
-    }
-    steps
-}
-
-fn step_back(spec: &Spec) -> Option<Step> {
-    let op = Op::Setns { path: "/proc/self/ns/pid".into(), flags: NEWPID };
-    let step = Step::new("keep the next children here", op).why("only the box was meant");
-    spec.namespaces.pid.file().map(|_| step)
-}
-
-fn id_maps(users: &Users) -> Vec<Step> {
-    match users {
-        Users::Host | Users::Join(_) => Vec::new(),
-        Users::Root(uid, gid) => userns::map_root(*uid, *gid).into(),
-        Users::Ranges(uids, gids) => userns::map_ranges(uids, gids).into(),
-    }
-}
-
 fn cable(net: &Net) -> Vec<Step> {
     match net {
         // without an undo: the cable goes away with the box's namespace, and to wait for that takes longer than the rest
@@ -195,57 +123,6 @@ fn links(step: Step) -> Step {
     step.show(Probe::Links(Who::Host)).show(Probe::Links(Who::Box))
 }
 
-fn settle(spec: &Spec) -> Vec<Step> {
-    let why = "a box without anybody to wait for it would run on unseen";
-    let mut steps: Vec<Step> = die_with_the_engine(spec.life, why).into_iter().collect();
-    steps.extend([
-        Step::new("begin a session", Op::Setsid)
-            .why("the host's terminal sends its signals to its own session only"),
-        Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
-            .why("what is ignored stays ignored after exec, and our runtime ignores it"),
-        Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
-        Step::new("clear the umask", Op::Umask { mask: 0 })
-            .why("the modes of what is made from here on are those that are asked for"),
-    ]);
-    if !host_joins(spec) {
-        steps.extend(existing(spec).into_iter().map(join));
-    }
-    if let Some(Time::New(offsets)) = &spec.namespaces.time {
-        steps.extend(namespaces::clocks(*offsets));
-    }
-    if spec.namespaces.cgroup == Namespace::New {
-        steps.push(
-            Step::new("see only our cgroup", Op::Unshare { flags: NEWCGROUP })
-                .why("where we are now becomes / of /proc/self/cgroup"),
-        );
-    }
-    if let Some(name) = &spec.hostname {
-        steps.push(
-            Step::new("name the box", Op::Sethostname { name: name.into() })
-                .why("the UTS namespace is ours: the host keeps its name")
-                .show(Probe::Hostname(Who::Box)),
-        );
-    }
-    steps
-}
-
-fn network(net: &Net) -> Vec<Step> {
-    match net {
-        Net::Host | Net::Join(_) => Vec::new(),
-        Net::None => veth::loopback().map(links).into(),
-        Net::Bridge { port, .. } => veth::inside(port).into_iter().map(links).collect(),
-    }
-}
-
-fn sysctls(settings: &[(PathBuf, String)]) -> Vec<Step> {
-    let write = |(file, text): &(PathBuf, String)| {
-        let op = Op::write(Path::new("/proc/sys").join(file), text);
-        Step::new("set a kernel parameter", op)
-            .why("this one belongs to a namespace of the box, not to the machine")
-    };
-    settings.iter().map(write).collect()
-}
-
 fn exchange(spec: &Spec) -> Vec<Step> {
     match spec.rootfs.no_pivot {
         false => chroot::exchange(spec.rootfs.tree()).into(),
@@ -257,41 +134,10 @@ fn leave(spec: &Spec) -> Vec<Step> {
     if spec.rootfs.no_pivot { Vec::new() } else { chroot::leave_old_root().into() }
 }
 
-fn terminal(spec: &Spec) -> Vec<Step> {
-    if spec.process.console.is_some() {
-        let why = "Ctrl-C and window changes go to who controls it";
-        return vec![Step::new("take the terminal", Op::AttachPty).why(why)];
-    }
-    if spec.process.input == Input::Ours {
-        return Vec::new();
-    }
-    let why = "nobody types: a read ends at once instead of stealing the host's input";
-    vec![Step::new("close standard input", Op::Redirect { path: "/dev/null".into(), fd: 0 }).why(why)]
-}
-
-/// Until its program runs, a box without its engine is of no use to anybody. The kernel forgets the wish now and then.
-fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
-    let op = Op::ParentDeathSignal { signal: libc::SIGKILL };
-    (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
-}
-
-fn start(spec: &Spec) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new("go to work", Op::Chdir { path: (&spec.process.cwd).into() })
-            .why("as its own user, so that it cannot start where it may not go"),
-        Step::new("ask where that is", Op::Getcwd)
-            .why("a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)"),
-    ];
-    steps.extend(die_with_the_engine(spec.life, "the kernel forgot it when the user changed"));
-    steps.extend([
-        Step::new("set the umask", Op::Umask { mask: spec.process.umask })
-            .why("a program starts the same, whoever starts it"),
-        Step::new("keep no descriptor", Op::CloseRange { first: 3 })
-            .why("an open directory of the host would be a way out (CVE-2024-21626)"),
-        Step::new("run the program", Op::Exec(spec.process.exec.clone()))
-            .why("the same process, with another program in it")
-            .show(Probe::Process(Who::Box))
-            .show(Probe::Privilege(Who::Box)),
-    ]);
-    steps
+fn hooks(name: &'static str, hooks: &[Hook]) -> Vec<Step> {
+    let run = |hook: &Hook| {
+        Step::new(name, Op::Spawn(Box::new(hook.clone())))
+            .why("who wrote the bundle has something to add here; it reads the container's state")
+    };
+    hooks.iter().map(run).collect()
 }

@@ -145,6 +145,18 @@ pub fn replay_file(path: &Path) -> io::Result<Cleaned> {
     }
 }
 
+/// The box of an engine that lives, by the engine's process id.
+pub fn box_of(directory: &Path, engine: i32) -> Option<i32> {
+    let journals = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
+    let read = |path: PathBuf| Record::read(&std::fs::read_to_string(path).ok()?);
+    let record = journals.filter_map(read).find(|record| {
+        let header = &record.header;
+        header.engine.0 == engine && header.boot == boot_id() && engine_lives(header.engine)
+    })?;
+    let (pid, start) = *record.boxes.last()?;
+    (process::start_time(pid) == Some(start)).then_some(pid)
+}
+
 fn replay_locked(path: &Path) -> io::Result<Cleaned> {
     let done = replay(&std::fs::read_to_string(path)?);
     if done.undone.iter().all(|(_, answer)| !matches!(answer, Answer::Error(_))) {

@@ -21,6 +21,8 @@ pub mod flags;
 pub mod hint;
 mod inside;
 #[allow(unsafe_code)]
+pub mod join;
+#[allow(unsafe_code)]
 mod limits;
 #[allow(unsafe_code)]
 pub mod linux;
@@ -28,6 +30,8 @@ pub mod linux;
 mod mounts;
 pub mod netlink;
 pub mod nft;
+#[allow(unsafe_code)]
+pub mod nsfs;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod process;

@@ -91,13 +91,17 @@ pub struct Offsets {
     pub monotonic: i64,
     /// of CLOCK_BOOTTIME, which is what `uptime` shows
     pub boottime: i64,
+    /// nanoseconds more of CLOCK_MONOTONIC
+    pub monotonic_ns: u32,
+    /// nanoseconds more of CLOCK_BOOTTIME
+    pub boottime_ns: u32,
 }
 
 // ANCHOR: clocks
 /// Clocks of its own. The wall clock is not among them: it stays the machine's.
 pub fn clocks(offsets: Offsets) -> [Step; 3] {
-    let Offsets { monotonic, boottime } = offsets;
-    let text = format!("monotonic {monotonic} 0\nboottime {boottime} 0\n");
+    let Offsets { monotonic, boottime, monotonic_ns, boottime_ns } = offsets;
+    let text = format!("monotonic {monotonic} {monotonic_ns}\nboottime {boottime} {boottime_ns}\n");
     let shown = || Probe::Files(format!("/proc/{BOX}"), vec!["timens_offsets"]);
     [
         Step::new("make a time namespace", Op::Unshare { flags: NEWTIME })

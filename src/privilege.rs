@@ -85,10 +85,10 @@ pub fn default_set() -> u64 {
 /// The steps that leave the box with what it may have, and nothing more.
 pub fn drop(privilege: &Privilege) -> Vec<Step> {
     let Privilege { uid, gid, groups, capabilities, .. } = privilege;
-    let (uid, gid, keep) = (*uid, *gid, capabilities.bounding);
+    let Capabilities { bounding, permitted, effective, inheritable, ambient } = *capabilities;
     let filter = privilege.seccomp.as_ref().map(filter);
     let mut steps = vec![
-        Step::new("cut the bounding set", Op::DropBounding { keep })
+        Step::new("cut the bounding set", Op::DropBounding { keep: bounding })
             .why("what is dropped here can never be had again, not even by a set-uid program"),
     ];
     if !privilege.no_new_privs {
@@ -99,24 +99,53 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
         let op = Op::Setgroups { gids: gids.clone() };
         steps.push(Step::new("set the groups", op).why("the host's groups would open the host's files"));
     }
-    steps.push(
-        Step::new("take the group id", Op::Setresgid { gid }).why("groups first: a user may not change them"),
-    );
-    steps.push(
-        Step::new("take the user id", Op::Setresuid { uid }).why("leaving id 0 drops every capability"),
-    );
-    steps.push(Step::new("set the capabilities", Op::capset(capabilities.permitted)).why(
-        match keep == default_set() {
-            true => "root keeps Docker's fourteen, anybody else none",
-            false => "root keeps what was asked for, anybody else none",
-        },
-    ));
+    if *uid != 0 && permitted != 0 {
+        let op = Op::KeepCapabilities { keep: true };
+        steps.push(
+            Step::new("keep what is permitted", op).why("leaving id 0 would drop it, and it was asked for"),
+        );
+    }
+    steps.extend([
+        Step::new("take the group id", Op::Setresgid { gid: *gid })
+            .why("groups first: a user may not change them"),
+        Step::new("take the user id", Op::Setresuid { uid: *uid }).why("leaving id 0 drops every capability"),
+        Step::new("set the capabilities", Op::Capset { permitted, effective, inheritable }).why(
+            match *capabilities == Capabilities::of_user(*uid, default_set()) {
+                true => "root keeps Docker's fourteen, anybody else none",
+                false => "what was asked for, and nothing else",
+            },
+        ),
+    ]);
+    // capset(2) has emptied it wherever a capability is not both
+    if permitted & inheritable != 0 {
+        let op = Op::Ambient { raise: ambient };
+        steps.push(
+            Step::new("set the ambient ones", op)
+                .why("these outlive exec without set-uid root or file capabilities"),
+        );
+    }
     if privilege.no_new_privs {
         steps.push(
             Step::new("gain nothing by exec", Op::NoNewPrivs)
                 .why("set-uid bits and file capabilities are ignored from here on"),
         );
         steps.extend(filter);
+    }
+    steps
+}
+
+/// The labels that the program gets from the kernel's security modules when it is executed.
+pub fn labels(privilege: &Privilege) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Some(profile) = &privilege.apparmor {
+        let op = Op::write("/proc/self/attr/apparmor/exec", format!("exec {profile}"));
+        let why = "the profile says which files and capabilities the program may use; it holds from exec on";
+        steps.push(Step::new("take an AppArmor profile", op).why(why));
+    }
+    if let Some(label) = &privilege.selinux {
+        let op = Op::write("/proc/self/attr/exec", label);
+        let why = "the policy says what a program of this label may do; it holds from exec on";
+        steps.push(Step::new("take an SELinux label", op).why(why));
     }
     steps
 }

@@ -26,6 +26,7 @@ use crate::overlay::Overlay;
 use crate::probe::{Probe, Who};
 use crate::step::Step;
 
+mod cgroup_tree;
 mod cover;
 mod devices;
 mod mounts;

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 mod process;
+pub mod sysctl;
 
 use crate::cgroups::{Cgroup, Resources};
 use crate::kernel::op::Hook;
 use crate::namespaces::Offsets;
 use crate::privilege::Privilege;
 use crate::rootfs::Rootfs;
-use crate::userns::Range;
+use crate::userns::{Helpers, Range};
 use crate::veth::{Network, Port};
 
-pub use process::{Console, Input, IoPriority, Process, Rlimit, Scheduler, WindowSize};
+pub use process::{Console, Input, IoPriority, Process, Rlimit, WindowSize};
 
 /// Everything that the recipe needs to know about one container.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Spec {
     pub id: String,
     /// the container's own directory on the host
     pub directory: PathBuf,
+    /// the plan makes that directory, and takes it away in the end
+    pub makes_directory: bool,
     /// files made in that directory, as `hosts`
     pub files: Vec<(PathBuf, String)>,
     /// what the container finds below `/`
@@ -128,12 +131,21 @@ impl Namespace {
 pub enum Users {
     /// the host's users
     Host,
-    /// root is this user of the host, and nobody else is anybody
-    Root(u32, u32),
+    /// one user and one group, each the own one, under another number; the price is setgroups(2)
+    One(Range, Range),
     /// whole ranges, for users and for groups
     Ranges(Vec<Range>, Vec<Range>),
+    /// the same, written by programs that may do it for somebody who is not root
+    Helped(Vec<Range>, Vec<Range>, Helpers),
     /// the namespace that this file names
     Join(PathBuf),
+}
+
+impl Users {
+    /// Whether the user namespace is made for the box.
+    pub fn is_new(&self) -> bool {
+        !matches!(self, Users::Host | Users::Join(_))
+    }
 }
 
 /// A time namespace: time_namespaces(7).

@@ -16,8 +16,11 @@
 //! namespaces made in it or with it), and for nothing else. See user_namespaces(7), newuidmap(1). Lab
 //! 05-user-namespace, tutorials/05-user-namespace.md.
 
-use crate::kernel::Op;
+use std::path::{Path, PathBuf};
+
 use crate::kernel::ctext::BOX;
+use crate::kernel::op::{Exec, Hook};
+use crate::kernel::{CText, Op};
 use crate::probe::{Probe, Who};
 use crate::step::Step;
 
@@ -63,7 +66,12 @@ pub fn groups(map: &[Range]) -> Step {
 
 /// Root of the box's new user namespace is this user outside, and nobody else is anybody in it. Needs no privilege.
 pub fn map_root(uid: u32, gid: u32) -> [Step; 3] {
-    [users(&[Range::one(0, uid)]), deny_setgroups(), groups(&[Range::one(0, gid)])]
+    map_one(Range::one(0, uid), Range::one(0, gid))
+}
+
+/// The own user and group under other numbers, and nobody else is anybody. Needs no privilege.
+pub fn map_one(uid: Range, gid: Range) -> [Step; 3] {
+    [users(&[uid]), deny_setgroups(), groups(&[gid])]
 }
 
 /// Whole ranges, as a machine with many users needs them; setgroups stays allowed. Needs CAP_SETUID and CAP_SETGID
@@ -72,6 +80,49 @@ pub fn map_ranges(uids: &[Range], gids: &[Range]) -> [Step; 2] {
     [
         users(uids).why("files of many users keep many owners, each with a number outside"),
         groups(gids).why("who may set any group outside may leave setgroups to the box"),
+    ]
+}
+
+/// Programs that write the maps of others, as far as /etc/subuid and /etc/subgid allow: newuidmap(1), newgidmap(1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helpers {
+    /// newuidmap
+    pub uid: PathBuf,
+    /// newgidmap
+    pub gid: PathBuf,
+}
+
+/// Whole ranges, for somebody who has no privilege outside.
+pub fn map_helped(uids: &[Range], gids: &[Range], helpers: &Helpers) -> [Step; 2] {
+    let run = |name, program: &Path, map: &[Range]| {
+        let numbers = map.iter().flat_map(|range| [range.inside, range.outside, range.count]);
+        let words = [program.display().to_string(), BOX.into()].into_iter();
+        let argv = words.chain(numbers.map(|number| number.to_string())).map(CText::from).collect();
+        let exec = Exec { paths: vec![program.into()], argv, env: Vec::new() };
+        let hook = Hook { exec, stdin: "".into(), timeout: Some(PATIENCE) };
+        Step::new(name, Op::Spawn(Box::new(hook))).show(Probe::IdMaps(Who::Box))
+    };
+    [
+        run("have the users mapped", &helpers.uid, uids)
+            .why("newuidmap is set-uid root, and asks /etc/subuid which ids we may hand on"),
+        run("have the groups mapped", &helpers.gid, gids).why("newgidmap does the same with /etc/subgid"),
+    ]
+}
+
+/// Seconds for a program that only writes a line.
+const PATIENCE: u32 = 30;
+
+/// Root of the new namespace, or whoever is first in it.
+pub fn become_first(uids: &[Range], gids: &[Range]) -> [Step; 2] {
+    let first = |map: &[Range]| match map.iter().any(|range| range.inside == 0) {
+        true => 0,
+        false => map.iter().map(|range| range.inside).min().unwrap_or(0),
+    };
+    [
+        Step::new("be a group of the box", Op::Setresgid { gid: first(gids) })
+            .why("the group that we came with is nobody here, and nobody's files cannot be made"),
+        Step::new("be a user of the box", Op::Setresuid { uid: first(uids) })
+            .why("root of the box owns what is made in it; outside that is an ordinary number"),
     ]
 }
 

@@ -21,7 +21,8 @@ mod site;
 use std::path::Path;
 
 use stepbox::container;
-use stepbox::engine::run::{Request, foreground, prepare};
+use stepbox::engine::request::Request;
+use stepbox::engine::run::{foreground, prepare};
 use stepbox::engine::state::State;
 use stepbox::engine::{base, store::Store};
 use stepbox::launch::{At, Observer, Verdict};

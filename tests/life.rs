@@ -3,16 +3,21 @@
 //!
 //! Each plan is taken by this binary run again as `life scenario …`: see life/scenario.rs.
 
+#[path = "life/attributes.rs"]
+mod attributes;
+#[path = "life/joining.rs"]
+mod joining;
 #[path = "support/leaks.rs"]
 mod leaks;
 #[path = "life/scenario.rs"]
 mod scenario;
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use stepbox::journal;
 use stepbox::kernel::process::start_time;
 
@@ -51,6 +56,27 @@ fn main() -> ExitCode {
     add("leave::a_box_that_is_gone_is_undone", a_box_that_is_gone_is_undone);
     add("journal::an_engine_that_lives_is_left_alone", an_engine_that_lives_is_left_alone);
     add("look_up::before_anybody_starts", before_anybody_starts);
+    add("attributes::limits", attributes::limits);
+    add("attributes::ambient_capabilities", attributes::ambient);
+    add("attributes::console", attributes::console);
+    add("attributes::console_that_is_none", attributes::fake_console);
+    add("join::every_namespace", joining::every_namespace);
+    add("join::by_files", joining::by_files);
+    add("join::a_number_of_somebody_else", joining::a_number_of_somebody_else);
+    add("join::nobody_looks_in", joining::nobody_looks_in);
+    for (name, test) in [
+        ("attributes::keyring", attributes::keyring as fn(&Path) -> Result<(), Failed>),
+        ("attributes::capabilities_kept", attributes::keeps),
+        ("attributes::devices_and_owners", attributes::files),
+    ] {
+        trials.push(Trial::ignorable_test(name, move || {
+            if !rustix::process::geteuid().is_root() {
+                support::skip(name, support::NEEDS_ROOT);
+                return Ok(Completion::ignored_with(support::NEEDS_ROOT));
+            }
+            with_directory(test).map(|()| Completion::Completed)
+        }));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -1,17 +1,19 @@
 //! `stepbox run`: options to a [`Request`], and how the run is watched.
 
+mod isolation;
+mod limits;
 mod privilege;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
-
-use crate::cgroups::Limits;
 use crate::engine::containers::{self, Record};
+use crate::engine::machine::Machine;
 use crate::engine::reference::Reference;
-use crate::engine::run::{NetworkMode, Request, RunError, foreground, prepare};
+use crate::engine::request::Request;
+use crate::engine::run::{RunError, foreground, prepare};
+use crate::engine::state::State;
 use crate::engine::store::{Image, Store};
 use crate::engine::{base, names};
 use crate::launch::LaunchError;
@@ -50,18 +52,16 @@ pub(super) struct Args {
     /// Show a directory or file of the host inside
     #[arg(short, long, value_name = "HOST:CONTAINER[:ro]", value_parser = volume)]
     volume: Vec<Mount>,
-    /// The most memory it may use (bytes, or with b, k, m, g; at least 6m)
-    #[arg(short, long, value_parser = memory)]
-    memory: Option<u64>,
-    /// The most processor time it may use (1.5: one and a half processors)
-    #[arg(long, value_parser = cpus)]
-    cpus: Option<u64>,
-    /// The most processes it may have (-1: no limit)
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
-    pids_limit: Option<i64>,
-    /// Its network (default: bridge as root, none otherwise)
-    #[arg(long, value_enum)]
-    network: Option<NetworkArg>,
+    #[command(flatten)]
+    limits: limits::Args,
+    #[command(flatten)]
+    isolation: isolation::Args,
+    /// Nothing of its / can be written, but for volumes and --tmpfs
+    #[arg(long)]
+    read_only: bool,
+    /// Another group that the user inside belongs to (name or gid)
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
     #[command(flatten)]
     privilege: privilege::Args,
     /// Pause before each kernel operation
@@ -84,13 +84,6 @@ pub(super) struct Args {
     /// The program and its arguments, instead of the image's own
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum NetworkArg {
-    Bridge,
-    None,
-    Host,
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {
@@ -127,13 +120,7 @@ fn volume(text: &str) -> Result<Mount, String> {
             "{source:?} is not an absolute path; named volumes are not part of this version"
         ));
     }
-    let target = Path::new(target);
-    if !target.is_absolute() || target.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(format!("{} must be an absolute path without ..", target.display()));
-    }
-    if target == Path::new("/") {
-        return Err("the container's / cannot be covered by a volume".into());
-    }
+    let target = limits::target(target)?;
     let bind = Mount::bind(clean(source), target, true);
     match mode {
         "ro" => Ok(bind.read_only()),
@@ -156,34 +143,6 @@ fn clean(path: &str) -> PathBuf {
     cleaned
 }
 
-fn memory(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 6 << 20;
-    let lower = text.to_ascii_lowercase();
-    let lower = lower.strip_suffix("ib").or(lower.strip_suffix('b')).unwrap_or(&lower);
-    let (digits, shift) = match lower.strip_suffix(['k', 'm', 'g', 't']) {
-        Some(digits) => (digits, ["k", "m", "g", "t"].iter().position(|unit| lower.ends_with(unit))),
-        None => (lower, None),
-    };
-    let factor = shift.map_or(1, |place| 1u64 << (10 * (place + 1)));
-    let number: u64 = digits.parse().map_err(|_| "expected a size, as 64m".to_string())?;
-    let bytes = number.checked_mul(factor).ok_or("is more than can be counted")?;
-    match bytes {
-        0 => Err("expected a size above 0".into()),
-        LEAST.. => Ok(bytes),
-        _ => Err("the least memory limit is 6m".into()),
-    }
-}
-
-/// Thousandths of a processor.
-fn cpus(text: &str) -> Result<u64, String> {
-    let most = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    match text.parse::<f64>() {
-        Ok(number) if number >= 0.01 && number <= most => Ok((number * 1000.0).round() as u64),
-        Ok(_) => Err(format!("must be from 0.01 to {most:.2}, as there are only {most} processors here")),
-        Err(_) => Err("expected a number, as 1.5".into()),
-    }
-}
-
 pub(super) fn main(args: Args) -> ExitCode {
     // the box would find them in /proc/self/fd, where a link in an image can lead (CVE-2024-21626)
     if let Err(errno) = crate::kernel::process::close_inherited() {
@@ -204,10 +163,13 @@ fn run(args: Args) -> anyhow::Result<u8> {
     if args.interactive && args.tty && !std::io::stdin().is_terminal() {
         anyhow::bail!("the input device is not a terminal: leave out -t, or run it in a terminal");
     }
+    if args.hostname.is_some() && args.isolation.shares_names() {
+        anyhow::bail!("conflicting options: --hostname, and the network or host name of another");
+    }
     let state = super::state()?;
     let store = Store::open(&state.root)?;
     let image = find_image(&store, &args.image)?;
-    let mut request = request(&args)?;
+    let mut request = request(&state, &args)?;
     find_sources(&mut request.binds, args.dry_run)?;
     let name = free_name(&state, args.name.clone())?;
     let mut spec = prepare(&state, &image, &request)?;
@@ -236,7 +198,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.
 fn watched(
     args: &Args,
-    state: &crate::engine::state::State,
+    state: &State,
     spec: &Spec,
     plan: &Plan,
     request: &Request,
@@ -285,7 +247,7 @@ fn find_image(store: &Store, name: &str) -> anyhow::Result<Image> {
     }
 }
 
-fn request(args: &Args) -> anyhow::Result<Request> {
+fn request(state: &State, args: &Args) -> anyhow::Result<Request> {
     let mut env = Vec::new();
     for pair in &args.env {
         match pair.split_once('=') {
@@ -305,20 +267,19 @@ fn request(args: &Args) -> anyhow::Result<Request> {
         workdir: args.workdir.clone(),
         user: args.user.clone(),
         binds: args.volume.clone(),
-        limits: Limits {
-            memory: args.memory,
-            // as Docker: as much swap again
-            swap: args.memory,
-            cpus: args.cpus,
-            pids: args.pids_limit.and_then(|most| u64::try_from(most).ok()).filter(|most| *most > 0),
-        },
-        network: match args.network {
-            None => NetworkMode::Default,
-            Some(NetworkArg::Bridge) => NetworkMode::Bridge,
-            Some(NetworkArg::None) => NetworkMode::None,
-            Some(NetworkArg::Host) => NetworkMode::Host,
-        },
-        capabilities: args.privilege.capabilities(),
+        limits: args.limits.limits(),
+        network: args.isolation.network(state)?,
+        privileged: args.privilege.privileged(),
+        read_only: args.read_only,
+        tmpfs: args.limits.tmpfs.clone(),
+        shm_size: args.limits.shm_size,
+        devices: args.limits.device.clone(),
+        rlimits: args.limits.ulimit.clone(),
+        sysctls: args.limits.sysctl.clone(),
+        groups: args.group_add.clone(),
+        oom_score_adj: args.limits.oom_score_adj,
+        share: args.isolation.share(state)?,
+        capabilities: args.privilege.capabilities(Machine::look().capabilities),
         no_new_privs: args.privilege.no_new_privs(),
         seccomp: args.privilege.seccomp(),
         command: args.command.clone(),
@@ -342,7 +303,7 @@ fn find_sources(binds: &mut [Mount], dry_run: bool) -> Result<(), RunError> {
     Ok(())
 }
 
-fn free_name(state: &crate::engine::state::State, wanted: Option<String>) -> Result<String, RunError> {
+fn free_name(state: &State, wanted: Option<String>) -> Result<String, RunError> {
     let taken = containers::list(state);
     let holder = |name: &str| taken.iter().find(|record| record.name == name);
     match wanted {

@@ -29,6 +29,13 @@ pub fn files(
     (files.into_iter().map(|(name, text)| (directory.join(name), text)).collect(), binds)
 }
 
+/// Those of the container in this directory: who shares its network shares its names.
+pub fn of_another(directory: &Path) -> Vec<Mount> {
+    let bind = |name: &&str| Mount::bind(directory.join(name), Path::new("/etc").join(name), false);
+    let there = |name: &&str| directory.join(name).exists();
+    ["hostname", "hosts", "resolv.conf"].iter().filter(|name| there(name)).map(bind).collect()
+}
+
 fn hosts(name: &str, net: &Net) -> String {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
+use crate::journal;
 
 /// What is kept of one container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,9 @@ pub enum ContainerError {
     /// it runs
     #[error("cannot remove container {0}: it is running; end it first")]
     Running(String),
+    /// it does not run
+    #[error("container {0} is not running")]
+    NotRunning(String),
     /// its files
     #[error("cannot remove container {name}: {error}")]
     Remove {
@@ -107,6 +111,13 @@ pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
         (Some(_), Some(_)) => Err(ContainerError::Ambiguous(wanted.into())),
         _ => Err(ContainerError::NoSuch(wanted.into())),
     }
+}
+
+/// The process of a container that runs, as its engine's journal has it.
+pub fn process(state: &State, record: &Record) -> Result<i32, ContainerError> {
+    let running =
+        record.running().then(|| journal::box_of(&state.journals(), record.engine.cast_signed())).flatten();
+    running.ok_or_else(|| ContainerError::NotRunning(record.name.clone()))
 }
 
 /// Removes a container that does not run.

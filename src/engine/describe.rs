@@ -4,16 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use super::config::ImageConfig;
+use super::devices::Lent;
 use super::machine::Machine;
-use super::run::{NetworkMode, Request, RunError, Seccomp};
-
+use super::request::{NetworkMode, Request, Seccomp, Share};
+use super::run::RunError;
 use super::{address_files, users};
 use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
 use crate::privilege::{self, Capabilities, Privilege};
-use crate::rootfs::{self, CgroupTree, Devices, Root, Rootfs};
-use crate::spec::{Console, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users};
+use crate::rootfs::{self, CgroupTree, Devices, Mount, Root, Rootfs, Source};
+use crate::spec::{
+    Console, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users, sysctl,
+};
+use crate::userns::Range;
 
 /// Where a container is made, and what it gets that no other has.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct Place {
     pub cgroups: CgroupTree,
     /// the host's resolv.conf
     pub resolvers: String,
+    /// the host's devices that it is lent
+    pub lent: Lent,
 }
 
 /// What the container will be.
@@ -42,44 +48,42 @@ pub fn describe(
     request: &Request,
 ) -> Result<Spec, RunError> {
     let (id, machine, net) = (place.id.clone(), place.machine, place.net.clone());
-    let user = users::find(request.user.as_deref().unwrap_or(&config.user), layers)?;
+    let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
-    let hostname = match request.network {
+    let namespaces = namespaces(machine, request);
+    let hostname = match &request.network {
+        NetworkMode::Join { hostname, .. } => hostname.clone(),
         NetworkMode::Host if request.hostname.is_none() => None,
+        _ if namespaces.uts == Namespace::Host && request.hostname.is_none() => None,
         _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
     };
-    let (files, binds) = address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers);
-    let bind_sysfs = net == Net::Host && !machine.all_powerful();
-    let mut mounts = rootfs::mounts_by_default(&place.cgroups, bind_sysfs, machine.all_powerful());
+    let (files, binds) = match &request.network {
+        NetworkMode::Join { directory, .. } => (Vec::new(), address_files::of_another(directory)),
+        _ => address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers),
+    };
+    let mut mounts = mounts(place, request);
     mounts.extend(binds);
-    mounts.extend(request.binds.iter().cloned());
+    mounts.extend(place.lent.binds.iter().cloned());
+    mounts.extend(request.tmpfs.iter().chain(&request.binds).cloned());
     let cwd = working_directory(request, config)?;
     let resources = resources(place, request);
     let cgroup = Cgroup::for_box(&place.hierarchy, &id, &resources);
     Ok(Spec {
         rootfs: Rootfs {
             root: Root::Overlay { overlay: overlay(&directory, layers, machine), throw_away: request.remove },
-            read_only: false,
+            read_only: request.read_only,
             propagation: libc::MS_PRIVATE,
             no_pivot: false,
             open_on_host: false,
             mounts,
             make: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
-            devices: Vec::new(),
-            masked: rootfs::masked_by_default(),
-            read_only_paths: rootfs::read_only_by_default(),
+            devices: place.lent.nodes.clone(),
+            masked: if request.privileged { Vec::new() } else { rootfs::masked_by_default() },
+            read_only_paths: if request.privileged { Vec::new() } else { rootfs::read_only_by_default() },
             terminal: request.terminal,
             directories: vec![cwd.clone()],
         },
-        namespaces: Namespaces {
-            user: if machine.root() { Users::Host } else { Users::Root(machine.uid, machine.gid) },
-            pid: Namespace::New,
-            ipc: Namespace::New,
-            uts: if hostname.is_some() { Namespace::New } else { Namespace::Host },
-            cgroup: Namespace::New,
-            time: None,
-        },
-        sysctls: Vec::new(),
+        sysctls: sysctls(request, &namespaces)?,
         privilege: privilege(machine, &user, request),
         process: Process {
             exec: program(request, config, hostname.as_deref(), &user.home)?,
@@ -87,13 +91,20 @@ pub fn describe(
             console: request.terminal.then_some(Console { socket: None, size: None }),
             input: if request.stdin { Input::Ours } else { Input::Null },
             keyring: Some(format!("_ses.{id}")),
+            rlimits: request.rlimits.clone(),
+            oom_score_adj: request.oom_score_adj,
             ..Process::default()
         },
         hooks: Hooks::default(),
         life: Life::OfTheEngine,
         start: Start::AtOnce,
+        namespaces: Namespaces {
+            uts: if hostname.is_some() { Namespace::New } else { namespaces.uts },
+            ..namespaces
+        },
         id,
         directory,
+        makes_directory: true,
         files,
         hostname,
         domainname: None,
@@ -103,10 +114,61 @@ pub fn describe(
     })
 }
 
+fn namespaces(machine: Machine, request: &Request) -> Namespaces {
+    let Share { pid, ipc, uts, cgroup, .. } = request.share.clone();
+    // who reads another network's names by its own host name would be misled
+    let uts =
+        if request.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
+    let ours = |id| Range::one(0, id);
+    let user = if machine.root() { Users::Host } else { Users::One(ours(machine.uid), ours(machine.gid)) };
+    Namespaces { user, pid, ipc, uts, cgroup, time: None }
+}
+
+/// What every container has, as this one wants it.
+fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
+    let machine = place.machine;
+    let bind_sysfs = matches!(place.net, Net::Host | Net::Join(_)) && !machine.all_powerful();
+    let mut mounts = rootfs::mounts_by_default(&place.cgroups, bind_sysfs, machine.all_powerful());
+    if request.share.no_shm {
+        mounts.retain(|mount| mount.target != Path::new("/dev/shm"));
+    }
+    for mount in &mut mounts {
+        if let Source::New { data, .. } = &mut mount.source
+            && mount.target == Path::new("/dev/shm")
+        {
+            *data = format!("mode=1777,size={}k", request.shm_size.div_ceil(1024));
+        }
+        if request.privileged {
+            mount.options.flags &= !libc::MS_RDONLY;
+            mount.options.set_below &= !libc::MOUNT_ATTR_RDONLY;
+        }
+    }
+    mounts
+}
+
+/// Docker's rule: what belongs to the whole machine may not be set, and what belongs to a namespace only where it is
+/// the container's own.
+fn sysctls(request: &Request, namespaces: &Namespaces) -> Result<Vec<(PathBuf, String)>, RunError> {
+    let net = if request.network == NetworkMode::Host { Namespace::Host } else { Namespace::New };
+    let check = |(name, value): &(String, String)| {
+        let wrong = |why| RunError::Sysctl { name: name.clone(), why };
+        let owner = sysctl::owner(name).ok_or(wrong("belongs to the whole machine, not to a namespace"))?;
+        match owner.is_own(&net, &namespaces.ipc, &namespaces.uts) {
+            true => Ok((sysctl::file(name).ok_or(wrong("is no name of a setting"))?, value.clone())),
+            false => Err(wrong("belongs to a namespace that is the host's here")),
+        }
+    };
+    request.sysctls.iter().map(check).collect()
+}
+
 /// Which devices may be used, only root of the machine can say.
 fn resources(place: &Place, request: &Request) -> Resources {
     let filters = place.machine.all_powerful() && place.hierarchy.usable(Controller::Devices).is_ok();
-    Resources { devices: filters.then(devices::default), ..Resources::from(&request.limits) }
+    let rules = match request.privileged {
+        true => devices::all(),
+        false => devices::default().into_iter().chain(place.lent.rules.iter().cloned()).collect(),
+    };
+    Resources { devices: filters.then_some(rules), ..Resources::from(&request.limits) }
 }
 
 fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {
@@ -117,6 +179,7 @@ fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privile
         capabilities: Capabilities::of_user(user.uid, request.capabilities),
         no_new_privs: request.no_new_privs || !machine.all_powerful(),
         seccomp: match request.seccomp {
+            _ if request.privileged => None,
             Seccomp::Default => Some(privilege::seccomp::default_profile(request.capabilities)),
             Seccomp::Unconfined => None,
         },

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cgroups::detect;
+use crate::kernel::flags;
 use crate::rootfs::CgroupTree;
 
 /// What this process may do on this machine.
@@ -16,6 +17,8 @@ pub struct Machine {
     pub initial: bool,
     /// the kernel lets us set supplementary groups
     pub setgroups: bool,
+    /// what a container of ours may hold at most, as bits
+    pub capabilities: u64,
 }
 
 impl Machine {
@@ -23,8 +26,13 @@ impl Machine {
     pub fn look() -> Machine {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
         let whole = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
+        let uid = rustix::process::geteuid();
+        let held = read("status").lines().find_map(|line| line.strip_prefix("CapPrm:").map(str::to_string));
+        let held = held.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
         Machine {
-            uid: rustix::process::geteuid().as_raw(),
+            // without root it is root of a user namespace of its own, and holds all of them there
+            capabilities: held.filter(|_| uid.is_root()).unwrap_or(flags::ALL_CAPABILITIES),
+            uid: uid.as_raw(),
             gid: rustix::process::getegid().as_raw(),
             initial: whole(read("uid_map")),
             setgroups: read("setgroups").trim() != "deny",
@@ -44,22 +52,6 @@ impl Machine {
     /// Which cgroup tree a container can be shown. Version 1 can be mounted by root of the machine only.
     pub fn cgroup_tree(self) -> CgroupTree {
         let mounts = detect::mounted(Path::new("/")).unwrap_or_default();
-        // a hierarchy may be mounted more than once; the container gets each of them once
-        let mut v1: Vec<(String, String)> = Vec::new();
-        for found in mounts.iter().filter(|mount| !mount.v2).filter_map(name_and_options) {
-            if !v1.iter().any(|(name, _)| *name == found.0) {
-                v1.push(found);
-            }
-        }
-        match (v1.is_empty(), self.all_powerful()) {
-            (true, _) if !mounts.is_empty() => CgroupTree::V2,
-            (false, true) => CgroupTree::V1(v1),
-            _ => CgroupTree::None,
-        }
+        CgroupTree::of(&mounts, self.all_powerful())
     }
-}
-
-/// The directory of a version 1 hierarchy, and what mounts it again.
-fn name_and_options(mount: &detect::Mount) -> Option<(String, String)> {
-    Some((mount.point.file_name()?.to_str()?.to_string(), mount.controllers.join(",")))
 }

@@ -7,102 +7,21 @@
 use std::path::{Path, PathBuf};
 
 use super::describe::{Place, describe};
-use super::foreground;
+use super::devices;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
+use super::request::{NetworkMode, Request};
 use super::state::State;
 use super::store::Image;
 use super::users::UserError;
-use crate::cgroups::{self, CgroupError, Limits};
+use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
 use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Unmet, launch};
-use crate::rootfs::Mount;
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
-
-/// What the user asked for: `stepbox run`'s options, checked.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// the command line, for messages and journals
-    pub title: String,
-    /// `--hostname`
-    pub hostname: Option<String>,
-    /// `--rm`
-    pub remove: bool,
-    /// `-i`
-    pub stdin: bool,
-    /// `-t`
-    pub terminal: bool,
-    /// `-e`, as `NAME=value`
-    pub env: Vec<String>,
-    /// `-w`
-    pub workdir: Option<PathBuf>,
-    /// `-u`
-    pub user: Option<String>,
-    /// `-v`
-    pub binds: Vec<Mount>,
-    /// `-m`, `--cpus`, `--pids-limit`
-    pub limits: Limits,
-    /// `--network`
-    pub network: NetworkMode,
-    /// `--cap-add`, `--cap-drop`: what root inside may have, as bits
-    pub capabilities: u64,
-    /// `--security-opt no-new-privileges`; without root it is always so
-    pub no_new_privs: bool,
-    /// `--security-opt seccomp=…`
-    pub seccomp: Seccomp,
-    /// the command and its arguments; empty for the image's own
-    pub command: Vec<String>,
-}
-
-/// What a container gets when nothing is asked for: of privilege as much as Docker gives.
-impl Default for Request {
-    fn default() -> Request {
-        Request {
-            title: String::new(),
-            hostname: None,
-            remove: false,
-            stdin: false,
-            terminal: false,
-            env: Vec::new(),
-            workdir: None,
-            user: None,
-            binds: Vec::new(),
-            limits: Limits::default(),
-            network: NetworkMode::Default,
-            capabilities: crate::privilege::default_set(),
-            no_new_privs: false,
-            seccomp: Seccomp::Default,
-            command: Vec::new(),
-        }
-    }
-}
-
-/// `--security-opt seccomp=…`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seccomp {
-    /// Docker's default profile, for the capabilities that are kept
-    Default,
-    /// no filter
-    Unconfined,
-}
-
-/// `--network`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum NetworkMode {
-    /// a bridge where we may make one, else a loopback alone
-    #[default]
-    Default,
-    /// the default bridge
-    Bridge,
-    /// a loopback alone
-    None,
-    /// the host's
-    Host,
-}
 
 /// Why a container did not run. Everything done has been undone.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +83,31 @@ pub enum RunError {
         /// what the system said
         error: std::io::Error,
     },
+    /// a device of the host that is not there
+    #[error("cannot lend the device {}: {error}", path.display())]
+    Device {
+        /// its name on the host
+        path: PathBuf,
+        /// what the system said
+        error: std::io::Error,
+    },
+    /// it is none
+    #[error("not a device node: {}; show a file or directory with --volume", .0.display())]
+    NoDevice(PathBuf),
+    /// a setting that the container has no namespace of its own for
+    #[error(
+        "sysctl {name:?} {}\nhint: leave it out, or give the container a network or IPC namespace of its own",
+        why
+    )]
+    Sysctl {
+        /// its name
+        name: String,
+        /// why not
+        why: &'static str,
+    },
+    /// what root of the whole machine alone may do
+    #[error("{0} needs root of the whole machine")]
+    NotRoot(&'static str),
     /// files of the engine
     #[error("cannot keep the container's state: {0}")]
     State(#[from] std::io::Error),
@@ -199,11 +143,13 @@ pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, 
     let net = match request.network {
         NetworkMode::Host => Net::Host,
         NetworkMode::None => Net::None,
+        NetworkMode::Join { ref file, .. } => Net::Join(file.clone()),
         NetworkMode::Default if !machine.root() => Net::None,
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
         NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &id)?,
     };
     let place = Place {
+        lent: devices::find(&request.devices, request.privileged, machine)?,
         id,
         machine,
         net,
@@ -232,7 +178,7 @@ pub fn foreground<O: Observer>(
     let journal = Journal::create(&state.journals(), &request.title, plan)?;
     let signals = Signals::block_all()?;
     let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;
-    let exit = foreground::attend(&mut running, &signals, request.stdin)?;
+    let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
     if !request.remove {
         running
             .keep(|op| matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&spec.directory)));

@@ -32,8 +32,8 @@ pub enum UserError {
     NoGroup(String),
 }
 
-/// Finds `NAME`, `UID`, `NAME:GROUP`, … in the image; the empty text is root.
-pub fn find(wanted: &str, layers: &[PathBuf]) -> Result<User, UserError> {
+/// Finds `NAME`, `UID`, `NAME:GROUP`, … in the image; the empty text is root. `more` are groups besides its own.
+pub fn find(wanted: &str, more: &[String], layers: &[PathBuf]) -> Result<User, UserError> {
     let (name, group) = match wanted.split_once(':') {
         Some((name, group)) => (name, Some(group)),
         None => (wanted, None),
@@ -54,18 +54,25 @@ pub fn find(wanted: &str, layers: &[PathBuf]) -> Result<User, UserError> {
         _ => return Err(UserError::NoUser(name.into())),
     };
     let rows = || groups.lines().map(|line| line.split(':').collect::<Vec<_>>()).filter(|row| row.len() >= 3);
+    let number = |group: &str| {
+        let row = rows().find(|row| row[0] == group);
+        let number = row.map_or(group, |row| row[2]).parse().ok();
+        let number = number.filter(|gid| *gid <= i32::MAX.cast_unsigned());
+        number.ok_or_else(|| UserError::NoGroup(group.into()))
+    };
     match group {
-        Some(group) => {
-            let row = rows().find(|row| row[0] == group);
-            let number = row.map_or(group, |row| row[2]).parse().ok();
-            let number = number.filter(|gid| *gid <= i32::MAX.cast_unsigned());
-            user.gid = number.ok_or_else(|| UserError::NoGroup(group.into()))?;
-        }
+        Some(group) => user.gid = number(group)?,
         None => {
             let name = row.map_or(name, |row| row[0]);
             let member =
                 |row: &Vec<&str>| row.get(3).is_some_and(|list| list.split(',').any(|one| one == name));
             user.groups = rows().filter(member).filter_map(|row| row[2].parse().ok()).collect();
+        }
+    }
+    for group in more {
+        let gid = number(group)?;
+        if !user.groups.contains(&gid) {
+            user.groups.push(gid);
         }
     }
     if user.home.is_empty() {

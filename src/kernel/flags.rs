@@ -183,10 +183,12 @@ pub const CAPABILITIES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
+/// All of them, as bits.
+pub const ALL_CAPABILITIES: u64 = (1 << CAPABILITIES.len()) - 1;
+
 /// A set of capabilities as text: `all`, `none`, or the names without `CAP_`, joined by `|`.
 pub fn capabilities(set: u64) -> String {
-    let every = (1u64 << CAPABILITIES.len()) - 1;
-    if set & every == every {
+    if set & ALL_CAPABILITIES == ALL_CAPABILITIES {
         return "all".into();
     }
     if set == 0 {

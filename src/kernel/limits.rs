@@ -4,17 +4,19 @@
 
 use rustix::io::Errno;
 
-use super::linux::check;
+use super::linux::{Context, check};
 use super::op::{Op, Scheduling};
 
 type Result<T> = rustix::io::Result<T>;
 
-pub(super) fn call(op: &Op) -> Result<i64> {
+pub(super) fn call(op: &Op, context: &Context) -> Result<i64> {
     match op {
         Op::Setrlimit { resource, soft, hard } => {
+            let whose = if context.in_box { None } else { context.box_pid };
             let (limit, none) = ([*soft, *hard], std::ptr::null_mut::<u64>());
-            // SAFETY: struct rlimit64 is two 64-bit numbers; it outlives the call.
-            check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, *resource, limit.as_ptr(), none) })
+            let (whose, limit) = (whose.unwrap_or(0), limit.as_ptr());
+            // SAFETY: struct rlimit64 is two 64-bit numbers, which outlive the call.
+            check(unsafe { libc::syscall(libc::SYS_prlimit64, whose, *resource, limit, none) })
         }
         // SAFETY: takes a number.
         Op::Personality { persona } => check(unsafe { libc::syscall(libc::SYS_personality, *persona) }),
@@ -30,7 +32,10 @@ pub(super) fn call(op: &Op) -> Result<i64> {
         Op::JoinSessionKeyring { name } => {
             let name = name.as_c_str().as_ptr();
             // SAFETY: the name ends in NUL and outlives the call.
-            check(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name) })
+            let joined =
+                check(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name) });
+            // its number is another each time, and nobody needs it
+            joined.map(|_| 0)
         }
         _ => Err(Errno::NOSYS),
     }

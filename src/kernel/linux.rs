@@ -68,6 +68,8 @@ pub struct Context {
     pub pidfd: Option<OwnedFd>,
     /// the controlling end of a terminal
     pub ptmx: Option<OwnedFd>,
+    /// a process of a container that runs already
+    pub target: Option<OwnedFd>,
     /// a file system under construction: fsopen(2)
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
@@ -99,6 +101,7 @@ impl Default for Context {
             box_pid: None,
             pidfd: None,
             ptmx: None,
+            target: None,
             fs: None,
             mnt: None,
             console: None,
@@ -184,9 +187,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         }
         Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => mounts::build(op, context),
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => mounts::build(op, context),
-        Op::OpenDevice { .. } | Op::PlaceDevice { .. } | Op::OpenTerminal { .. } => {
-            inside::device(op, context)
-        }
+        Op::Device(op) => inside::device(op, context),
         Op::Users(op) => users::call(op, context),
         Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
@@ -207,6 +208,10 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             // SAFETY: the descriptor is open for the whole call.
             check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *flags as libc::c_int) })
+        }
+        Op::PidfdOpen { pid, start } => {
+            context.target = Some(super::join::open(*pid, *start)?);
+            Ok(0)
         }
         Op::Setdomainname { name } => rustix::system::setdomainname(name.as_c_str().to_bytes()).map(zero),
         Op::Sethostname { name } => rustix::system::sethostname(name.as_c_str().to_bytes()).map(zero),
@@ -258,8 +263,10 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Seccomp { program } => super::bpf::load(program),
         Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
         Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
-        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => limits::call(op),
-        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op),
+        Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => {
+            limits::call(op, context)
+        }
+        Op::SchedSetattr(_) | Op::SchedSetaffinity { .. } | Op::IoprioSet { .. } => limits::call(op, context),
         Op::Netlink(_) | Op::Nft(_) => match prepared {
             Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),

@@ -16,8 +16,8 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use mounts::{MountAt, Users};
-pub use program::{Exec, Hook, Scheduling};
+pub use mounts::{Device, MountAt, Users};
+pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -212,21 +212,8 @@ pub enum Op {
         slot: usize,
         target: CText,
     },
-    /// open(2) without following a link, and fstat(2): EINVAL where it is not this device; it stays open
-    OpenDevice {
-        path: CText,
-        mode: u32,
-        major: u32,
-        minor: u32,
-    },
-    /// a copy of the mount of that device takes its place
-    PlaceDevice {
-        target: CText,
-    },
-    /// as OpenTree, of the terminal that OpenPty has made
-    OpenTerminal {
-        slot: usize,
-    },
+    /// a device by what it is, not by its name
+    Device(Device),
     /// the tree below a directory goes into the file system that is not placed yet: many calls
     CopyUp {
         from: CText,
@@ -234,6 +221,16 @@ pub enum Op {
 
     // namespaces
     Clone {
+        flags: u64,
+    },
+    /// pidfd_open(2) of a container's process, if it is the one that was started then
+    PidfdOpen {
+        pid: i32,
+        start: u64,
+    },
+    /// a child that joins namespaces and makes the box, which becomes ours: clone3(2) with CLONE_PARENT
+    CloneThrough {
+        join: Vec<Join>,
         flags: u64,
     },
     Unshare {
@@ -348,6 +345,7 @@ pub enum Op {
     },
 
     // what the process may use, and when its turn comes
+    /// of the box; the host may raise what the box may not
     Setrlimit {
         resource: u32,
         soft: u64,

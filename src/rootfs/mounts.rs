@@ -124,10 +124,12 @@ impl Mount {
         room && self.options.flags & libc::MS_RDONLY != 0
     }
 
-    fn own(kind: &str, target: &str, flags: u64, data: &str) -> Mount {
-        let device = if target == "/dev/shm" { "shm" } else { kind };
+    /// A file system of the container's own: its type, flags of mount(2), its own options.
+    pub fn new(kind: &str, target: impl Into<PathBuf>, flags: u64, data: &str) -> Mount {
+        let target = target.into();
+        let device = if target == Path::new("/dev/shm") { "shm" } else { kind };
         let source = Source::New { kind: kind.into(), device: device.into(), data: data.into() };
-        Mount { target: target.into(), source, options: Options { flags, ..Options::default() } }
+        Mount { target, source, options: Options { flags, ..Options::default() } }
     }
 }
 
@@ -138,18 +140,18 @@ const SAFE: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 pub fn mounts_by_default(cgroups: &CgroupTree, bind_sysfs: bool, tty: bool) -> Vec<Mount> {
     let sysfs = match bind_sysfs {
         true => Mount::bind("/sys", "/sys", true).read_only(),
-        false => Mount::own("sysfs", "/sys", SAFE | libc::MS_RDONLY, ""),
+        false => Mount::new("sysfs", "/sys", SAFE | libc::MS_RDONLY, ""),
     };
     // group tty is 5 everywhere, but a user namespace knows only the groups mapped into it
     let terminals = format!("newinstance,ptmxmode=0666,mode=0620{}", if tty { ",gid=5" } else { "" });
     let room = libc::MS_NOSUID | libc::MS_STRICTATIME;
     let mut mounts = vec![
-        Mount::own("proc", "/proc", SAFE, ""),
+        Mount::new("proc", "/proc", SAFE, ""),
         sysfs,
-        Mount::own("tmpfs", "/dev", room, "mode=755,size=65536k"),
-        Mount::own("devpts", "/dev/pts", libc::MS_NOSUID | libc::MS_NOEXEC, &terminals),
-        Mount::own("mqueue", "/dev/mqueue", SAFE, ""),
-        Mount::own("tmpfs", "/dev/shm", SAFE, "mode=1777,size=65536k"),
+        Mount::new("tmpfs", "/dev", room, "mode=755,size=65536k"),
+        Mount::new("devpts", "/dev/pts", libc::MS_NOSUID | libc::MS_NOEXEC, &terminals),
+        Mount::new("mqueue", "/dev/mqueue", SAFE, ""),
+        Mount::new("tmpfs", "/dev/shm", SAFE, "mode=1777,size=65536k"),
     ];
     if *cgroups != CgroupTree::None {
         let options = Options { flags: SAFE | libc::MS_RDONLY, ..Options::default() };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::kernel::op::Exec;
+use crate::kernel::op::{Exec, Scheduling};
 
 /// The program, where it starts, and what the kernel is told about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Process {
     pub console: Option<Console>,
     /// standard input, where it has no terminal
     pub input: Input,
+    /// standard input, output and error become its user's
+    pub own_stdio: bool,
     /// descriptors from 3 on that stay open
     pub preserve_fds: u32,
     /// the bits that the modes of new files lack
@@ -26,7 +28,7 @@ pub struct Process {
     /// what kernel it sees: personality(2)
     pub personality: Option<u32>,
     /// when it is given the CPU: sched_setattr(2)
-    pub scheduler: Option<Scheduler>,
+    pub scheduler: Option<Scheduling>,
     /// when it is given the disk: ioprio_set(2)
     pub io_priority: Option<IoPriority>,
     /// the name of its session keyring; `None` for the one of whoever calls us: keyrings(7)
@@ -41,6 +43,7 @@ impl Default for Process {
             cwd: "/".into(),
             console: None,
             input: Input::Null,
+            own_stdio: false,
             preserve_fds: 0,
             umask: 0o022,
             rlimits: Vec::new(),
@@ -89,25 +92,6 @@ pub struct Rlimit {
     pub soft: u64,
     /// how far the process itself may raise that
     pub hard: u64,
-}
-
-/// When a process is given the CPU: sched_setattr(2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Scheduler {
-    /// SCHED_OTHER and so on
-    pub policy: u32,
-    /// SCHED_FLAG_RESET_ON_FORK and so on
-    pub flags: u64,
-    /// from -20 to 19, for SCHED_OTHER and SCHED_BATCH
-    pub nice: i32,
-    /// from 1 to 99, for SCHED_FIFO and SCHED_RR
-    pub priority: u32,
-    /// nanoseconds of each period, for SCHED_DEADLINE
-    pub runtime: u64,
-    /// nanoseconds after which those must have been given
-    pub deadline: u64,
-    /// nanoseconds
-    pub period: u64,
 }
 
 /// When a process is given the disk: ioprio_set(2).

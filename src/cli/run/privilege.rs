@@ -1,12 +1,15 @@
 //! The options of `run` that say what root inside may do, in Docker's words.
 
-use crate::engine::run::Seccomp;
+use crate::engine::request::Seccomp;
 use crate::kernel::flags;
 use crate::privilege;
 
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {
+    /// Hide nothing and refuse nothing: all capabilities, all devices, no filter
+    #[arg(long)]
+    privileged: bool,
     /// Let root inside keep a capability (NAME, CAP_NAME or ALL)
     #[arg(long, value_name = "CAP", value_parser = capability)]
     cap_add: Vec<u64>,
@@ -24,19 +27,24 @@ enum Security {
     NoNewPrivileges(bool),
 }
 
-const ALL: u64 = (1 << flags::CAPABILITIES.len()) - 1;
+const ALL: u64 = flags::ALL_CAPABILITIES;
 
 impl Args {
     /// As Docker: `ALL` counts first, so that a name can be taken out of it or put back; what is both added and dropped
-    /// is there.
-    pub(super) fn capabilities(&self) -> u64 {
+    /// is there. Nobody can give what he has not: `ALL` is all of `ours`.
+    pub(super) fn capabilities(&self, ours: u64) -> u64 {
         let names = |list: &[u64]| list.iter().filter(|set| **set != ALL).fold(0, |all, set| all | set);
         let (add, drop) = (names(&self.cap_add), names(&self.cap_drop));
         match (self.cap_add.contains(&ALL), self.cap_drop.contains(&ALL)) {
-            (true, _) => ALL & !drop,
+            _ if self.privileged => ours,
+            (true, _) => ours & !drop,
             (false, true) => add,
             (false, false) => privilege::default_set() & !drop | add,
         }
+    }
+
+    pub(super) fn privileged(&self) -> bool {
+        self.privileged
     }
 
     pub(super) fn no_new_privs(&self) -> bool {

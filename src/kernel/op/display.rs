@@ -4,7 +4,7 @@ use std::fmt;
 
 mod mounts;
 
-use super::{MountAt, Op, Scheduling, signal_name};
+use super::{Join, Op, Scheduling, signal_name};
 use crate::kernel::ctext::{CText, quote};
 use crate::kernel::flags::{self, decode};
 
@@ -151,6 +151,19 @@ impl Op {
                 let flags = decode(*flags, flags::CLONE);
                 write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD{cgroup}}})")
             }
+            PidfdOpen { pid, .. } => write!(f, "pidfd_open({pid}, 0)"),
+            CloneThrough { join, flags } => {
+                for join in join {
+                    let kinds = decode(join.kinds(), flags::NAMESPACES);
+                    match join {
+                        Join::OfProcess(_) => write!(f, "setns(pidfd, {kinds}), ")?,
+                        Join::File(path, _) => write!(f, "setns({path}, {kinds}), ")?,
+                    }
+                }
+                let new = decode(*flags, flags::NAMESPACES);
+                let new = if *flags == 0 { String::new() } else { format!("|{new}") };
+                write!(f, "clone3({{flags=CLONE_PARENT{new}, exit_signal=0}})")
+            }
             Unshare { flags } => write!(f, "unshare({})", decode(*flags, flags::NAMESPACES)),
             Setns { path, flags } => write!(f, "setns({path}, {})", decode(*flags, flags::NAMESPACES)),
             Setdomainname { name } => {
@@ -232,7 +245,7 @@ impl Op {
                     libc::RLIM_INFINITY => "RLIM64_INFINITY".to_string(),
                     limit => limit.to_string(),
                 });
-                write!(f, "prlimit64(0, RLIMIT_{name}, {{rlim_cur={soft}, rlim_max={hard}}}, NULL)")
+                write!(f, "prlimit64([BOX], RLIMIT_{name}, {{rlim_cur={soft}, rlim_max={hard}}}, NULL)")
             }
             Personality { persona } => write!(f, "personality({persona:#x})"),
             SchedSetattr(attributes) => write!(f, "sched_setattr(0, {attributes}, 0)"),

@@ -1,0 +1,94 @@
+//! Inside: what the box does in its namespaces while the host's tree is still there.
+
+use std::path::{Path, PathBuf};
+
+use super::begin::die_with_the_engine;
+use super::birth::{existing, host_joins, join};
+use super::links;
+use crate::kernel::flags::NEWCGROUP;
+use crate::kernel::{Errno, Op};
+use crate::probe::{Probe, Who};
+use crate::spec::{Namespace, Net, Spec, Time, Users};
+use crate::step::Step;
+use crate::{namespaces, userns, veth};
+
+/// A kernel without keyrings, or a seccomp filter above us that refuses them: then nobody's can be reached either.
+const NO_KEYRINGS: &[Errno] = &[Errno::NOSYS, Errno::PERM];
+
+pub(super) fn settle(spec: &Spec) -> Vec<Step> {
+    let why = "a box without anybody to wait for it would run on unseen";
+    let mut steps: Vec<Step> = die_with_the_engine(spec.life, why).into_iter().collect();
+    steps.extend([
+        Step::new("begin a session", Op::Setsid)
+            .why("the host's terminal sends its signals to its own session only"),
+        Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
+            .why("what is ignored stays ignored after exec, and our runtime ignores it"),
+        Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
+        Step::new("clear the umask", Op::Umask { mask: 0 })
+            .why("the modes of what is made from here on are those that are asked for"),
+    ]);
+    if let Some(Time::New(offsets)) = &spec.namespaces.time {
+        steps.extend(namespaces::clocks(*offsets));
+    }
+    if spec.namespaces.pid != Namespace::New {
+        steps.push(hide("others see this process: none of them may look at what it holds of the host"));
+    }
+    if !host_joins(spec) {
+        steps.extend(existing(spec).into_iter().map(join));
+    }
+    if let Users::Ranges(uids, gids) | Users::Helped(uids, gids, _) = &spec.namespaces.user {
+        steps.extend(userns::become_first(uids, gids));
+    }
+    if spec.namespaces.cgroup == Namespace::New {
+        steps.push(
+            Step::new("see only our cgroup", Op::Unshare { flags: NEWCGROUP })
+                .why("where we are now becomes / of /proc/self/cgroup"),
+        );
+    }
+    steps.extend(names(spec));
+    if let Some(name) = &spec.process.keyring {
+        let op = Op::JoinSessionKeyring { name: name.into() };
+        let why = "keys are found through the session, and ours is the host's";
+        steps.push(Step::new("hold a keyring of its own", op).why(why).or_any(NO_KEYRINGS));
+    }
+    steps
+}
+
+/// Until it executes its program, which makes it dumpable again.
+pub(super) fn hide(why: &'static str) -> Step {
+    Step::new("let nobody look in", Op::Dumpable { dumpable: false }).why(why)
+}
+
+fn names(spec: &Spec) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Some(name) = &spec.hostname {
+        steps.push(
+            Step::new("name the box", Op::Sethostname { name: name.into() })
+                .why("the UTS namespace is ours: the host keeps its name")
+                .show(Probe::Hostname(Who::Box)),
+        );
+    }
+    if let Some(name) = &spec.domainname {
+        let op = Op::Setdomainname { name: name.into() };
+        steps
+            .push(Step::new("name its domain", op).why("the same namespace holds the name that NIS goes by"));
+    }
+    steps
+}
+
+pub(super) fn network(net: &Net) -> Vec<Step> {
+    match net {
+        Net::Host | Net::Join(_) => Vec::new(),
+        Net::None => veth::loopback().map(links).into(),
+        Net::Bridge { port, .. } => veth::inside(port).into_iter().map(links).collect(),
+    }
+}
+
+pub(super) fn sysctls(settings: &[(PathBuf, String)]) -> Vec<Step> {
+    let write = |(file, text): &(PathBuf, String)| {
+        let op = Op::write(Path::new("/proc/sys").join(file), text);
+        Step::new("set a kernel parameter", op)
+            .why("this one belongs to a namespace of the box, not to the machine")
+    };
+    settings.iter().map(write).collect()
+}

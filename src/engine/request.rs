@@ -1,0 +1,160 @@
+//! Request: what the user asked for, checked, and what a container gets that asks for nothing.
+
+use std::path::PathBuf;
+
+use crate::cgroups::Limits;
+use crate::rootfs::Mount;
+use crate::spec::{Namespace, Rlimit};
+
+/// What the user asked for: `stepbox run`'s options, checked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// the command line, for messages and journals
+    pub title: String,
+    /// `--hostname`
+    pub hostname: Option<String>,
+    /// `--rm`
+    pub remove: bool,
+    /// `-i`
+    pub stdin: bool,
+    /// `-t`
+    pub terminal: bool,
+    /// `-e`, as `NAME=value`
+    pub env: Vec<String>,
+    /// `-w`
+    pub workdir: Option<PathBuf>,
+    /// `-u`
+    pub user: Option<String>,
+    /// `-v`
+    pub binds: Vec<Mount>,
+    /// `-m`, `--cpus`, `--pids-limit`
+    pub limits: Limits,
+    /// `--network`
+    pub network: NetworkMode,
+    /// `--cap-add`, `--cap-drop`: what root inside may have, as bits
+    pub capabilities: u64,
+    /// `--security-opt no-new-privileges`; without root it is always so
+    pub no_new_privs: bool,
+    /// `--security-opt seccomp=…`
+    pub seccomp: Seccomp,
+    /// `--privileged`: all capabilities, all devices, nothing hidden, no filter
+    pub privileged: bool,
+    /// `--read-only`
+    pub read_only: bool,
+    /// `--tmpfs`
+    pub tmpfs: Vec<Mount>,
+    /// `--shm-size`, bytes
+    pub shm_size: u64,
+    /// `--device`
+    pub devices: Vec<HostDevice>,
+    /// `--ulimit`
+    pub rlimits: Vec<Rlimit>,
+    /// `--sysctl`: name and value
+    pub sysctls: Vec<(String, String)>,
+    /// `--group-add`: names or numbers
+    pub groups: Vec<String>,
+    /// `--oom-score-adj`
+    pub oom_score_adj: Option<i32>,
+    /// `--pid`, `--ipc`, `--uts`, `--cgroupns`
+    pub share: Share,
+    /// the command and its arguments; empty for the image's own
+    pub command: Vec<String>,
+}
+
+/// What a container gets when nothing is asked for: of privilege as much as Docker gives.
+impl Default for Request {
+    fn default() -> Request {
+        Request {
+            title: String::new(),
+            hostname: None,
+            remove: false,
+            stdin: false,
+            terminal: false,
+            env: Vec::new(),
+            workdir: None,
+            user: None,
+            binds: Vec::new(),
+            limits: Limits::default(),
+            network: NetworkMode::Default,
+            capabilities: crate::privilege::default_set(),
+            no_new_privs: false,
+            seccomp: Seccomp::Default,
+            privileged: false,
+            read_only: false,
+            tmpfs: Vec::new(),
+            shm_size: 64 << 20,
+            devices: Vec::new(),
+            rlimits: Vec::new(),
+            sysctls: Vec::new(),
+            groups: Vec::new(),
+            oom_score_adj: None,
+            share: Share::default(),
+            command: Vec::new(),
+        }
+    }
+}
+
+/// A device of the host, or those of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    /// its name on the host
+    pub path: PathBuf,
+    /// its name in the container
+    pub target: PathBuf,
+    /// what the container may do with it: of `rwm`
+    pub access: String,
+}
+
+/// Which namespaces are not the container's alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// `--pid`
+    pub pid: Namespace,
+    /// `--ipc`
+    pub ipc: Namespace,
+    /// `--ipc none`: and no /dev/shm either
+    pub no_shm: bool,
+    /// `--uts`
+    pub uts: Namespace,
+    /// `--cgroupns`
+    pub cgroup: Namespace,
+}
+
+impl Default for Share {
+    fn default() -> Share {
+        let new = || Namespace::New;
+        Share { pid: new(), ipc: new(), no_shm: false, uts: new(), cgroup: new() }
+    }
+}
+
+/// `--security-opt seccomp=…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seccomp {
+    /// Docker's default profile, for the capabilities that are kept
+    Default,
+    /// no filter
+    Unconfined,
+}
+
+/// `--network`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum NetworkMode {
+    /// a bridge where we may make one, else a loopback alone
+    #[default]
+    Default,
+    /// the default bridge
+    Bridge,
+    /// a loopback alone
+    None,
+    /// the host's
+    Host,
+    /// another container's
+    Join {
+        /// the file of its network namespace
+        file: PathBuf,
+        /// its directory, where its hosts and resolv.conf lie
+        directory: PathBuf,
+        /// its host name, which goes with its address
+        hostname: Option<String>,
+    },
+}

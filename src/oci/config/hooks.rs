@@ -1,0 +1,116 @@
+//! Hooks: programs of the bundle's author, run by us at six points with the container's state on standard input.
+//!
+//! ```text
+//!   create   prestart  createRuntime     host, before the root is exchanged       creating
+//!            createContainer             the container's namespaces, the same     creating
+//!   start    startContainer              the container, before its program        created
+//!            poststart                   host, the program runs                   running
+//!   delete   poststop                    host, everything is gone                 stopped
+//! ```
+//!
+//! See config.md, "POSIX-platform Hooks", and runtime.md, "State".
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::Place;
+use super::document::{self, Config};
+use super::error::{ConfigError, Problem};
+use crate::kernel::ctext::BOX;
+use crate::kernel::op::{Exec, Hook};
+use crate::spec::Hooks;
+
+/// What the state says of the specification's version.
+pub const VERSION: &str = "1.2.0";
+
+/// The state of a container, as hooks read it. Without a process id, the mark that the launch replaces by it stands
+/// there.
+pub fn state(config: &Config, id: &str, bundle: &Path, status: &str, pid: Option<i32>) -> String {
+    let annotations = (!config.annotations.is_empty()).then_some(&config.annotations);
+    let mut state =
+        json!({ "ociVersion": VERSION, "id": id, "status": status, "pid": pid, "bundle": bundle });
+    if let Some(annotations) = annotations {
+        state["annotations"] = json!(annotations);
+    }
+    let text = state.to_string();
+    match pid {
+        Some(_) => text,
+        // the same mark in anything else is written in another way
+        None => text.replace(BOX, &BOX.replace('[', "\\u005b")).replacen(
+            "\"pid\":null",
+            &format!("\"pid\":{BOX}"),
+            1,
+        ),
+    }
+}
+
+/// The hooks that run until the program does.
+pub(super) fn hooks(config: &Config, place: &Place) -> Result<Hooks, ConfigError> {
+    let state = |status| state(config, &place.id, &place.bundle, status, None);
+    let (creating, created) = (state("creating"), state("created"));
+    check(config)?;
+    let all = |list: &[document::Hook], stdin: &str| list.iter().map(|hook| command(hook, stdin)).collect();
+    Ok(Hooks {
+        prestart: all(&config.hooks.prestart, &creating),
+        create_runtime: all(&config.hooks.create_runtime, &creating),
+        create_container: all(&config.hooks.create_container, &creating),
+        start_container: all(&config.hooks.start_container, &created),
+    })
+}
+
+/// The hooks that `start` runs when the program runs, each with this state on standard input.
+pub fn poststart(config: &Config, state: &str) -> Vec<Hook> {
+    config.hooks.poststart.iter().map(|hook| command(hook, state)).collect()
+}
+
+/// The hooks that `delete` runs when everything is gone, each with this state on standard input.
+pub fn poststop(config: &Config, state: &str) -> Vec<Hook> {
+    config.hooks.poststop.iter().map(|hook| command(hook, state)).collect()
+}
+
+fn command(hook: &document::Hook, stdin: &str) -> Hook {
+    let path = hook.path.as_path().into();
+    let argv = if hook.args.is_empty() { vec![path] } else { hook.args.iter().map(Into::into).collect() };
+    let exec = Exec {
+        paths: vec![hook.path.as_path().into()],
+        argv,
+        env: hook.env.iter().map(Into::into).collect(),
+    };
+    Hook { exec, stdin: stdin.into(), timeout: hook.timeout.and_then(|seconds| seconds.try_into().ok()) }
+}
+
+/// All six lists are checked, also those that are run later.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let hooks = &config.hooks;
+    let lists = [
+        ("prestart", &hooks.prestart),
+        ("createRuntime", &hooks.create_runtime),
+        ("createContainer", &hooks.create_container),
+        ("startContainer", &hooks.start_container),
+        ("poststart", &hooks.poststart),
+        ("poststop", &hooks.poststop),
+    ];
+    for (name, list) in lists {
+        for (index, hook) in list.iter().enumerate() {
+            let place = |member| format!("hooks.{name}[{index}].{member}");
+            let path = format!("{:?}", hook.path);
+            if hook.path.as_os_str().is_empty() {
+                return Err(ConfigError::at(place("path"), path, Problem::Missing("the program to run")));
+            }
+            if !hook.path.is_absolute() {
+                return Err(ConfigError::at(place("path"), path, Problem::NotAbsolute));
+            }
+            if super::has_nul(&hook.path) {
+                return Err(ConfigError::at(place("path"), path, Problem::Nul));
+            }
+            super::process::texts(&place("args"), &hook.args)?;
+            super::process::environment(&place("env"), &hook.env)?;
+            if let Some(seconds) = hook.timeout.filter(|seconds| !(1..=i64::from(u32::MAX)).contains(seconds))
+            {
+                return Err(ConfigError::at(place("timeout"), seconds, Problem::Range("at least 1 second")));
+            }
+        }
+    }
+    Ok(())
+}
