@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod display;
 mod make;
+mod mounts;
 mod program;
 
 use super::bpf::Instruction;
@@ -15,6 +16,7 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
+pub use mounts::{Device, MountAt, Users};
 pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
@@ -203,44 +205,15 @@ pub enum Op {
         propagation: u64,
         recursive: bool,
     },
-    /// the numbers of the namespace that was kept or opened last, for the owners of what is in a copy
-    Idmap {
-        slot: usize,
-        recursive: bool,
-    },
-    /// a process in a user namespace of its own, which waits
-    HoldUsers,
-    /// one of that process's maps
-    MapUsers {
-        file: CText,
-        map: CText,
-    },
-    /// its namespace is opened, and the process ends
-    KeepUsers,
-    /// a user namespace that exists
-    OpenUsers {
-        path: CText,
-    },
+    /// other numbers for the owners of what is in a copy
+    Users(Users),
     /// the copy takes its place
     PlaceTree {
         slot: usize,
         target: CText,
     },
-    /// open(2) without following a link, and fstat(2): EINVAL where it is not this device; it stays open
-    OpenDevice {
-        path: CText,
-        mode: u32,
-        major: u32,
-        minor: u32,
-    },
-    /// a copy of the mount of that device takes its place
-    PlaceDevice {
-        target: CText,
-    },
-    /// as OpenTree, of the terminal that OpenPty has made
-    OpenTerminal {
-        slot: usize,
-    },
+    /// a device by what it is, not by its name
+    Device(Device),
     /// the tree below a directory goes into the file system that is not placed yet: many calls
     CopyUp {
         from: CText,
@@ -306,11 +279,10 @@ pub enum Op {
     DefaultSignal {
         signal: i32,
     },
-
-    // the life of a container that outlives its engine
+    // a container that outlives its engine
     /// fork, execve and wait: a program that has to succeed
     Spawn(Box<Hook>),
-    /// the fifo at which the box will wait, kept by both sides of the clone
+    /// the fifo at which the box will wait
     OpenFifo {
         path: CText,
     },
@@ -425,13 +397,4 @@ pub enum Op {
     Netlink(Request),
     /// nftables, taken whole or not at all
     Nft(Box<Batch>),
-}
-
-/// Which mount an operation speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MountAt {
-    /// a copy that hangs nowhere yet, by its number
-    Slot(usize),
-    /// the one at this path
-    Path(CText),
 }
