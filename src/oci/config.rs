@@ -193,7 +193,9 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let sysctls = sysctls::settings(config, &listed)?;
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
-    let rootfs = root::rootfs(config, document, &namespaces.user, place)?;
+    let cgroup = resources::cgroup(config, place)?;
+    let shown = resources::shown(&cgroup, &namespaces.cgroup, place);
+    let rootfs = root::rootfs(config, document, &namespaces.user, &shown, place)?;
     let home = home::of(rootfs.tree(), document.user.uid);
     let given = Given { users: &namespaces.user, home, seccomp: filter(config, place)? };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
@@ -209,7 +211,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         hostname: name(&config.hostname),
         domainname: name(&config.domainname),
         sysctls,
-        cgroup: resources::cgroup(config, place)?,
+        cgroup,
         resources: resources::resources(config, place),
         net,
         privilege,

@@ -8,7 +8,7 @@ use super::mounts::{self, Entry};
 use super::{Place, users};
 use crate::kernel::Errno;
 use crate::kernel::hint::errno_text;
-use crate::rootfs::{Device, Devices, MappedBy, Mount, Root, Rootfs};
+use crate::rootfs::{CgroupTree, Device, Devices, MappedBy, Mount, Root, Rootfs};
 use crate::spec::Users;
 use crate::userns::Range;
 
@@ -17,6 +17,7 @@ pub(super) fn rootfs(
     config: &Config,
     process: &document::Process,
     users: &Users,
+    cgroups: &CgroupTree,
     place: &Place,
 ) -> Result<Rootfs, ConfigError> {
     let path = tree(config, place)?;
@@ -36,7 +37,7 @@ pub(super) fn rootfs(
         }
     }
     Ok(Rootfs {
-        mounts: mounts(config, users, place, &path)?,
+        mounts: mounts(config, users, cgroups, place, &path)?,
         root: Root::Directory(path),
         read_only: config.root.as_ref().is_some_and(|root| root.readonly),
         propagation: propagation(config)?,
@@ -74,7 +75,13 @@ fn tree(config: &Config, place: &Place) -> Result<PathBuf, ConfigError> {
     }
 }
 
-fn mounts(config: &Config, users: &Users, place: &Place, rootfs: &Path) -> Result<Vec<Mount>, ConfigError> {
+fn mounts(
+    config: &Config,
+    users: &Users,
+    cgroups: &CgroupTree,
+    place: &Place,
+    rootfs: &Path,
+) -> Result<Vec<Mount>, ConfigError> {
     let mut ranges: Vec<(Vec<Range>, Vec<Range>)> = Vec::new();
     for (index, mount) in config.mounts.iter().enumerate() {
         let map = |name: &str, map| users::ranges(&format!("mounts[{index}].{name}"), map);
@@ -105,7 +112,7 @@ fn mounts(config: &Config, users: &Users, place: &Place, rootfs: &Path) -> Resul
         Users::Join(path) => Some(MappedBy::File(path.clone())),
         Users::Host | Users::One(..) | Users::Helped(..) => None,
     };
-    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups: &place.machine.cgroups, users };
+    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups, users };
     mounts::convert(&entries, &place).map_err(|error| {
         let index =
             config.mounts.iter().position(|mount| mount.destination == error.destination).unwrap_or(0);
