@@ -21,6 +21,8 @@ pub mod flags;
 pub mod hint;
 mod inside;
 #[allow(unsafe_code)]
+pub mod join;
+#[allow(unsafe_code)]
 mod limits;
 #[allow(unsafe_code)]
 pub mod linux;

@@ -18,6 +18,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::journal::Journal;
+use crate::kernel::join::clone_through;
 use crate::kernel::linux::{self, Context, Prepared};
 use crate::kernel::process::{self, Cloned, Exit};
 use crate::kernel::spawn;
@@ -148,7 +149,9 @@ impl<'p> Running<'p> {
             journal.begin(index);
         }
         let answer = match &step.op {
-            Op::Clone { flags } => self.clone_box(index, *flags).map(|pid| Answer::Value(pid.into())),
+            Op::Clone { .. } | Op::CloneThrough { .. } => {
+                self.clone_box(index, &step.op).map(|pid| Answer::Value(pid.into()))
+            }
             Op::WaitBox => self.wait().map(Answer::Ended),
             op => Prepared::new(op, self.context.box_pid)
                 .map(|prepared| perform(op, &prepared, &mut self.context)),
@@ -169,13 +172,13 @@ impl<'p> Running<'p> {
     }
 
     /// Clones the box. In the box this does not return.
-    fn clone_box(&mut self, index: usize, flags: u64) -> Result<i32, Errno> {
+    fn clone_box(&mut self, index: usize, op: &Op) -> Result<i32, Errno> {
         debug_assert!(self.context.pidfd.is_none() || self.exit.is_some(), "one box at a time");
         let mut program = Vec::new();
         let mut alone = false;
         for (index, step) in self.plan.steps.iter().enumerate().skip(index + 1) {
             match &step.op {
-                Op::Clone { .. } => break,
+                Op::Clone { .. } | Op::CloneThrough { .. } => break,
                 op if step.lane == Lane::Container => {
                     let prepared = Prepared::new(op, None)?;
                     alone |= waits(step);
@@ -187,7 +190,13 @@ impl<'p> Running<'p> {
             }
         }
         let (ours, theirs) = process::loan_pair()?;
-        match process::clone_into(flags, self.context.cgroup.as_ref().map(AsFd::as_fd))? {
+        let target = self.context.target.as_ref().map(AsFd::as_fd);
+        let cloned = match op {
+            Op::CloneThrough { join, flags } => clone_through(join, *flags, target),
+            Op::Clone { flags } => process::clone_into(*flags, self.context.cgroup.as_ref().map(AsFd::as_fd)),
+            _ => Err(Errno::NOSYS),
+        };
+        match cloned? {
             Cloned::Box => {
                 drop(ours);
                 let Context { fifo, console, trees, .. } = std::mem::take(&mut self.context);

@@ -6,7 +6,7 @@
 //!   engine          images, stores                   engine
 //!   oci             bundles, runc's commands         oci
 //!      │
-//!   container       Spec -> Plan: THE recipe         container, spec, rootfs
+//!   container       Spec -> Plan: THE recipe         container, join, spec, rootfs
 //!      │
 //!   mechanisms      settings -> steps; never import  chroot namespaces userns cgroups privilege overlay
 //!      │            each other                       veth layers
@@ -30,6 +30,7 @@ pub mod doctor;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod host;
+pub mod join;
 pub mod journal;
 pub mod kernel;
 pub mod lab;

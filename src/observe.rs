@@ -188,7 +188,7 @@ impl Observer for Watcher {
             })
             .collect();
         let result = match (&at.step.op, answer) {
-            (Op::Clone { .. }, Answer::Value(_)) => "[BOX]".into(),
+            (Op::Clone { .. } | Op::CloneThrough { .. }, Answer::Value(_)) => "[BOX]".into(),
             (Op::Fork { .. }, Answer::Value(_)) => "[CHILD]".into(),
             (Op::Copy { .. }, Answer::Value(_)) => "[SIZE]".into(),
             // the old mask, in octal as strace has it

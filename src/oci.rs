@@ -18,6 +18,7 @@ pub mod create;
 pub mod delete;
 mod error;
 pub mod events;
+pub mod exec;
 pub mod features;
 pub mod freeze;
 pub mod hooks;

@@ -30,7 +30,7 @@ const GROUND: &[&str] = &["kernel", "trace", "probe", "step", "closure"];
 /// The one loop and who watches it.
 const LOOP: &[&str] = &["attend", "journal", "launch", "observe"];
 /// What a container should be, and the recipe.
-const RECIPE: &[&str] = &["rootfs", "spec", "container"];
+const RECIPE: &[&str] = &["rootfs", "spec", "container", "join"];
 /// The stage of the labs.
 const LABORATORY: &[&str] = &["host", "lab", "doctor", "grade"];
 
@@ -46,7 +46,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "attend" => &[&["kernel", "launch"]],
         mechanism if MECHANISMS.contains(&mechanism) => &[GROUND],
         "rootfs" => &[GROUND, MECHANISMS],
-        "spec" | "container" => &[GROUND, MECHANISMS, RECIPE],
+        "spec" | "container" | "join" => &[GROUND, MECHANISMS, RECIPE],
         "host" => &[GROUND, LOOP, MECHANISMS],
         "lab" => &[GROUND, LOOP, MECHANISMS, &["host"]],
         "doctor" | "grade" => &[GROUND, LOOP, MECHANISMS, RECIPE, &["host", "lab"]],

@@ -5,6 +5,8 @@
 
 #[path = "life/attributes.rs"]
 mod attributes;
+#[path = "life/joining.rs"]
+mod joining;
 #[path = "support/leaks.rs"]
 mod leaks;
 #[path = "life/scenario.rs"]
@@ -58,6 +60,10 @@ fn main() -> ExitCode {
     add("attributes::ambient_capabilities", attributes::ambient);
     add("attributes::console", attributes::console);
     add("attributes::console_that_is_none", attributes::fake_console);
+    add("join::every_namespace", joining::every_namespace);
+    add("join::by_files", joining::by_files);
+    add("join::a_number_of_somebody_else", joining::a_number_of_somebody_else);
+    add("join::nobody_looks_in", joining::nobody_looks_in);
     for (name, test) in [
         ("attributes::keyring", attributes::keyring as fn(&Path) -> Result<(), Failed>),
         ("attributes::capabilities_kept", attributes::keeps),

@@ -16,6 +16,7 @@ use crate::oci::OciError;
 use crate::oci::log::{Format, Log};
 use crate::oci::state::Root;
 
+mod exec;
 mod look;
 mod make;
 mod spelling;
@@ -79,6 +80,8 @@ enum Command {
     Start(Id),
     /// Make a container and start it: create, start, and in the foreground delete
     Run(make::Run),
+    /// Run another program in a running container
+    Exec(Box<exec::Exec>),
     /// Print a container's state as JSON
     State(Id),
     /// List the containers
@@ -181,6 +184,8 @@ fn what(command: &Command) -> (&'static str, u8) {
     match command {
         Command::Create(_) => ("create failed: ", 1),
         Command::Run(_) => ("run failed: ", 1),
+        // 1 could be the program's own
+        Command::Exec(_) => ("exec failed: ", 255),
         _ => ("", 1),
     }
 }
@@ -229,6 +234,7 @@ fn obey(site: &mut Site, command: Command) -> Result<u8, OciError> {
     match command {
         Command::Create(args) => args.obey(site),
         Command::Run(args) => args.obey(site),
+        Command::Exec(args) => args.obey(site),
         Command::Start(Id { id }) => make::start(site, &id),
         Command::Kill(args) => args.obey(site),
         Command::Delete(args) => args.obey(site),

@@ -66,10 +66,17 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
 pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
         (Op::Clone { flags } | Op::Unshare { flags }, errno) => return namespaces(*flags, errno),
-        (Op::Setns { .. }, Errno::PERM) => {
+        (Op::PidfdOpen { .. }, Errno::SRCH) => "the container has stopped: its first process is gone",
+        (Op::CloneThrough { flags, .. }, Errno::NOSPC | Errno::USERS | Errno::NOMEM | Errno::AGAIN) => {
+            return namespaces(*flags, errno);
+        }
+        (Op::CloneThrough { .. }, Errno::NOENT) => {
+            "no such file: a namespace lives as long as a process in it, a mount of its file, or an open descriptor"
+        }
+        (Op::Setns { .. } | Op::CloneThrough { .. }, Errno::PERM) => {
             "joining a namespace needs CAP_SYS_ADMIN in the user namespace that owns it"
         }
-        (Op::Setns { .. }, Errno::INVAL) => {
+        (Op::Setns { .. } | Op::CloneThrough { .. }, Errno::INVAL) => {
             "the file is not a namespace of that kind, or the process has several threads"
         }
         (Op::Mount { kind, .. }, errno) => return mounts(kind.as_path().to_str()?, errno),

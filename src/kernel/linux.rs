@@ -68,6 +68,8 @@ pub struct Context {
     pub pidfd: Option<OwnedFd>,
     /// the controlling end of a terminal
     pub ptmx: Option<OwnedFd>,
+    /// a process of a container that runs already
+    pub target: Option<OwnedFd>,
     /// a file system under construction: fsopen(2)
     pub fs: Option<OwnedFd>,
     /// a mount that hangs nowhere yet: fsmount(2)
@@ -99,6 +101,7 @@ impl Default for Context {
             box_pid: None,
             pidfd: None,
             ptmx: None,
+            target: None,
             fs: None,
             mnt: None,
             console: None,
@@ -209,6 +212,10 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             // SAFETY: the descriptor is open for the whole call.
             check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *flags as libc::c_int) })
+        }
+        Op::PidfdOpen { pid, start } => {
+            context.target = Some(super::join::open(*pid, *start)?);
+            Ok(0)
         }
         Op::Setdomainname { name } => rustix::system::setdomainname(name.as_c_str().to_bytes()).map(zero),
         Op::Sethostname { name } => rustix::system::sethostname(name.as_c_str().to_bytes()).map(zero),

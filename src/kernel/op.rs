@@ -15,7 +15,7 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use program::{Exec, Hook, Scheduling};
+pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -250,6 +250,16 @@ pub enum Op {
     Clone {
         flags: u64,
     },
+    /// pidfd_open(2) of a container's process, if it is the one that was started then
+    PidfdOpen {
+        pid: i32,
+        start: u64,
+    },
+    /// a child that joins namespaces and makes the box, which becomes ours: clone3(2) with CLONE_PARENT
+    CloneThrough {
+        join: Vec<Join>,
+        flags: u64,
+    },
     Unshare {
         flags: u64,
     },
@@ -362,6 +372,7 @@ pub enum Op {
     },
 
     // what the process may use, and when its turn comes
+    /// of the box; the host may raise what the box may not
     Setrlimit {
         resource: u32,
         soft: u64,

@@ -9,7 +9,7 @@ use std::path::Path;
 use libtest_mimic::Failed;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use stepbox::kernel::flags::{NEWNS, NEWPID, NEWUSER, NEWUTS, capability};
-use stepbox::kernel::op::{Exec, Scheduler};
+use stepbox::kernel::op::{Exec, Scheduling};
 use stepbox::kernel::{Errno, Op};
 use stepbox::step::{Plan, Step};
 
@@ -36,7 +36,7 @@ pub fn plan(name: &str, dir: &Path) -> Plan {
                 [
                     Op::Setrlimit { resource: 7, soft: 100, hard: 200 },
                     Op::Personality { persona: 0x0040000 },
-                    Op::SchedSetattr(Scheduler { policy: 3, nice: 5, ..Scheduler::default() }),
+                    Op::SchedSetattr(Scheduling { policy: 3, nice: 5, ..Scheduling::default() }),
                     Op::SchedSetaffinity { cpus: vec![0] },
                     Op::IoprioSet { class: 2, level: 6 },
                     Op::Setdomainname { name: "example.org".into() },

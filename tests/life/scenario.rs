@@ -25,6 +25,14 @@ pub fn main(words: &[String]) -> ExitCode {
             to_its_end(dir, &Plan::default().then(Step::new("look", Op::LookUp { paths })));
         }
         ["plan", name] => to_its_end(dir, &crate::attributes::plan(name, dir)),
+        ["join", ref words @ ..] => to_its_end(dir, &crate::joining::plan(words)),
+        ["contain"] => {
+            let fifo = dir.join("fifo");
+            make_fifo(&fifo);
+            let rest = crate::joining::container(dir, &fifo);
+            return leave(dir, &made(dir).then(rest.steps));
+        }
+        ["spy"] => crate::joining::spy(dir),
         ["create", what] => return create(dir, what),
         ["start"] => start(dir),
         ["gone"] => gone(dir),
@@ -113,8 +121,7 @@ fn take<'p>(dir: &Path, plan: &'p Plan) -> stepbox::launch::Running<'p> {
 
 fn waits(dir: &Path, what: &str) -> Plan {
     let fifo = dir.join("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
-        .unwrap_or_default();
+    make_fifo(&fifo);
     let program = match what {
         "cannot" => Exec { paths: vec!["/no/such".into()], argv: vec!["such".into()], env: Vec::new() },
         _ => {
@@ -135,9 +142,17 @@ fn waits(dir: &Path, what: &str) -> Plan {
         .inside(Step::new("execute", Op::Exec(program)))
 }
 
+fn make_fifo(path: &Path) {
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap_or_default();
+}
+
 fn create(dir: &Path, what: &str) -> ExitCode {
-    let plan = waits(dir, what);
-    let running = take(dir, &plan);
+    leave(dir, &waits(dir, what))
+}
+
+fn leave(dir: &Path, plan: &Plan) -> ExitCode {
+    let running = take(dir, plan);
     println!("box {}", running.box_pid().unwrap_or_default());
     match running.leave() {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ use std::fmt;
 
 mod mounts;
 
-use super::{MountAt, Op, Scheduling, signal_name};
+use super::{Join, MountAt, Op, Scheduling, signal_name};
 use crate::kernel::ctext::{BOX, CText, quote};
 use crate::kernel::flags::{self, decode};
 
@@ -150,6 +150,19 @@ impl Op {
                 let cgroup = if flags & flags::INTO_CGROUP == 0 { "" } else { ", cgroup=cgroup" };
                 let flags = decode(*flags, flags::CLONE);
                 write!(f, "clone3({{flags=CLONE_PIDFD|{flags}, exit_signal=SIGCHLD{cgroup}}})")
+            }
+            PidfdOpen { pid, .. } => write!(f, "pidfd_open({pid}, 0)"),
+            CloneThrough { join, flags } => {
+                for join in join {
+                    let kinds = decode(join.kinds(), flags::NAMESPACES);
+                    match join {
+                        Join::OfProcess(_) => write!(f, "setns(pidfd, {kinds}), ")?,
+                        Join::File(path, _) => write!(f, "setns({path}, {kinds}), ")?,
+                    }
+                }
+                let new = decode(*flags, flags::NAMESPACES);
+                let new = if *flags == 0 { String::new() } else { format!("|{new}") };
+                write!(f, "clone3({{flags=CLONE_PARENT{new}, exit_signal=0}})")
             }
             Unshare { flags } => write!(f, "unshare({})", decode(*flags, flags::NAMESPACES)),
             Setns { path, flags } => write!(f, "setns({path}, {})", decode(*flags, flags::NAMESPACES)),

@@ -48,3 +48,21 @@ pub struct Scheduling {
     /// nanoseconds, for SCHED_DEADLINE
     pub period: u64,
 }
+
+/// Namespaces that exist already, for a box to be born in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Join {
+    /// these kinds, of the process that was opened by its number
+    OfProcess(u64),
+    /// one of this kind, by the file that names it
+    File(CText, u64),
+}
+
+impl Join {
+    /// Which kinds, as `CLONE_NEW…` flags.
+    pub fn kinds(&self) -> u64 {
+        match self {
+            Join::OfProcess(kinds) | Join::File(_, kinds) => *kinds,
+        }
+    }
+}
