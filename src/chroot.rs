@@ -14,7 +14,7 @@
 
 use std::path::Path;
 
-use crate::kernel::{CText, Op};
+use crate::kernel::{CText, Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::step::Step;
 
@@ -96,3 +96,33 @@ pub fn leave_old_root() -> [Step; 2] {
     ]
 }
 // ANCHOR_END: pivot
+
+/// The other way, for a root that pivot_root refuses, as an initramfs: the new root is moved over the old one, which
+/// stays below it and keeps its mounts. `unmount`: the host's /proc and /sys are taken away before, because whoever
+/// may mount could mount them again, whole, as long as they are to be seen somewhere.
+pub fn move_over(merged: &Path, unmount: bool) -> Vec<Step> {
+    const GONE: &[Errno] = &[Errno::INVAL, Errno::NOENT];
+    let here = || CText::from(".");
+    let detach = |name, path: &str| {
+        Step::new(name, Op::detach(path)).why("it would stay below the new root, unmasked").or_any(GONE)
+    };
+    let mut steps = Vec::new();
+    if unmount {
+        steps.extend([
+            detach("take the host's /proc away", "/proc"),
+            detach("take the host's /sys away", "/sys"),
+        ]);
+    }
+    steps.extend([
+        Step::new("go there", Op::Chdir { path: merged.into() })
+            .why("the next calls name the new root as `.`"),
+        Step::new("move it over /", Op::mount(".", "/", "", libc::MS_MOVE, ""))
+            .why("the old root cannot be exchanged: it is covered"),
+        Step::new("change the root", Op::Chroot { path: here() })
+            .why("the process's own root is still the covered one"),
+        Step::new("go to the new root", Op::Chdir { path: "/".into() })
+            .why("a working directory outside the root would be a way back")
+            .show(Probe::Process(Who::Box)),
+    ]);
+    steps
+}

@@ -19,6 +19,7 @@ use crate::lab::LABS;
 use crate::launch::Answer;
 use crate::{doctor, journal};
 
+mod oci;
 mod run;
 
 /// A container engine you can step through.
@@ -71,10 +72,21 @@ enum Command {
     Clean,
     /// List the labs
     Lab,
+    /// Work as an OCI runtime, with runc's command line: see stepbox oci --help
+    #[command(disable_help_flag = true)]
+    Oci {
+        /// Words for the runtime
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if name.file_name().is_some_and(|name| name == "runc") {
+        return oci::main(std::env::args_os().skip(1).collect(), "runc");
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -83,6 +95,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => return run::main(*args),
+        Command::Oci { words } => return oci::main(words, "stepbox oci"),
         Command::Import { file, name } => import(&file, &name),
         Command::Images { quiet } => list_images(quiet),
         Command::Ps { all, quiet } => ps(all, quiet),

@@ -22,7 +22,7 @@ use crate::cgroups::CgroupError;
 use crate::kernel::Op;
 use crate::kernel::op::Hook;
 use crate::probe::{Probe, Who};
-use crate::spec::{Net, Spec};
+use crate::spec::{Net, Spec, Users};
 use crate::step::{Plan, Step};
 use crate::{chroot, privilege, rootfs, veth};
 
@@ -37,6 +37,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
         .then(begin::gates(spec)) // opened by the host's names; the box has copies
+        .then(rootfs::open_on_host(&spec.rootfs)) // the box inherits what is open
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(birth::step_aside(spec)) // what only the host may join, it joins for the box
         .then(spec.cgroup.open()) // to be born in it, where that can be
@@ -56,9 +57,9 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(hooks("run a hook on the host", &spec.hooks.create_runtime)) // the box waits: they may change it
         .inside(hooks("run a hook in the box", &spec.hooks.create_container)) // the last who see the host's tree
         .inside(privilege::labels(&spec.privilege)) // the host's /proc again: an image's could be a trap
-        .inside(chroot::exchange(spec.rootfs.tree())) // the overlay is a mount already
+        .inside(exchange(spec)) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
-        .inside(chroot::leave_old_root()) // before any link of the image is followed: its `..` could reach it
+        .inside(leave(spec)) // before any link of the image is followed: its `..` could reach it
         .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
         .inside(rootfs::cover(&spec.rootfs))
         .inside(rootfs::close(&spec.rootfs)) // nothing has to be made any more
@@ -120,6 +121,17 @@ fn cable(net: &Net) -> Vec<Step> {
 /// Both ends of what a network step changes.
 fn links(step: Step) -> Step {
     step.show(Probe::Links(Who::Host)).show(Probe::Links(Who::Box))
+}
+
+fn exchange(spec: &Spec) -> Vec<Step> {
+    match spec.rootfs.no_pivot {
+        false => chroot::exchange(spec.rootfs.tree()).into(),
+        true => chroot::move_over(spec.rootfs.tree(), spec.namespaces.user == Users::Host),
+    }
+}
+
+fn leave(spec: &Spec) -> Vec<Step> {
+    if spec.rootfs.no_pivot { Vec::new() } else { chroot::leave_old_root().into() }
 }
 
 fn hooks(name: &'static str, hooks: &[Hook]) -> Vec<Step> {

@@ -18,7 +18,6 @@ pub mod config;
 pub mod containers;
 pub mod describe;
 pub mod devices;
-pub mod foreground;
 pub mod images;
 pub mod machine;
 pub mod names;

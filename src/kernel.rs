@@ -11,6 +11,7 @@
 #[allow(unsafe_code)]
 pub mod bpf;
 mod cgroup;
+mod copy_up;
 #[allow(unsafe_code)]
 mod credentials;
 pub mod ctext;
@@ -18,6 +19,7 @@ pub mod ctext;
 pub mod ebpf;
 pub mod flags;
 pub mod hint;
+mod inside;
 #[allow(unsafe_code)]
 pub mod join;
 #[allow(unsafe_code)]
@@ -43,6 +45,8 @@ pub mod spawn;
 #[allow(unsafe_code)]
 mod start;
 mod terminal;
+#[allow(unsafe_code)]
+pub mod users;
 
 pub use ctext::CText;
 pub use op::Op;

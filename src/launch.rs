@@ -199,9 +199,9 @@ impl<'p> Running<'p> {
         match cloned? {
             Cloned::Box => {
                 drop(ours);
-                let Context { fifo, console, .. } = std::mem::take(&mut self.context);
+                let Context { fifo, console, trees, .. } = std::mem::take(&mut self.context);
                 let loan = Some(theirs);
-                box_lane(&program, Context { in_box: true, loan, fifo, console, ..Context::default() })
+                box_lane(&program, Context { in_box: true, loan, fifo, console, trees, ..Context::default() })
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;

@@ -4,12 +4,13 @@
 //!   main, labs      arguments; what works here       cli, lab, doctor, host
 //!      │
 //!   engine          images, stores                   engine
+//!   oci             bundles, runc's commands         oci
 //!      │
 //!   container       Spec -> Plan: THE recipe         container, join, spec, rootfs
 //!      │
 //!   mechanisms      settings -> steps; never import  chroot namespaces userns cgroups privilege overlay
 //!      │            each other                       veth layers
-//!   launch          the one loop; undo, journal      step, launch, journal, probe, observe, trace
+//!   launch          the one loop; undo, journal      step, launch, journal, attend, probe, observe, trace
 //!      │
 //!   kernel          Op -> system call; all `unsafe`  kernel
 //! ```
@@ -17,6 +18,8 @@
 //! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order:
 //! [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
+#[cfg(feature = "engine")]
+pub mod attend;
 pub mod cgroups;
 pub mod chroot;
 #[cfg(feature = "engine")]

@@ -26,13 +26,15 @@ use crate::overlay::Overlay;
 use crate::probe::{Probe, Who};
 use crate::step::Step;
 
+mod cgroup_tree;
 mod cover;
 mod devices;
 mod mounts;
+mod placing;
 
 pub use cover::{cover, masked_by_default, read_only_by_default};
 pub use devices::Device;
-pub use mounts::{CgroupTree, Mount, Options, Source, mounts_by_default};
+pub use mounts::{CgroupTree, Idmap, MappedBy, Mount, Options, Source, mounts_by_default};
 
 /// To change the flags of the mount at `/`.
 const ROOT: u64 = libc::MS_REMOUNT | libc::MS_BIND;
@@ -44,8 +46,13 @@ pub struct Rootfs {
     pub root: Root,
     /// nothing on `/` itself can be written
     pub read_only: bool,
-    /// what mounts of the host have to do with ours, and ours with the host's: MS_PRIVATE, MS_SLAVE, MS_SHARED
+    /// what mounts of the host have to do with ours, and ours with the host's: MS_PRIVATE, MS_SLAVE, MS_SHARED or
+    /// MS_UNBINDABLE, perhaps with MS_REC
     pub propagation: u64,
+    /// the host's root is no mount that could be exchanged, as an initramfs: ours is moved over it
+    pub no_pivot: bool,
+    /// what is bound is opened by the host, because the box's users may not reach it; needs root outside
+    pub open_on_host: bool,
     /// what is mounted below `/`, in order
     pub mounts: Vec<Mount>,
     /// how device nodes come to be
@@ -111,6 +118,12 @@ impl Rootfs {
         mounts
     }
 
+    /// Whether /dev is a new file system, with nothing on it yet.
+    fn has_new_dev(&self) -> bool {
+        let dev = |mount: &Mount| mount.target == Path::new("/dev") && !mount.is_remount();
+        self.mounts.iter().any(|mount| dev(mount) && matches!(mount.source, Source::New { .. }))
+    }
+
     /// Whether /dev is the container's own: a bind there brings its own nodes.
     fn has_dev_of_its_own(&self) -> bool {
         let bound = |mount: &&Mount| mount.target == Path::new("/dev");
@@ -118,21 +131,29 @@ impl Rootfs {
     }
 }
 
+/// On the host, before the box is born: what the box could not open by itself.
+pub fn open_on_host(rootfs: &Rootfs) -> Vec<Step> {
+    let mounts = rootfs.all_mounts();
+    let wanted = mounts.iter().enumerate().filter(|(_, mount)| placing::by_host(rootfs, mount));
+    wanted.flat_map(|(slot, mount)| placing::open_on_host(rootfs, slot, mount)).collect()
+}
+
 /// In the box, before the pivot: the layers become one tree, and the host's things are opened by their host names.
 pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
-    let why = match rootfs.propagation & libc::MS_PRIVATE != 0 {
-        true => "otherwise what the box mounts would appear on the host",
-        false => {
-            "what the host mounts may appear in the box, and never the other way round unless it is asked for"
-        }
+    let shared = rootfs.propagation & libc::MS_SHARED != 0;
+    let (flag, why) = match rootfs.propagation & libc::MS_SLAVE {
+        0 => (libc::MS_PRIVATE, "otherwise what the box mounts would appear on the host"),
+        _ => (libc::MS_SLAVE, "what the host mounts may appear in the box, and never the other way round"),
     };
-    let op = Op::remount("/", libc::MS_REC | rootfs.propagation);
-    let mut steps = vec![Step::new("keep mounts to ourselves", op).why(why)];
-    steps.extend(tree(rootfs));
-    for (slot, mount) in rootfs.all_mounts().iter().enumerate() {
-        steps.extend(mounts::open(slot, mount));
+    let apart = Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | flag)).why(why);
+    let mounts = rootfs.all_mounts();
+    let ours = mounts.iter().enumerate().filter(|(_, mount)| !placing::by_host(rootfs, mount));
+    let opened = ours.flat_map(|(slot, mount)| placing::open(slot, mount));
+    match shared {
+        // a copy stays a peer of the mount it was made from: so it is made while that is still the host's
+        true => opened.chain([apart]).chain(tree(rootfs)).collect(),
+        false => std::iter::once(apart).chain(tree(rootfs)).chain(opened).collect(),
     }
-    steps
 }
 
 /// The tree that becomes `/` must be a mount.
@@ -153,8 +174,6 @@ fn tree(rootfs: &Rootfs) -> Vec<Step> {
             Step::new("make the new root a mount", Op::bind(path, path, libc::MS_REC))
                 .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY")
                 .show(seen(path)),
-            Step::new("keep the new root private", Op::remount(path, libc::MS_PRIVATE))
-                .why("pivot_root refuses a shared mount: EINVAL; and what is mounted on it shall not travel"),
         ],
     }
 }
@@ -166,7 +185,7 @@ pub fn views(rootfs: &Rootfs) -> Vec<Step> {
     let mut made = Made::default();
     for (_, mount) in rootfs.all_mounts().iter().enumerate().filter(|(at, _)| is_view(rootfs, *at)) {
         steps.extend(made.directory(&mount.target));
-        steps.extend(mounts::new(mount));
+        steps.extend(placing::new(mount));
     }
     steps
 }
@@ -175,7 +194,8 @@ pub fn views(rootfs: &Rootfs) -> Vec<Step> {
 fn is_view(rootfs: &Rootfs, at: usize) -> bool {
     let mounts = rootfs.all_mounts();
     let kind = matches!(&mounts[at].source, Source::New { kind, .. } if kind == "proc" || kind == "sysfs");
-    kind && !mounts[..at].iter().any(|other| mounts[at].target.starts_with(&other.target))
+    kind && !mounts[at].is_remount()
+        && !mounts[..at].iter().any(|other| mounts[at].target.starts_with(&other.target))
 }
 
 /// Whether links on the mount at `/` are followed. An overlay has no other flags; a directory keeps what it has.
@@ -185,7 +205,7 @@ fn follow(rootfs: &Rootfs, follow: bool) -> Op {
         Root::Directory(_) => {
             let flag = libc::MOUNT_ATTR_NOSYMFOLLOW;
             let (set, clear) = if follow { (0, flag) } else { (flag, 0) };
-            Op::MountSetattr { on: MountAt::Path("/".into()), set, clear, recursive: false }
+            Op::MountSetattr { on: MountAt::Path("/".into()), set, clear, propagation: 0, recursive: false }
         }
     }
 }
@@ -198,11 +218,11 @@ pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
     ];
     let mut made = Made::default();
     for (slot, mount) in rootfs.all_mounts().iter().enumerate().filter(|(at, _)| !is_view(rootfs, *at)) {
-        steps.extend(mounts::place(slot, mount, &mut made));
+        steps.extend(placing::place(slot, mount, &mut made));
     }
     if rootfs.has_dev_of_its_own() {
         steps.extend(made.directory("/dev"));
-        steps.extend(devices::steps(rootfs));
+        steps.extend(devices::steps(rootfs, &mut made));
     }
     if rootfs.terminal {
         steps.extend(devices::terminal());
@@ -213,16 +233,26 @@ pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
     steps
 }
 
-/// In the box, last of all that concerns the tree: `/` itself is closed where that is wanted.
-pub fn close(rootfs: &Rootfs) -> Option<Step> {
-    let op = Op::MountSetattr {
-        on: MountAt::Path("/".into()),
-        set: libc::MOUNT_ATTR_RDONLY,
-        clear: 0,
-        recursive: false,
+/// In the box, last of all that concerns the tree: how mounts travel, and what is closed for writing.
+pub fn close(rootfs: &Rootfs) -> Vec<Step> {
+    let read_only = |path: &Path| {
+        let (on, set) = (MountAt::Path(path.into()), libc::MOUNT_ATTR_RDONLY);
+        Op::MountSetattr { on, set, clear: 0, propagation: 0, recursive: false }
     };
-    let step = Step::new("make / read-only", op).why("only what is mounted below it can be written");
-    rootfs.read_only.then_some(step)
+    let mut steps = Vec::new();
+    if rootfs.propagation & (libc::MS_SHARED | libc::MS_UNBINDABLE) != 0 {
+        let why = "not before: pivot_root refuses a shared mount, and what is mounted on one is shared too";
+        steps.push(Step::new("say how mounts of / travel", Op::remount("/", rootfs.propagation)).why(why));
+    }
+    for mount in rootfs.mounts.iter().filter(|mount| mount.closes_late()) {
+        let why = "nothing has to be made on it any more";
+        steps.push(Step::new("close a mount for writing", read_only(&mount.target)).why(why));
+    }
+    if rootfs.read_only {
+        let why = "only what is mounted below it can be written";
+        steps.push(Step::new("make / read-only", read_only(Path::new("/"))).why(why));
+    }
+    steps
 }
 
 /// Directories that are known to be there, so that no step makes them again.

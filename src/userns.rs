@@ -127,7 +127,7 @@ pub fn become_first(uids: &[Range], gids: &[Range]) -> [Step; 2] {
 }
 
 /// A map as the kernel reads it: one range a line.
-fn lines(map: &[Range]) -> String {
+pub fn lines(map: &[Range]) -> String {
     let line = |Range { inside, outside, count }: &Range| format!("{inside} {outside} {count}");
     map.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -28,7 +28,7 @@ const MECHANISMS: &[&str] = &[
 /// What every mechanism stands on.
 const GROUND: &[&str] = &["kernel", "trace", "probe", "step", "closure"];
 /// The one loop and who watches it.
-const LOOP: &[&str] = &["journal", "launch", "observe"];
+const LOOP: &[&str] = &["attend", "journal", "launch", "observe"];
 /// What a container should be, and the recipe.
 const RECIPE: &[&str] = &["rootfs", "spec", "container", "join"];
 /// The stage of the labs.
@@ -43,6 +43,7 @@ fn may_use(module: &str) -> Option<Vec<&'static str>> {
         "journal" => &[&["kernel", "launch", "step"]],
         "launch" => &[&["journal", "kernel", "step"]],
         "observe" => &[GROUND, &["launch"]],
+        "attend" => &[&["kernel", "launch"]],
         mechanism if MECHANISMS.contains(&mechanism) => &[GROUND],
         "rootfs" => &[GROUND, MECHANISMS],
         "spec" | "container" | "join" => &[GROUND, MECHANISMS, RECIPE],

@@ -73,6 +73,8 @@ pub fn describe(
             root: Root::Overlay { overlay: overlay(&directory, layers, machine), throw_away: request.remove },
             read_only: request.read_only,
             propagation: libc::MS_PRIVATE,
+            no_pivot: false,
+            open_on_host: false,
             mounts,
             make: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
             devices: place.lent.nodes.clone(),

@@ -52,22 +52,6 @@ impl Machine {
     /// Which cgroup tree a container can be shown. Version 1 can be mounted by root of the machine only.
     pub fn cgroup_tree(self) -> CgroupTree {
         let mounts = detect::mounted(Path::new("/")).unwrap_or_default();
-        // a hierarchy may be mounted more than once; the container gets each of them once
-        let mut v1: Vec<(String, String)> = Vec::new();
-        for found in mounts.iter().filter(|mount| !mount.v2).filter_map(name_and_options) {
-            if !v1.iter().any(|(name, _)| *name == found.0) {
-                v1.push(found);
-            }
-        }
-        match (v1.is_empty(), self.all_powerful()) {
-            (true, _) if !mounts.is_empty() => CgroupTree::V2,
-            (false, true) => CgroupTree::V1(v1),
-            _ => CgroupTree::None,
-        }
+        CgroupTree::of(&mounts, self.all_powerful())
     }
-}
-
-/// The directory of a version 1 hierarchy, and what mounts it again.
-fn name_and_options(mount: &detect::Mount) -> Option<(String, String)> {
-    Some((mount.point.file_name()?.to_str()?.to_string(), mount.controllers.join(",")))
 }

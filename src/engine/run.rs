@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::describe::{Place, describe};
 use super::devices;
-use super::foreground;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
 use super::request::{NetworkMode, Request};
@@ -179,7 +178,7 @@ pub fn foreground<O: Observer>(
     let journal = Journal::create(&state.journals(), &request.title, plan)?;
     let signals = Signals::block_all()?;
     let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;
-    let exit = foreground::attend(&mut running, &signals, request.stdin)?;
+    let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
     if !request.remove {
         running
             .keep(|op| matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&spec.directory)));

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::ctext::Room;
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, credentials, limits, mounts, socket, terminal};
+use super::{CText, copy_up, credentials, inside, limits, mounts, socket, terminal, users};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -82,6 +82,12 @@ pub struct Context {
     pub cgroup: Option<OwnedFd>,
     /// a loaded program that is attached nowhere yet: bpf(2)
     pub program: Option<OwnedFd>,
+    /// a process that waits in a user namespace
+    pub held: Option<users::Held>,
+    /// a user namespace
+    pub users: Option<OwnedFd>,
+    /// a device that has been looked at
+    pub device: Option<OwnedFd>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -102,6 +108,9 @@ impl Default for Context {
             fifo: None,
             cgroup: None,
             program: None,
+            held: None,
+            users: None,
+            device: None,
             trees,
         }
     }
@@ -113,7 +122,9 @@ pub const TREES: usize = 128;
 /// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
 pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {
     match op {
-        Op::Mkdir { path, mode } => fs::mkdir(path.as_c_str(), Mode::from_raw_mode(*mode)).map(zero),
+        Op::Mkdir { path, mode } => inside::create(path.as_c_str(), context, |directory, name| {
+            fs::mkdirat(directory, name, Mode::from_raw_mode(*mode))
+        }),
         Op::Rmdir { path } => fs::rmdir(path.as_c_str()).map(zero),
         Op::Create { path, mode, data } => {
             let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
@@ -127,7 +138,9 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
             write_file(path, OFlags::WRONLY, 0, data.to_bytes())
         }
         Op::Copy { from, to } => copy(from.as_c_str(), to.as_c_str()),
-        Op::Symlink { target, path } => fs::symlink(target.as_c_str(), path.as_c_str()).map(zero),
+        Op::Symlink { target, path } => inside::create(path.as_c_str(), context, |directory, name| {
+            fs::symlinkat(target.as_c_str(), directory, name)
+        }),
         Op::Link { from, to } => fs::link(from.as_c_str(), to.as_c_str()).map(zero),
         Op::Rename { from, to } => fs::rename(from.as_c_str(), to.as_c_str()).map(zero),
         Op::Unlink { path } => fs::unlink(path.as_c_str()).map(zero),
@@ -135,16 +148,19 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Mknod { path, mode, major, minor } => {
             let kind = match mode & libc::S_IFMT {
                 0 => fs::FileType::CharacterDevice,
-                kind => fs::FileType::from_raw_mode(kind),
+                _ => fs::FileType::from_raw_mode(*mode),
             };
-            let device = fs::makedev(*major, *minor);
-            fs::mknodat(CWD, path.as_c_str(), kind, Mode::from_raw_mode(*mode), device).map(zero)
+            let (mode, device) = (Mode::from_raw_mode(mode & 0o7777), fs::makedev(*major, *minor));
+            inside::create(path.as_c_str(), context, |directory, name| {
+                fs::mknodat(directory, name, kind, mode, device)
+            })
         }
         Op::Chmod { path, mode } => fs::chmod(path.as_c_str(), Mode::from_raw_mode(*mode)).map(zero),
         Op::Chown { path, uid, gid } => {
             let (uid, gid) = (fs::Uid::from_raw(*uid), fs::Gid::from_raw(*gid));
             fs::chownat(CWD, path.as_c_str(), Some(uid), Some(gid), fs::AtFlags::SYMLINK_NOFOLLOW).map(zero)
         }
+        Op::Room { path } => inside::room(path.as_c_str()),
         Op::Redirect { path, fd } => {
             let file = fs::open(path.as_c_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
             dup2(file.as_fd(), *fd)
@@ -157,6 +173,12 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),
         Op::Mount { source, target, kind, flags, data } => {
+            if context.in_box
+                && flags & (libc::MS_BIND | libc::MS_REMOUNT | libc::MS_MOVE) == 0
+                && !kind.as_c_str().is_empty()
+            {
+                inside::may_cover(target.as_c_str())?;
+            }
             mounts::mount(source.resolve(context.box_pid, &mut Room::default())?, target, kind, *flags, data)
         }
         Op::Umount { target, flags } => {
@@ -165,14 +187,13 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         }
         Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => mounts::build(op, context),
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => mounts::build(op, context),
-        Op::IsDevice { path, major, minor } => {
-            let found = fs::statat(CWD, path.as_c_str(), fs::AtFlags::SYMLINK_NOFOLLOW)?;
-            let kind = fs::FileType::from_raw_mode(found.st_mode);
-            match kind == fs::FileType::CharacterDevice && found.st_rdev == fs::makedev(*major, *minor) {
-                true => Ok(0),
-                false => Err(Errno::INVAL),
-            }
+        Op::OpenDevice { .. } | Op::PlaceDevice { .. } | Op::OpenTerminal { .. } => {
+            inside::device(op, context)
         }
+        Op::HoldUsers | Op::MapUsers { .. } | Op::KeepUsers | Op::OpenUsers { .. } | Op::Idmap { .. } => {
+            users::call(op, context)
+        }
+        Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
         _ => call_process(op, prepared, context),

@@ -73,10 +73,11 @@ pub(super) fn tree(op: &Op, context: &mut Context) -> Result<i64> {
             let tree = m::open_tree(CWD, source.as_c_str(), how)?;
             *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
         }
-        Op::MountSetattr { on, set, clear, recursive } => {
+        Op::MountSetattr { on, set, clear, propagation, recursive } => {
             // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
             let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
             (attributes.attr_set, attributes.attr_clr) = (*set, *clear);
+            attributes.propagation = *propagation;
             let all = if *recursive { libc::AT_RECURSIVE } else { 0 };
             let (directory, path, how) = match on {
                 MountAt::Slot(slot) => {
@@ -100,8 +101,7 @@ pub(super) fn tree(op: &Op, context: &mut Context) -> Result<i64> {
         }
         Op::PlaceTree { slot, target } => {
             let tree = context.trees.get_mut(*slot).and_then(Option::take).ok_or(Errno::BADF)?;
-            let how = m::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | m::MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-            m::move_mount(tree.as_fd(), c"", CWD, target.as_c_str(), how)?;
+            super::inside::place(tree.as_fd(), target.as_c_str(), context)?;
         }
         _ => return Err(Errno::NOSYS),
     }

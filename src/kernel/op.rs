@@ -73,7 +73,7 @@ pub enum Op {
     RemoveTree {
         path: CText,
     },
-    /// a character device, where the mode names no other type of file
+    /// a device, a fifo or an empty file; a character device where the mode does not say
     Mknod {
         path: CText,
         mode: u32,
@@ -89,6 +89,10 @@ pub enum Op {
         path: CText,
         uid: u32,
         gid: u32,
+    },
+    /// a name onto which a file can be bound: opened, and made where nothing is there
+    Room {
+        path: CText,
     },
     /// open(2) and dup2(2): what the descriptor is from now on
     Redirect {
@@ -195,18 +199,51 @@ pub enum Op {
         on: MountAt,
         set: u64,
         clear: u64,
+        /// MS_PRIVATE and so on, or nothing
+        propagation: u64,
         recursive: bool,
+    },
+    /// the numbers of the namespace that was kept or opened last, for the owners of what is in a copy
+    Idmap {
+        slot: usize,
+        recursive: bool,
+    },
+    /// a process in a user namespace of its own, which waits
+    HoldUsers,
+    /// one of that process's maps
+    MapUsers {
+        file: CText,
+        map: CText,
+    },
+    /// its namespace is opened, and the process ends
+    KeepUsers,
+    /// a user namespace that exists
+    OpenUsers {
+        path: CText,
     },
     /// the copy takes its place
     PlaceTree {
         slot: usize,
         target: CText,
     },
-    /// newfstatat(2) without following a link: EINVAL where it is not this character device
-    IsDevice {
+    /// open(2) without following a link, and fstat(2): EINVAL where it is not this device; it stays open
+    OpenDevice {
         path: CText,
+        mode: u32,
         major: u32,
         minor: u32,
+    },
+    /// a copy of the mount of that device takes its place
+    PlaceDevice {
+        target: CText,
+    },
+    /// as OpenTree, of the terminal that OpenPty has made
+    OpenTerminal {
+        slot: usize,
+    },
+    /// the tree below a directory goes into the file system that is not placed yet: many calls
+    CopyUp {
+        from: CText,
     },
 
     // namespaces

@@ -23,6 +23,7 @@ mod error;
 mod home;
 pub mod hooks;
 mod limits;
+pub mod mounts;
 mod namespaces;
 mod process;
 mod resources;
@@ -32,6 +33,7 @@ mod users;
 
 pub use document::Config;
 pub use error::{ConfigError, Problem};
+pub use home::of as home;
 pub use process::{Entry, Given, entry, warnings};
 
 /// Where a container is made, and by whom.
@@ -151,7 +153,15 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 /// The same from a text. A member that is null counts as left out.
 fn parse<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
     let json = serde_json::from_slice(text);
-    let mut json: serde_json::Value = json.map_err(|error| ConfigError::Json { path: "".into(), error })?;
+    let json: serde_json::Value = json.map_err(|error| ConfigError::Json { path: "".into(), error })?;
+    of(json)
+}
+
+/// The same from JSON that was read already.
+///
+/// # Errors
+/// As [`load`].
+pub fn of<T: serde::de::DeserializeOwned>(mut json: serde_json::Value) -> Result<T, ConfigError> {
     drop_nulls(&mut json);
     serde_path_to_error::deserialize(json)
         .map_err(|error| ConfigError::Type { place: error.path().to_string(), error: error.into_inner() })

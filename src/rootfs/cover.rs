@@ -72,7 +72,7 @@ pub fn read_only_by_default() -> Vec<PathBuf> {
 
 /// In the box, when the old root is gone: parts of /proc and /sys are covered.
 pub fn cover(rootfs: &Rootfs) -> Vec<Step> {
-    let null = Op::IsDevice { path: "/dev/null".into(), major: 1, minor: 3 };
+    let null = Op::OpenDevice { path: "/dev/null".into(), mode: libc::S_IFCHR, major: 1, minor: 3 };
     let null = Step::new("make sure of /dev/null", null)
         .why("files are hidden under it; a link in its place would hide nothing (CVE-2025-31133)");
     let null = Some(null).filter(|_| !rootfs.masked.is_empty());
@@ -80,12 +80,13 @@ pub fn cover(rootfs: &Rootfs) -> Vec<Step> {
     null.into_iter().chain(masked).chain(rootfs.read_only_paths.iter().flat_map(|path| close(path))).collect()
 }
 
-/// Hides a path, whatever it is. Of those that nobody has told us of we try both: a file cannot be bound onto a
-/// directory, nor a directory mounted onto a file (ENOTDIR).
+/// Hides a path, whatever it is. Files are hidden under the /dev/null that has been opened and looked at: its name may
+/// lead somewhere else by now. Of those that nobody has told us of we try both: a file cannot be bound onto a directory,
+/// nor a directory mounted onto a file (ENOTDIR).
 fn mask(path: &Path) -> Vec<Step> {
     let is = |row: &&Row| Path::new(row.0) == path;
     let empty = || Op::mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "");
-    let nothing = || Op::bind("/dev/null", path, 0);
+    let nothing = || Op::PlaceDevice { target: path.into() };
     let known = |(_, name, why): &Row, op| vec![Step::new(name, op).why(why).or_else(Errno::NOENT)];
     match (FILES.iter().find(is), DIRECTORIES.iter().find(is)) {
         (Some(row), _) => known(row, nothing()),
@@ -113,6 +114,7 @@ fn close(path: &Path) -> [Step; 2] {
         on: MountAt::Path(path.into()),
         set: libc::MOUNT_ATTR_RDONLY,
         clear: 0,
+        propagation: 0,
         recursive: true,
     };
     [

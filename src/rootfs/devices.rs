@@ -1,9 +1,10 @@
 //! Devices: a small /dev of the container's own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Devices, Mount, Rootfs};
-use crate::kernel::Op;
+use super::{Devices, Made, Mount, Rootfs};
+use crate::kernel::linux::TREES;
+use crate::kernel::{Errno, Op};
 use crate::step::Step;
 
 /// The nodes that every container has: name, major, minor, and what a reader is told.
@@ -43,37 +44,97 @@ pub struct Device {
     pub gid: u32,
 }
 
+impl Device {
+    /// One of the six.
+    fn of_every_container(node: &str, major: u32, minor: u32) -> Device {
+        let path = format!("/dev/{node}").into();
+        Device { path, mode: libc::S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 }
+    }
+
+    /// A pipe with a name: no driver is behind it, so everybody may make one.
+    fn is_fifo(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFIFO
+    }
+}
+
+/// Nodes that nobody asked for in a way of his own.
+fn ours(more: &[Device]) -> impl Iterator<Item = (Device, &'static str, &'static str)> {
+    let node = |(node, major, minor, name, why): (&str, u32, u32, _, _)| {
+        (Device::of_every_container(node, major, minor), name, why)
+    };
+    let asked: Vec<PathBuf> = more.iter().map(|device| device.path.clone()).collect();
+    NODES.into_iter().map(node).filter(move |(device, ..)| !asked.contains(&device.path))
+}
+
+/// Nodes that somebody asked for; /dev/ptmx is always a link to the container's own.
+fn asked(more: &[Device]) -> impl Iterator<Item = &Device> {
+    more.iter().filter(|device| device.path != Path::new("/dev/ptmx"))
+}
+
 /// The host's nodes, for a user namespace that may not make its own.
 pub(super) fn binds(more: &[Device]) -> Vec<Mount> {
-    let ours = NODES.iter().map(|(name, ..)| PathBuf::from(format!("/dev/{name}")));
-    let paths = ours.chain(more.iter().map(|device| device.path.clone()));
+    let asked = asked(more).filter(|device| !device.is_fifo()).cloned();
+    let paths = ours(more).map(|(device, ..)| device).chain(asked).map(|device| device.path);
     paths.map(|path| Mount::bind(path.clone(), path, false)).collect()
 }
 
 /// The nodes, where we can make them, and the links.
-pub(super) fn steps(rootfs: &Rootfs) -> Vec<Step> {
+pub(super) fn steps(rootfs: &Rootfs, made: &mut Made) -> Vec<Step> {
+    let fresh = rootfs.has_new_dev();
+    let can_make = rootfs.make == Devices::Make;
     let mut steps = Vec::new();
-    if rootfs.make == Devices::Make {
-        for (node, major, minor, name, why) in NODES {
-            let op = Op::Mknod { path: format!("/dev/{node}").into(), mode: 0o666, major, minor };
-            steps.push(Step::new(name, op).why(why));
-        }
+    for (device, name, why) in ours(&rootfs.devices).filter(|_| can_make) {
+        steps.extend(node(&device, name, why, fresh));
+    }
+    for device in asked(&rootfs.devices).filter(|device| can_make || device.is_fifo()) {
+        steps.extend(device.path.parent().map(|parent| made.directory(parent)).unwrap_or_default());
+        let why = "somebody asked for it: only its driver and its numbers count, not where it lies";
+        steps.extend(node(device, "make a device", why, false));
+    }
+    if !fresh {
+        let step = Step::new("remove the old ptmx", Op::Unlink { path: "/dev/ptmx".into() })
+            .why("it may stand for terminals of the host");
+        steps.push(step.or_else(Errno::NOENT));
     }
     for (target, path, name, why) in LINKS {
         let op = Op::Symlink { target: target.into(), path: path.into() };
-        steps.push(Step::new(name, op).why(why));
+        let step = Step::new(name, op).why(why);
+        steps.push(if fresh { step } else { step.or_else(Errno::EXIST) });
     }
     steps
 }
 
+/// One node. Where something may be there already it must be the same.
+fn node(device: &Device, name: &'static str, why: &'static str, fresh: bool) -> Vec<Step> {
+    let Device { path, mode, major, minor, uid, gid } = device;
+    let op = Op::Mknod { path: path.into(), mode: *mode, major: *major, minor: *minor };
+    let step = Step::new(name, op).why(why);
+    let mut steps = vec![if fresh { step } else { step.or_else(Errno::EXIST) }];
+    if !fresh {
+        let op =
+            Op::OpenDevice { path: path.into(), mode: mode & libc::S_IFMT, major: *major, minor: *minor };
+        steps.push(Step::new("look at it", op).why("what was there before must be the same, and no link"));
+    }
+    if (*uid, *gid) != (0, 0) {
+        let op = Op::Chown { path: path.into(), uid: *uid, gid: *gid };
+        steps.push(Step::new("give it its owner", op).why("whoever makes a node owns it"));
+    }
+    steps
+}
+
+/// Where the terminal waits for its place; no mount of a container has this number.
+const TERMINAL: usize = TREES - 1;
+
 /// A terminal of the box's own devpts, and its console.
-pub(super) fn terminal() -> [Step; 4] {
+pub(super) fn terminal() -> [Step; 5] {
     [
         Step::new("open a terminal", Op::OpenPty).why("in the box's devpts, so that it belongs to the box"),
         Step::new("hand it to the host", Op::SendPty).why("the host reads and writes its other end"),
-        Step::new("make a place for the console", Op::Touch { path: "/dev/console".into() })
+        Step::new("open its other end", Op::OpenTerminal { slot: TERMINAL })
+            .why("from the descriptor, not by a name that somebody could have changed (CVE-2025-52565)"),
+        Step::new("make a place for the console", Op::Room { path: "/dev/console".into() })
             .why("a file is bound onto a file"),
-        Step::new("bind the console", Op::bind("/dev/pts/0", "/dev/console", 0))
+        Step::new("bind the console", Op::PlaceTree { slot: TERMINAL, target: "/dev/console".into() })
             .why("programs that write to the console reach this terminal"),
     ]
 }

@@ -1,13 +1,8 @@
-//! Mounts: the host's directories and files, opened by the host's names and placed by the container's; and file
-//! systems of the container's own.
+//! Mounts: what is mounted in a container, and what every container of the engine has. Data only.
 
 use std::path::{Path, PathBuf};
 
-use super::Made;
-use crate::kernel::Op;
-use crate::kernel::op::MountAt;
-use crate::probe::{Probe, Who};
-use crate::step::Step;
+use crate::userns::Range;
 
 /// Something that is mounted in the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +38,12 @@ pub enum Source {
     },
     /// its own cgroups
     Cgroup(CgroupTree),
+    /// no mount: a symbolic link to this
+    Link(PathBuf),
 }
 
 /// How it is mounted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// flags of mount(2) for a new file system: MS_RDONLY, MS_NOSUID and so on
     pub flags: u64,
@@ -58,8 +55,30 @@ pub struct Options {
     pub set_below: u64,
     /// attributes that everything below it loses
     pub clear_below: u64,
-    /// how mounts below it travel: MS_SHARED and so on, perhaps with MS_REC
-    pub propagation: u64,
+    /// how mounts below it travel, in order: MS_SHARED and so on, perhaps with MS_REC
+    pub propagation: Vec<u64>,
+    /// it begins with a copy of what it hides; for a tmpfs
+    pub copy_up: bool,
+    /// its owners have other numbers here; for a bind
+    pub idmap: Option<Idmap>,
+}
+
+/// Other numbers for the owners of what is mounted: mount_setattr(2), MOUNT_ATTR_IDMAP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idmap {
+    /// which number is which
+    pub users: MappedBy,
+    /// also for what is mounted below it
+    pub recursive: bool,
+}
+
+/// Where a mapping of users is kept: a user namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MappedBy {
+    /// a new one, with these ranges for users and for groups
+    Ranges(Vec<Range>, Vec<Range>),
+    /// the one that this file names
+    File(PathBuf),
 }
 
 /// Which cgroup tree the container sees.
@@ -71,6 +90,8 @@ pub enum CgroupTree {
     V2,
     /// these v1 hierarchies, each by its directory's name and its mount options
     V1(Vec<(String, String)>),
+    /// these directories of the host, each by the name it gets; the one of version 2 has none
+    Bound(Vec<(String, PathBuf)>),
 }
 
 impl Mount {
@@ -84,6 +105,23 @@ impl Mount {
     pub fn read_only(mut self) -> Mount {
         self.options.set_below |= libc::MOUNT_ATTR_RDONLY;
         self
+    }
+
+    /// A symbolic link instead of a mount.
+    pub fn link(to: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Mount {
+        let source = Source::Link(to.into());
+        Mount { target: target.into(), source, options: Options::default() }
+    }
+
+    /// Only the flags of what is mounted there already are changed.
+    pub(super) fn is_remount(&self) -> bool {
+        self.options.flags & libc::MS_REMOUNT != 0
+    }
+
+    /// It is made writable, because things have to be made on it, and closed last of all.
+    pub(super) fn closes_late(&self) -> bool {
+        let room = matches!(&self.source, Source::New { kind, .. } if kind == "tmpfs" || self.target == Path::new("/dev"));
+        room && self.options.flags & libc::MS_RDONLY != 0 && !self.is_remount()
     }
 
     /// A file system of the container's own: its type, flags of mount(2), its own options.
@@ -121,159 +159,4 @@ pub fn mounts_by_default(cgroups: &CgroupTree, bind_sysfs: bool, tty: bool) -> V
         mounts.push(Mount { target: "/sys/fs/cgroup".into(), source, options });
     }
     mounts
-}
-
-/// How a reader is told of a bind: opened, given a place, placed.
-struct Names {
-    open: &'static str,
-    room: &'static str,
-    place: &'static str,
-}
-
-/// The names for a target that nearly every container has.
-macro_rules! known {
-    ($path:literal) => {
-        (
-            $path,
-            Names {
-                open: concat!("open what becomes ", $path),
-                room: concat!("make a place for ", $path),
-                place: concat!("bind ", $path),
-            },
-        )
-    };
-}
-
-const KNOWN: [(&str, Names); 10] = [
-    known!("/dev/null"),
-    known!("/dev/zero"),
-    known!("/dev/full"),
-    known!("/dev/random"),
-    known!("/dev/urandom"),
-    known!("/dev/tty"),
-    known!("/etc/hostname"),
-    known!("/etc/hosts"),
-    known!("/etc/resolv.conf"),
-    known!("/sys"),
-];
-const OTHER: Names = Names { open: "open what will be bound", room: "make a place for it", place: "bind it" };
-
-fn names(target: &Path) -> &'static Names {
-    KNOWN.iter().find(|(path, _)| Path::new(path) == target).map_or(&OTHER, |(_, names)| names)
-}
-
-/// New file systems that nearly every container has: target, the step's name, why.
-const NEW: [(&str, &str, &str); 6] = [
-    ("/proc", "mount proc", "a /proc of the box's own PID namespace: it shows the box's processes only"),
-    ("/sys", "mount sysfs", "read-only: it can change the machine's devices"),
-    ("/dev", "mount /dev", "a few nodes of our own instead of the machine's devices"),
-    ("/dev/pts", "mount devpts", "terminals of the box's own: none of the host's can be opened"),
-    ("/dev/mqueue", "mount mqueue", "POSIX message queues of the IPC namespace"),
-    ("/dev/shm", "mount shm", "POSIX shared memory, with a limit of its own"),
-];
-
-/// Before the pivot: a source on the host is looked up, and copied as a mount that hangs nowhere yet.
-pub(super) fn open(slot: usize, mount: &Mount) -> Vec<Step> {
-    let Source::Bind { path, recursive, .. } = &mount.source else { return Vec::new() };
-    let why = match mount.target.starts_with("/dev") {
-        true => "a user namespace may make no device, so the box borrows the host's",
-        false => "the host's name is looked up while it means the host",
-    };
-    let op = Op::OpenTree { source: path.into(), slot, recursive: *recursive };
-    let mut steps = vec![Step::new(names(&mount.target).open, op).why(why)];
-    let Options { set, clear, set_below, clear_below, .. } = mount.options;
-    for (set, clear, recursive) in [(set_below, clear_below, true), (set, clear, false)] {
-        if set | clear != 0 {
-            let name = match (set, clear) {
-                (libc::MOUNT_ATTR_RDONLY, 0) => "make it read-only",
-                _ => "set its attributes",
-            };
-            let op = Op::MountSetattr { on: MountAt::Slot(slot), set, clear, recursive };
-            steps.push(Step::new(name, op).why("the copy, not the host's own mount"));
-        }
-    }
-    steps
-}
-
-/// After the pivot: a place is made where there is none, and the mount is hung up.
-pub(super) fn place(slot: usize, mount: &Mount, made: &mut Made) -> Vec<Step> {
-    let mounts = |step: Step| match mount.target.starts_with("/dev") {
-        true => step,
-        false => step.show(Probe::Mounts(Who::Box, "/".into())),
-    };
-    let mut steps = match (&mount.source, mount.target.parent()) {
-        (Source::Bind { directory: false, .. }, Some(parent)) => made.directory(parent),
-        _ => made.directory(&mount.target),
-    };
-    match &mount.source {
-        Source::Bind { directory, .. } => {
-            let names = names(&mount.target);
-            if !directory {
-                let op = Op::Touch { path: (&mount.target).into() };
-                steps.push(mounts(Step::new(names.room, op).why("a file is bound onto a file")));
-            }
-            let op = Op::PlaceTree { slot, target: (&mount.target).into() };
-            let why = "the container's name is looked up where it can only mean the container";
-            steps.push(mounts(Step::new(names.place, op).why(why)));
-            steps.extend(travel(mount));
-        }
-        Source::New { .. } => steps.extend(new(mount)),
-        Source::Cgroup(tree) => steps.extend(cgroup_tree(tree, mount)),
-    }
-    made.covered(&mount.target);
-    steps
-}
-
-/// A new file system at its place.
-pub(super) fn new(mount: &Mount) -> Vec<Step> {
-    let Source::New { kind, device, data } = &mount.source else { return Vec::new() };
-    let known = NEW.iter().find(|(path, ..)| Path::new(path) == mount.target);
-    let (name, why) =
-        known.map_or(("mount a file system", "a file system of the box's own"), |(_, name, why)| (name, why));
-    let op = Op::mount(device, &mount.target, kind, mount.options.flags, data);
-    let mut step = Step::new(name, op).why(why);
-    if kind == "proc" {
-        step = step.show(Probe::Processes(format!("/proc/[BOX]/root{}", mount.target.display())));
-    }
-    std::iter::once(step).chain(travel(mount)).collect()
-}
-
-/// How mounts below it travel, where that was asked for.
-fn travel(mount: &Mount) -> Option<Step> {
-    let op = Op::remount(&mount.target, mount.options.propagation);
-    let step = Step::new("say how mounts travel", op)
-        .why("shared: both ways; slave: from the host only; private: not at all");
-    (mount.options.propagation != 0).then_some(step)
-}
-
-fn cgroup_tree(tree: &CgroupTree, mount: &Mount) -> Vec<Step> {
-    let (root, flags) = (&mount.target, mount.options.flags);
-    let why = match flags & libc::MS_RDONLY {
-        0 => "its own cgroup, and what is left of it",
-        _ => "its own cgroup, and what is left of it, read-only",
-    };
-    match tree {
-        CgroupTree::None => Vec::new(),
-        CgroupTree::V2 => {
-            let op = Op::mount("cgroup", root, "cgroup2", flags, "");
-            vec![Step::new("mount the cgroup tree", op).why(why)]
-        }
-        CgroupTree::V1(hierarchies) => {
-            let op = Op::mount("tmpfs", root, "tmpfs", flags & !libc::MS_RDONLY, "mode=755");
-            let mut steps =
-                vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
-            for (name, options) in hierarchies {
-                let path = root.join(name);
-                let why = "a mount needs a directory to hang on";
-                steps.push(Step::new("make room for a controller", Op::mkdir(&path)).why(why));
-                let op = Op::mount("cgroup", &path, "cgroup", flags, options);
-                steps.push(Step::new("mount a cgroup tree", op).why(why));
-            }
-            if flags & libc::MS_RDONLY != 0 {
-                let op = Op::remount(root, libc::MS_REMOUNT | libc::MS_BIND | flags);
-                steps.push(Step::new("close the room", op).why("nothing may be added"));
-            }
-            steps
-        }
-    }
 }

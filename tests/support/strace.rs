@@ -15,9 +15,12 @@ use stepbox::trace::{Event, Lane, Trace};
 
 #[path = "strace/log.rs"]
 mod log;
+#[path = "strace/text.rs"]
+mod text;
 
 pub use log::{Call, read};
 use log::{flags, numbers, strings};
+use text::{octets, same_strings};
 
 /// How an operation is recognised.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,11 @@ enum Rule {
     Numbers(&'static [&'static str]),
     /// the path is opened first; then one of these calls on its descriptor, with the other strings
     Opened(&'static [&'static str]),
+    /// the directory of the path is opened first; then one of these calls on its descriptor, with the last name;
+    /// or one of these calls on the path itself
+    Below(&'static [&'static str]),
+    /// the path is opened first; then this call, its descriptor among the arguments; or the call on the path itself
+    Onto(&'static str),
     /// the path and everything below it
     Tree(&'static [&'static str]),
     /// the program, found under one of several paths
@@ -38,16 +46,17 @@ enum Rule {
 
 /// As the trace prints it, as strace sees it.
 const TABLE: &[(&str, Rule)] = &[
-    ("mkdir", Rule::Call(&["mkdir", "mkdirat"])),
-    ("mknod", Rule::Call(&["mknod", "mknodat"])),
+    ("mkdir", Rule::Below(&["mkdir", "mkdirat"])),
+    ("mknod", Rule::Below(&["mknod", "mknodat"])),
     ("chmod", Rule::Call(&["chmod", "fchmodat", "fchmodat2"])),
     ("rmdir", Rule::Call(&["rmdir", "unlinkat"])),
     ("unlink", Rule::Call(&["unlink", "unlinkat"])),
     ("unlinkat", Rule::Tree(&["unlinkat", "rmdir", "unlink"])),
-    ("symlink", Rule::Call(&["symlink", "symlinkat"])),
+    ("symlink", Rule::Below(&["symlink", "symlinkat"])),
     ("link", Rule::Call(&["link", "linkat"])),
     ("rename", Rule::Call(&["rename", "renameat", "renameat2"])),
-    ("openat", Rule::Call(&["open", "openat"])),
+    ("move_mount", Rule::Onto("move_mount")),
+    ("openat", Rule::Call(&["open", "openat", "openat2"])),
     ("write", Rule::Opened(&["write", "pwrite64"])),
     ("setns", Rule::Opened(&["setns"])),
     ("dup2", Rule::Opened(&["dup3", "dup2"])),
@@ -214,6 +223,17 @@ impl Log<'_> {
                 here(call.name == "execve" && same && wanted.answered(call))
             }
             Rule::Opened(names) => self.opened(at, wanted, names),
+            Rule::Below(names) => {
+                let whole = wanted.named(call, names) && wanted.same(call);
+                if whole { Some(at) } else { self.below(at, wanted, names) }
+            }
+            Rule::Onto(name) => {
+                if call.name == name && wanted.same(call) {
+                    Some(at)
+                } else {
+                    self.onto(at, wanted, name)
+                }
+            }
             Rule::Netlink => self.netlink(at, wanted),
         }
     }
@@ -222,6 +242,41 @@ impl Log<'_> {
     fn later(&self, at: usize) -> impl Iterator<Item = (usize, &Call)> {
         let pid = self.calls[at].pid;
         self.calls.iter().enumerate().skip(at + 1).filter(move |(_, call)| call.pid == pid)
+    }
+
+    /// `openat2(AT_FDCWD, "/a/b") = 5`, `mkdirat(5</a/b>, "c")`.
+    fn below(&self, at: usize, wanted: &Wanted<'_>, names: &[&str]) -> Option<usize> {
+        let call = &self.calls[at];
+        let (path, rest) = wanted.strings.split_last()?;
+        let slash = path.iter().rposition(|byte| *byte == b'/')?;
+        let parent = path[..slash].to_vec();
+        if call.name != "openat2" || !same_strings(&[parent], &strings(&call.arguments)) {
+            return None;
+        }
+        let named: Vec<Vec<u8>> = rest.iter().cloned().chain([path[slash + 1..].to_vec()]).collect();
+        let fd = call.result.split(['<', ' ']).next().unwrap_or_default();
+        let (place, later) = self.later(at).next()?;
+        let here = later.arguments.split([' ', ',']).any(|word| word.split('<').next() == Some(fd));
+        let same = same_strings(&named, &strings(&later.arguments)) && wanted.answered(later);
+        (names.contains(&later.name.as_str()) && here && same).then_some(place)
+    }
+
+    /// `openat2(AT_FDCWD, "/a") = 6`, `move_mount(5, "", 6</a>, "")`.
+    fn onto(&self, at: usize, wanted: &Wanted<'_>, name: &str) -> Option<usize> {
+        let call = &self.calls[at];
+        let path = wanted.strings.last()?;
+        if call.name != "openat2" || !same_strings(std::slice::from_ref(path), &strings(&call.arguments)) {
+            return None;
+        }
+        if !succeeded(call) {
+            return wanted.answered(call).then_some(at);
+        }
+        let fd = call.result.split(['<', ' ']).next().unwrap_or_default();
+        let moves = |call: &Call| {
+            let named = call.arguments.split([' ', ',']).any(|word| word.split('<').next() == Some(fd));
+            call.name == name && named && wanted.answered(call)
+        };
+        self.later(at).take(6).find(|(_, call)| moves(call)).map(|(place, _)| place)
     }
 
     fn opened(&self, at: usize, wanted: &Wanted<'_>, names: &[&str]) -> Option<usize> {
@@ -315,6 +370,8 @@ impl Log<'_> {
     fn nearest(&self, wanted: &Wanted<'_>) -> String {
         let names = match wanted.rule {
             Rule::Call(names) | Rule::Numbers(names) | Rule::Opened(names) | Rule::Tree(names) => names,
+            Rule::Below(names) => names,
+            Rule::Onto(_) => &["openat2", "move_mount"],
             Rule::Exec => &["execve"],
             Rule::Netlink => &["sendto", "recvfrom"],
         };
@@ -324,41 +381,5 @@ impl Log<'_> {
             format!("    {} {}({arguments}) = {}\n", call.pid, call.name, call.result)
         };
         format!("  after call {} strace saw:\n{}", self.at, near.map(line).collect::<String>())
-    }
-}
-
-/// A word as the kernel takes it: an IPv4 address (its prefix apart), a link-layer address, or a name.
-fn octets(word: &str) -> Vec<u8> {
-    if let Some(address) = word.split('/').next().and_then(|ip| ip.parse::<std::net::Ipv4Addr>().ok()) {
-        return address.octets().to_vec();
-    }
-    let pairs: Vec<&str> = word.split(':').collect();
-    let link_layer: Option<Vec<u8>> = pairs.iter().map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
-    match link_layer {
-        Some(bytes) if bytes.len() == 6 => bytes,
-        _ => word.as_bytes().to_vec(),
-    }
-}
-
-fn same_strings(wanted: &[Vec<u8>], seen: &[Vec<u8>]) -> bool {
-    wanted.len() <= seen.len() && wanted.iter().zip(seen).all(|(wanted, seen)| same_string(wanted, seen))
-}
-
-/// Equal, `[BOX]` standing for any number, and as far as both were printed.
-fn same_string(wanted: &[u8], seen: &[u8]) -> bool {
-    const BOX: &[u8] = b"[BOX]";
-    const CUT: &[u8] = b"\0...";
-    if let Some(at) = wanted.windows(BOX.len()).position(|window| window == BOX) {
-        let digits = seen.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count();
-        return digits > 0
-            && seen.len() >= at
-            && wanted[..at] == seen[..at]
-            && same_string(&wanted[at + BOX.len()..], &seen[at + digits..]);
-    }
-    match (wanted.strip_suffix(CUT), seen.strip_suffix(CUT)) {
-        (None, None) => wanted == seen,
-        (Some(head), None) => seen.starts_with(head),
-        (None, Some(head)) => wanted.starts_with(head),
-        (Some(a), Some(b)) => a.starts_with(b) || b.starts_with(a),
     }
 }

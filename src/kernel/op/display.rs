@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+mod mounts;
+
 use super::{Join, MountAt, Op, Scheduling, signal_name};
 use crate::kernel::ctext::{BOX, CText, quote};
 use crate::kernel::flags::{self, decode};
@@ -52,6 +54,12 @@ impl fmt::Display for Op {
                 write!(f, "fchownat(AT_FDCWD, {path}, {uid}, {gid}, AT_SYMLINK_NOFOLLOW)")
             }
             Chmod { path, mode } => write!(f, "chmod({path}, {mode:04o})"),
+            Room { path } => {
+                write!(
+                    f,
+                    "openat2(AT_FDCWD, {path}, {{resolve=RESOLVE_NO_MAGICLINKS}}) /* made if missing */"
+                )
+            }
             Redirect { path, fd } => write!(f, "dup2({path}, {fd})"),
             CloseRange { first } => write!(f, "close_range({first}, ~0U, 0)"),
             Chdir { path } => write!(f, "chdir({path})"),
@@ -77,33 +85,10 @@ impl fmt::Display for Op {
                 let all = if *recursive { "|AT_RECURSIVE" } else { "" };
                 write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE{all})")
             }
-            MountSetattr { on, set, clear, recursive } => {
-                let attributes = |bits: u64| decode(bits, flags::MOUNT_ATTRIBUTES);
-                let changes: Vec<String> = [("attr_set", *set), ("attr_clr", *clear)]
-                    .into_iter()
-                    .filter(|(_, bits)| *bits != 0)
-                    .map(|(field, bits)| format!("{field}={}", attributes(bits)))
-                    .collect();
-                let (place, how) = match on {
-                    MountAt::Slot(_) => ("tree, \"\"".into(), "AT_EMPTY_PATH"),
-                    MountAt::Path(path) => (format!("AT_FDCWD, {path}"), ""),
-                };
-                let how = match (how, *recursive) {
-                    ("", true) => "AT_RECURSIVE".into(),
-                    ("", false) => "0".into(),
-                    (how, true) => format!("{how}|AT_RECURSIVE"),
-                    (how, false) => how.to_string(),
-                };
-                write!(f, "mount_setattr({place}, {how}, {{{}}})", changes.join(", "))
-            }
             PlaceTree { target, .. } => {
                 write!(f, "move_mount(tree, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
             }
-            IsDevice { path, major, minor } => write!(
-                f,
-                "newfstatat(AT_FDCWD, {path}, {{st_rdev=makedev({major}, {minor})}}, AT_SYMLINK_NOFOLLOW)"
-            ),
-            other => other.fmt_cgroup(f),
+            other => other.fmt_mount(f),
         }
     }
 }

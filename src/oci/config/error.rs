@@ -79,6 +79,8 @@ pub enum Problem {
     NotOneOf(String),
     #[error("named twice")]
     Twice,
+    #[error("{0}")]
+    Cgroup(String),
     #[error("out of range: {0}")]
     Range(&'static str),
     #[error("an environment variable is NAME=value")]

@@ -2,8 +2,11 @@
 
 use super::document::Config;
 use super::error::{ConfigError, Problem};
+use super::mounts::{self, Entry};
 use super::{Place, process};
-use crate::rootfs::{Devices, Root, Rootfs};
+use crate::rootfs::{Devices, Mount, Root, Rootfs};
+use crate::userns::Range;
+use std::path::Path;
 
 /// What the container finds below `/`.
 pub(super) fn rootfs(config: &Config, place: &Place) -> Result<Rootfs, ConfigError> {
@@ -17,16 +20,49 @@ pub(super) fn rootfs(config: &Config, place: &Place) -> Result<Rootfs, ConfigErr
         return wrong(Problem::Nul);
     }
     let document = process::required(config)?;
+    let path = place.bundle.join(&root.path);
     Ok(Rootfs {
-        root: Root::Directory(place.bundle.join(&root.path)),
+        mounts: mounts(config, place, &path)?,
+        root: Root::Directory(path),
         read_only: root.readonly,
         propagation: libc::MS_SLAVE | libc::MS_REC,
-        mounts: Vec::new(),
+        no_pivot: false,
+        open_on_host: false,
         make: if place.machine.all_powerful() { Devices::Make } else { Devices::Bind },
         devices: Vec::new(),
         masked: config.linux.masked_paths.clone(),
         read_only_paths: config.linux.readonly_paths.clone(),
         terminal: document.terminal,
         directories: vec![document.cwd.clone()],
+    })
+}
+
+fn mounts(config: &Config, place: &Place, rootfs: &Path) -> Result<Vec<Mount>, ConfigError> {
+    let entry = |mount: &'_ super::document::Mount| {
+        let ids = |list: &[super::document::IdMapping]| {
+            list.iter()
+                .map(|one| Range { inside: one.container_id, outside: one.host_id, count: one.size })
+                .collect()
+        };
+        let ranges: (Vec<Range>, Vec<Range>) = (ids(&mount.uid_mappings), ids(&mount.gid_mappings));
+        ranges
+    };
+    let ranges: Vec<_> = config.mounts.iter().map(entry).collect();
+    let entries: Vec<Entry<'_>> = config
+        .mounts
+        .iter()
+        .zip(&ranges)
+        .map(|(mount, (uids, gids))| Entry {
+            destination: &mount.destination,
+            kind: mount.kind.as_deref(),
+            source: mount.source.as_deref().map(Path::new),
+            options: &mount.options,
+            uids,
+            gids,
+        })
+        .collect();
+    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups: &place.machine.cgroups, users: None };
+    mounts::convert(&entries, &place).map_err(|error| {
+        ConfigError::at("mounts", format!("{:?}", error.destination), Problem::Cgroup(error.what.to_string()))
     })
 }

@@ -1,4 +1,4 @@
-//! Foreground: while a container runs in front of somebody. One poll loop.
+//! Attend: while a container runs in front of somebody. One poll loop.
 //!
 //! ```text
 //!   our terminal ──stdin──> ptmx ──> container         with -t

@@ -1,0 +1,173 @@
+//! Commands that change something: create, run, exec, start, kill, delete, pause, resume, update.
+
+use std::path::PathBuf;
+
+use super::Site;
+use crate::oci::create::{Request, When};
+use crate::oci::run::{Failure, Outcome};
+use crate::oci::{OciError, delete, freeze, kill, run, start as begin};
+
+/// What `create` and `run` have in common.
+#[derive(Debug, clap::Args)]
+struct Making {
+    /// The bundle: a directory with config.json [default: the current one]
+    #[arg(short, long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// A Unix socket that gets the controlling end of the container's terminal
+    #[arg(long, value_name = "SOCKET")]
+    console_socket: Option<PathBuf>,
+    /// Write the first process's number into FILE
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Pass N descriptors from 3 on to the program
+    #[arg(long, value_name = "N", default_value = "0")]
+    preserve_fds: u32,
+    /// Share the session keyring of whoever calls
+    #[arg(long)]
+    no_new_keyring: bool,
+    /// (an error: only pivot_root leaves nothing of the host behind)
+    #[arg(long)]
+    no_pivot: bool,
+    /// (an error: not part of this version)
+    #[arg(long, value_name = "SOCKET")]
+    pidfd_socket: Option<PathBuf>,
+    /// The container's name: letters, digits and _ + - .
+    #[arg(value_name = "CONTAINER")]
+    id: String,
+}
+
+/// The options of `create`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    making: Making,
+}
+
+/// The options of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    making: Making,
+    /// Do not wait for its end
+    #[arg(short, long)]
+    detach: bool,
+    /// Do not delete it when it has ended
+    #[arg(long)]
+    keep: bool,
+    /// (already so: this runtime adopts nobody's orphans)
+    #[arg(long)]
+    no_subreaper: bool,
+}
+
+/// The options of `kill`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Kill {
+    /// Every process of the container, not only the first
+    #[arg(short, long)]
+    all: bool,
+    /// The container
+    #[arg(value_name = "CONTAINER")]
+    id: String,
+    /// A name (TERM, SIGTERM) or a number
+    #[arg(value_name = "SIGNAL", default_value = "SIGTERM")]
+    signal: String,
+}
+
+/// The options of `delete`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Delete {
+    /// Kill it first, if it still runs; and no error where it does not exist
+    #[arg(short, long)]
+    force: bool,
+    /// The container
+    #[arg(value_name = "CONTAINER")]
+    id: String,
+}
+
+impl Making {
+    fn request(self, site: &Site, when: When) -> Result<Request, OciError> {
+        let unsupported = |text: &str| Err(OciError::Unsupported(text.into()));
+        if self.no_pivot {
+            return unsupported(
+                "--no-pivot is not supported: without pivot_root the host's tree stays below the container's; \
+                 put the root file system on another mount than the initial ramdisk's",
+            );
+        }
+        if self.pidfd_socket.is_some() {
+            return unsupported("--pidfd-socket is not supported: use --pid-file");
+        }
+        Ok(Request {
+            id: self.id,
+            bundle: self.bundle.unwrap_or_else(|| ".".into()),
+            console_socket: self.console_socket,
+            pid_file: self.pid_file,
+            preserve_fds: self.preserve_fds,
+            no_new_keyring: self.no_new_keyring,
+            when,
+            lenient: site.lenient,
+            path: std::env::var("PATH").unwrap_or_default(),
+        })
+    }
+}
+
+/// What went wrong besides is logged; the one failure that counts is handed on.
+fn told(site: &mut Site, result: Result<Outcome, Failure>) -> Result<u8, OciError> {
+    let (troubles, result) = match result {
+        Ok(outcome) => (outcome.troubles, Ok(outcome.exit.map_or(0, |exit| exit.code() as u8))),
+        Err(failure) => (failure.troubles, Err(failure.error)),
+    };
+    troubles.iter().for_each(|trouble| site.log.warning(&trouble.to_string()));
+    result
+}
+
+impl Create {
+    pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
+        let request = self.making.request(site, When::Started)?;
+        let result = run::go(&site.root, request, false);
+        told(site, result)
+    }
+}
+
+impl Run {
+    pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
+        let when = if self.detach { When::Detached } else { When::Foreground };
+        let request = self.making.request(site, when)?;
+        let result = run::go(&site.root, request, self.keep);
+        told(site, result)
+    }
+}
+
+pub(super) fn start(site: &mut Site, id: &str) -> Result<u8, OciError> {
+    let container = site.root.find(id)?;
+    begin::start(&container)?;
+    begin::poststart(&container).map(|()| 0)
+}
+
+impl Kill {
+    pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
+        let container = site.root.find(&self.id)?;
+        let signal = kill::signal(&self.signal)?;
+        match self.all {
+            true => kill::all(&container, signal),
+            false => kill::one(&container, signal),
+        }
+        .map(|()| 0)
+    }
+}
+
+impl Delete {
+    pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
+        for trouble in delete::delete(&site.root, &self.id, self.force)? {
+            site.log.warning(&trouble.to_string());
+        }
+        Ok(0)
+    }
+}
+
+pub(super) fn pause(site: &mut Site, id: &str) -> Result<u8, OciError> {
+    freeze::pause(&site.root.find(id)?).map(|()| 0)
+}
+
+pub(super) fn resume(site: &mut Site, id: &str) -> Result<u8, OciError> {
+    freeze::resume(&site.root.find(id)?).map(|()| 0)
+}

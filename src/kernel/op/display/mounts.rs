@@ -1,0 +1,57 @@
+//! How the operations around mounts are printed.
+
+use std::fmt;
+
+use super::{MountAt, Op};
+use crate::kernel::flags::{self, decode};
+
+impl Op {
+    pub(super) fn fmt_mount(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Op::*;
+        match self {
+            MountSetattr { on, set, clear, propagation, recursive } => {
+                let (attributes, travel) = (flags::MOUNT_ATTRIBUTES, flags::MOUNT);
+                let changes: Vec<String> = [
+                    ("attr_set", *set, attributes),
+                    ("attr_clr", *clear, attributes),
+                    ("propagation", *propagation, travel),
+                ]
+                .into_iter()
+                .filter(|(_, bits, _)| *bits != 0)
+                .map(|(field, bits, names)| format!("{field}={}", decode(bits, names)))
+                .collect();
+                let (place, how) = match on {
+                    MountAt::Slot(_) => ("tree, \"\"".into(), "AT_EMPTY_PATH"),
+                    MountAt::Path(path) => (format!("AT_FDCWD, {path}"), ""),
+                };
+                let how = match (how, *recursive) {
+                    ("", true) => "AT_RECURSIVE".into(),
+                    ("", false) => "0".into(),
+                    (how, true) => format!("{how}|AT_RECURSIVE"),
+                    (how, false) => how.to_string(),
+                };
+                write!(f, "mount_setattr({place}, {how}, {{{}}})", changes.join(", "))
+            }
+            Idmap { recursive, .. } => {
+                let all = if *recursive { "|AT_RECURSIVE" } else { "" };
+                let change = "{attr_set=MOUNT_ATTR_IDMAP, userns_fd=users}";
+                write!(f, "mount_setattr(tree, \"\", AT_EMPTY_PATH{all}, {change})")
+            }
+            HoldUsers => f.write_str("clone3({flags=CLONE_PIDFD|CLONE_NEWUSER, exit_signal=SIGCHLD})"),
+            MapUsers { file, map } => {
+                write!(f, "write(\"/proc/[HELD]/{}\", {map})", file.as_path().display())
+            }
+            KeepUsers => f.write_str("openat(AT_FDCWD, \"/proc/[HELD]/ns/user\", O_RDONLY|O_CLOEXEC)"),
+            OpenUsers { path } => write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_CLOEXEC)"),
+            OpenDevice { path, major, minor, .. } => {
+                write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_NOFOLLOW) /* which must be {major}:{minor} */")
+            }
+            PlaceDevice { target } => {
+                write!(f, "move_mount(device, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
+            }
+            OpenTerminal { .. } => f.write_str("open_tree(terminal, \"\", OPEN_TREE_CLONE|AT_EMPTY_PATH)"),
+            CopyUp { from } => write!(f, "openat(AT_FDCWD, {from}, O_RDONLY|O_DIRECTORY) /* and copy all */"),
+            other => other.fmt_cgroup(f),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Create: from a bundle to a container that waits for `start`, or runs at once.
+//!
+//! ```text
+//!   mkdir ROOT/ID        the name is taken
+//!   state.json           without a process: whoever looks now sees `creating`
+//!   journal              every undo, before the first step is taken
+//!   launch ────────────> the box … waits at its fifo, or runs
+//!   state.json           with the process
+//!   pid file             last: whoever waits for it may use the container at once
+//! ```
+//!
+//! Killed between any two lines, what is there says enough to undo it: `delete --force`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::config::{self, Config, Flags, Machine, Place};
+use super::delete::{self, poststop};
+use super::hooks;
+use super::state::{Container, Record, Root, Who, fifo, journal};
+use super::{OCI_VERSION, OciError};
+use crate::journal::Journal;
+use crate::kernel::{Errno, Op};
+use crate::launch::{LaunchError, Running, Unmet, launch};
+use crate::rootfs::CgroupTree;
+use crate::spec::{Life, Process, Spec, Start};
+use crate::step::Plan;
+
+/// What is asked for, besides the bundle's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// the container's name
+    pub id: String,
+    /// the directory of its config.json
+    pub bundle: PathBuf,
+    /// who gets the controlling end of its terminal
+    pub console_socket: Option<PathBuf>,
+    /// a file that will hold its first process's number
+    pub pid_file: Option<PathBuf>,
+    /// how many of our descriptors from 3 on it keeps
+    pub preserve_fds: u32,
+    /// it shares the session keyring of whoever called us
+    pub no_new_keyring: bool,
+    /// when its program runs
+    pub when: When,
+    /// where cgroups cannot be made, go on without
+    pub lenient: bool,
+    /// where programs of this machine lie, as in PATH
+    pub path: String,
+}
+
+/// When a container's program runs, and who waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum When {
+    /// after `start`; nobody waits
+    #[default]
+    Started,
+    /// at once; nobody waits
+    Detached,
+    /// at once, and its end is ours
+    Foreground,
+}
+
+/// A container that is about to be made: its name is taken, nothing else is done.
+#[derive(Debug)]
+pub struct Draft {
+    container: Container,
+    config: Config,
+    request: Request,
+    spec: Spec,
+    made: bool,
+}
+
+/// Takes the name and plans. What is wrong with the configuration shows here, and leaves nothing behind.
+pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
+    super::state::check_id(&request.id)?;
+    let bundle = std::fs::canonicalize(&request.bundle)
+        .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
+    let config = config::load(&bundle)?;
+    let path = bundle.join("config.json");
+    let document = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
+    let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
+    let directory = root.take(&request.id)?;
+    let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
+        let record = Record {
+            oci_version: OCI_VERSION.into(),
+            id: request.id.clone(),
+            creator: Who::me(),
+            init: None,
+            rootfs: spec.rootfs.tree().to_path_buf(),
+            bundle: bundle.clone(),
+            created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%fZ").to_string(),
+            owner: rustix::process::getuid().as_raw(),
+            annotations: config.annotations.clone(),
+            cgroup: (!spec.cgroup.directories().is_empty()).then(|| spec.cgroup.clone()),
+            config: document,
+        };
+        record.save(&directory)?;
+        let container = Container { directory: directory.clone(), record };
+        Ok((Draft { container, config, request, spec, made: false }, plan))
+    });
+    draft.inspect_err(|_| {
+        let _ = delete::remove_directory(&directory);
+    })
+}
+
+fn plan(
+    directory: &Path,
+    bundle: &Path,
+    request: &Request,
+    config: &Config,
+) -> Result<(Spec, Plan), OciError> {
+    let (life, start) = match request.when {
+        When::Started => (Life::OfItsOwn, Start::AfterFifo(fifo(directory))),
+        When::Detached => (Life::OfItsOwn, Start::AtOnce),
+        When::Foreground => (Life::OfTheEngine, Start::AtOnce),
+    };
+    let flags = Flags {
+        console_socket: request.console_socket.clone(),
+        foreground: request.when == When::Foreground,
+        preserve_fds: request.preserve_fds,
+        no_new_keyring: request.no_new_keyring,
+        life,
+        start,
+    };
+    let place = place(&request.id, bundle, directory, &request.path, flags)?;
+    let spec = config::spec(config, &place)?;
+    let plan = crate::container::plan(&spec)?;
+    Ok((spec, plan))
+}
+
+/// This machine, as far as a container's making depends on it. `path` is where programs lie, as in PATH.
+pub(super) fn place(
+    id: &str,
+    bundle: &Path,
+    directory: &Path,
+    path: &str,
+    flags: Flags,
+) -> Result<Place, OciError> {
+    let cgroups = Path::new("/sys/fs/cgroup");
+    let hierarchy = crate::cgroups::detect(Path::new("/")).map_err(OciError::file("cannot read", cgroups))?;
+    let mounts = crate::cgroups::detect::mounted(Path::new("/")).unwrap_or_default();
+    let mut machine = Machine::look(path, CgroupTree::None);
+    machine.cgroups = CgroupTree::of(&mounts, machine.all_powerful());
+    Ok(Place { id: id.into(), bundle: bundle.into(), directory: directory.into(), machine, hierarchy, flags })
+}
+
+impl Draft {
+    /// The container's record and directory.
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Makes the container. Signals should be blocked by now, so that none ends us half-way. On failure everything is
+    /// undone, and the poststop hooks are run.
+    pub fn make<'p>(&mut self, plan: &'p Plan) -> Result<Running<'p>, OciError> {
+        let directory = self.container.directory.clone();
+        let path = journal(&directory);
+        let title = format!("stepbox oci {}", self.request.id);
+        let journal =
+            Journal::create_at(&path, &title, plan).map_err(OciError::file("cannot write", &path))?;
+        self.made = true;
+        let running = launch(plan, &mut (), Some(journal));
+        let running = running.map_err(|error| explain(error, &self.spec))?;
+        let pid = running.box_pid().unwrap_or_default();
+        self.container.record.init = Who::of(pid).or(Some(Who { pid, start: 0 }));
+        self.container.record.save(&directory)?;
+        if let Some(file) = &self.request.pid_file {
+            write_pid(file, pid)?;
+        }
+        Ok(running)
+    }
+
+    /// Gives the name back after a failure, and says what else went wrong on the way.
+    pub fn give_up(self) -> Vec<OciError> {
+        let mut troubles = Vec::new();
+        if self.made {
+            troubles.extend(poststop(&self.container, &self.config));
+        }
+        if let Err(error) = delete::remove_directory(&self.container.directory) {
+            troubles.push(error);
+        }
+        troubles
+    }
+
+    /// The configuration, for the hooks that come later.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Whoever waits for the file must not find it empty: it is written beside and renamed.
+pub fn write_pid(file: &Path, pid: i32) -> Result<(), OciError> {
+    let wrong = || OciError::file("cannot write the pid file", file);
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new();
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mut new = new.prefix(".pid").permissions(permissions).tempfile_in(parent).map_err(wrong())?;
+    write!(new, "{pid}").map_err(wrong())?;
+    new.persist(file).map_err(|error| wrong()(error.error)).map(drop)
+}
+
+/// The steps at which the configuration, not the runtime, may be wrong: in runc's words, which engines look for.
+pub fn explain(error: LaunchError, spec: &Spec) -> OciError {
+    let LaunchError::Step(step) = &error else { return error.into() };
+    match &step.op {
+        Op::Spawn(hook) => {
+            let (name, at) = which(spec, hook);
+            let path = hook.exec.paths.first().map(ToString::to_string).unwrap_or_default();
+            OciError::Hook { name, at, what: format!("{path}: {}", hooks::what(step.what)) }
+        }
+        _ => explain_program(error, &spec.process),
+    }
+}
+
+/// The same for a program alone.
+pub(super) fn explain_program(error: LaunchError, process: &Process) -> OciError {
+    let LaunchError::Step(step) = &error else { return error.into() };
+    match (&step.op, step.what) {
+        (Op::Exec(_) | Op::LookUp { .. }, Unmet::Errno(errno)) => {
+            let name = process.exec.argv.first().map(|name| name.as_path().display().to_string());
+            OciError::Exec { program: name.unwrap_or_default(), errno }
+        }
+        (Op::Chdir { path }, Unmet::Errno(errno)) if path.as_path() == process.cwd => {
+            OciError::Cwd { cwd: process.cwd.clone(), errno }
+        }
+        (Op::Getcwd, Unmet::Errno(Errno::NOENT)) => OciError::State(format!(
+            "unable to start container process: the working directory {} is outside of container mount namespace root \
+             -- possible container breakout detected",
+            process.cwd.display()
+        )),
+        _ => error.into(),
+    }
+}
+
+fn which(spec: &Spec, hook: &crate::kernel::op::Hook) -> (&'static str, usize) {
+    let lists = [
+        ("prestart", &spec.hooks.prestart),
+        ("createRuntime", &spec.hooks.create_runtime),
+        ("createContainer", &spec.hooks.create_container),
+        ("startContainer", &spec.hooks.start_container),
+    ];
+    let found = lists.iter().find_map(|(name, list)| Some((*name, list.iter().position(|one| one == hook)?)));
+    found.unwrap_or(("unknown", 0))
+}

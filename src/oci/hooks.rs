@@ -1,0 +1,63 @@
+//! Hooks: those that are run when the container exists already, by `start` and `delete`. Those before are steps of the
+//! one plan. See config.md, POSIX-platform Hooks.
+
+use super::state::{Container, Status};
+use super::{OciError, take};
+use crate::kernel::Op;
+use crate::kernel::op::Hook;
+use crate::launch::{LaunchError, Unmet};
+use crate::step::{Plan, Step};
+
+/// Runs hooks in order, up to the first that fails.
+pub fn run(name: &'static str, hooks: Vec<Hook>) -> Result<(), OciError> {
+    for (at, hook) in hooks.into_iter().enumerate() {
+        let path = hook.exec.paths.first().map(|path| path.to_string()).unwrap_or_default();
+        let step = Step::new("run a hook", Op::Spawn(Box::new(hook)));
+        take(Plan::default().then(step)).map_err(|error| OciError::Hook {
+            name,
+            at,
+            what: format!("{path}: {}", reason(&error)),
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs hooks in order, all of them whatever happens; what went wrong comes back.
+pub fn run_all(name: &'static str, hooks: Vec<Hook>) -> Vec<OciError> {
+    let one = |(at, hook)| match run(name, vec![hook]) {
+        Err(OciError::Hook { name, what, .. }) => Some(OciError::Hook { name, at, what }),
+        Err(error) => Some(error),
+        Ok(()) => None,
+    };
+    hooks.into_iter().enumerate().filter_map(one).collect()
+}
+
+fn reason(error: &OciError) -> String {
+    let OciError::Launch(LaunchError::Step(step)) = error else { return error.to_string() };
+    what(step.what)
+}
+
+/// What became of a hook, in words.
+pub fn what(unmet: Unmet) -> String {
+    match unmet {
+        Unmet::Errno(crate::kernel::Errno::TIMEDOUT) => "it ran longer than its timeout allows".into(),
+        Unmet::Errno(errno) => super::errno_words(errno),
+        Unmet::Failed(exit) | Unmet::Died(exit) => format!("it {exit}"),
+        Unmet::NotRefused(_) => "it succeeded, which was not expected".into(),
+    }
+}
+
+/// The state that hooks read, for a container that exists.
+pub fn state(container: &Container, status: Status) -> String {
+    let record = &container.record;
+    let mut state = serde_json::json!({
+        "ociVersion": record.oci_version, "id": record.id, "status": status, "bundle": record.bundle,
+    });
+    if let (Some(init), true) = (record.init, status != Status::Stopped) {
+        state["pid"] = init.pid.into();
+    }
+    if !record.annotations.is_empty() {
+        state["annotations"] = serde_json::json!(record.annotations);
+    }
+    state.to_string()
+}
