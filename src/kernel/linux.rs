@@ -190,9 +190,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::OpenDevice { .. } | Op::PlaceDevice { .. } | Op::OpenTerminal { .. } => {
             inside::device(op, context)
         }
-        Op::HoldUsers | Op::MapUsers { .. } | Op::KeepUsers | Op::OpenUsers { .. } | Op::Idmap { .. } => {
-            users::call(op, context)
-        }
+        Op::Users(op) => users::call(op, context),
         Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod display;
 mod make;
+mod mounts;
 mod program;
 
 use super::bpf::Instruction;
@@ -16,6 +17,7 @@ use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
 pub use program::{Exec, Hook, Join, Scheduling};
+pub use mounts::{MountAt, Users};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -203,24 +205,8 @@ pub enum Op {
         propagation: u64,
         recursive: bool,
     },
-    /// the numbers of the namespace that was kept or opened last, for the owners of what is in a copy
-    Idmap {
-        slot: usize,
-        recursive: bool,
-    },
-    /// a process in a user namespace of its own, which waits
-    HoldUsers,
-    /// one of that process's maps
-    MapUsers {
-        file: CText,
-        map: CText,
-    },
-    /// its namespace is opened, and the process ends
-    KeepUsers,
-    /// a user namespace that exists
-    OpenUsers {
-        path: CText,
-    },
+    /// other numbers for the owners of what is in a copy
+    Users(Users),
     /// the copy takes its place
     PlaceTree {
         slot: usize,
@@ -414,13 +400,4 @@ pub enum Op {
     Netlink(Request),
     /// nftables, taken whole or not at all
     Nft(Box<Batch>),
-}
-
-/// Which mount an operation speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MountAt {
-    /// a copy that hangs nowhere yet, by its number
-    Slot(usize),
-    /// the one at this path
-    Path(CText),
 }
