@@ -119,11 +119,8 @@ fn namespaces(machine: Machine, request: &Request) -> Namespaces {
     // who reads another network's names by its own host name would be misled
     let uts =
         if request.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
-    let user = if machine.root() {
-        Users::Host
-    } else {
-        Users::One(Range::one(0, machine.uid), Range::one(0, machine.gid))
-    };
+    let ours = |id| Range::one(0, id);
+    let user = if machine.root() { Users::Host } else { Users::One(ours(machine.uid), ours(machine.gid)) };
     Namespaces { user, pid, ipc, uts, cgroup, time: None }
 }
 

@@ -41,6 +41,8 @@ pub struct Request {
     pub preserve_fds: u32,
     /// it shares the session keyring of whoever called us
     pub no_new_keyring: bool,
+    /// the host's root is no mount that could be exchanged: the container's is moved over it
+    pub no_pivot: bool,
     /// when its program runs
     pub when: When,
     /// where cgroups cannot be made, go on without
@@ -119,6 +121,7 @@ fn plan(
         console_socket: request.console_socket.clone(),
         foreground: request.when == When::Foreground,
         preserve_fds: request.preserve_fds,
+        no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
         life,
         start,

@@ -87,12 +87,6 @@ pub(super) struct Delete {
 impl Making {
     fn request(self, site: &Site, when: When) -> Result<Request, OciError> {
         let unsupported = |text: &str| Err(OciError::Unsupported(text.into()));
-        if self.no_pivot {
-            return unsupported(
-                "--no-pivot is not supported: without pivot_root the host's tree stays below the container's; \
-                 put the root file system on another mount than the initial ramdisk's",
-            );
-        }
         if self.pidfd_socket.is_some() {
             return unsupported("--pidfd-socket is not supported: use --pid-file");
         }
@@ -103,6 +97,7 @@ impl Making {
             pid_file: self.pid_file,
             preserve_fds: self.preserve_fds,
             no_new_keyring: self.no_new_keyring,
+            no_pivot: self.no_pivot,
             when,
             lenient: site.lenient,
             path: std::env::var("PATH").unwrap_or_default(),

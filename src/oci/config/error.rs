@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::mounts::Wrong;
 use crate::cgroups::CgroupError;
 
 /// Why a config.json makes no container.
@@ -79,12 +80,17 @@ pub enum Problem {
     NotOneOf(String),
     #[error("named twice")]
     Twice,
-    #[error("{0}")]
-    Cgroup(String),
     #[error("out of range: {0}")]
     Range(&'static str),
     #[error("an environment variable is NAME=value")]
     NoEquals,
+
+    #[error("{0}")]
+    Mount(Wrong),
+    #[error("no directory: {0}")]
+    NoDirectory(String),
+    #[error("that is the host's own root: give the container a directory of its own")]
+    HostRoot,
 
     #[error("no file of a namespace: {0}")]
     NoNamespace(String),
