@@ -30,6 +30,7 @@ pub mod run;
 pub mod spec_template;
 pub mod start;
 pub mod state;
+pub mod update;
 
 pub use error::{OciError, errno_words};
 

@@ -20,6 +20,7 @@ mod exec;
 mod look;
 mod make;
 mod spelling;
+mod update;
 
 /// An OCI runtime with runc's command line: a container from a bundle (a directory with config.json and a root file
 /// system).
@@ -96,6 +97,8 @@ enum Command {
     Pause(Id),
     /// Let them go on
     Resume(Id),
+    /// Change the limits of a running container
+    Update(Box<update::Update>),
     /// Print what a container uses, as JSON
     Events(look::Events),
     /// Print what this runtime can do, as JSON
@@ -240,6 +243,7 @@ fn obey(site: &mut Site, command: Command) -> Result<u8, OciError> {
         Command::Delete(args) => args.obey(site),
         Command::Pause(Id { id }) => make::pause(site, &id),
         Command::Resume(Id { id }) => make::resume(site, &id),
+        Command::Update(args) => args.obey(site),
         Command::State(Id { id }) => look::state(site, &id),
         Command::List(args) => args.obey(site),
         Command::Ps(args) => args.obey(site),

@@ -166,6 +166,7 @@ fn entry(
         console_socket: request.console_socket.clone(),
         foreground: !request.detach,
         preserve_fds: request.preserve_fds,
+        no_pivot: false,
         no_new_keyring: false,
         life,
         start: Start::AtOnce,
