@@ -8,6 +8,12 @@ use stepbox::kernel::{Errno, Op, hint};
 use stepbox::launch::launch;
 use stepbox::step::{Expect, Plan, Step};
 
+#[path = "cgroups/devices.rs"]
+mod devices;
+#[path = "cgroups/limits.rs"]
+mod limits;
+#[path = "cgroups/real.rs"]
+mod real;
 mod support;
 
 const V2_MOUNT: &str = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
@@ -40,6 +46,11 @@ impl Machine {
 
     /// What is detected by somebody who may write in these directories and below them.
     fn detect(&self, ours: &[&str]) -> Hierarchy {
+        self.detect_all(ours).keep(&Controller::ALL)
+    }
+
+    /// The same, with the controllers that only an OCI runtime uses.
+    fn detect_all(&self, ours: &[&str]) -> Hierarchy {
         let may = |directory: &Path| {
             let directory =
                 Path::new("/").join(directory.strip_prefix(&self.0).expect("below the machine's root"));
@@ -48,7 +59,7 @@ impl Machine {
                 false => Err(Errno::ACCESS),
             }
         };
-        detect::read(&self.0, may).expect("read the machine").keep(&Controller::ALL)
+        detect::read(&self.0, may).expect("read the machine")
     }
 }
 
