@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use stepbox::cgroups::{self, Cgroup, Controller, Hierarchy, Limits, Resources, detect};
+use stepbox::kernel::flags::INTO_CGROUP;
 use stepbox::kernel::{Errno, Op, hint};
 use stepbox::launch::launch;
 use stepbox::step::{Expect, Plan, Step};
@@ -200,6 +201,20 @@ fn every_error_has_a_hint() {
         (at("cgroup.procs"), Errno::OPNOTSUPP),
         (at("memory.limit_in_bytes"), Errno::BUSY),
         (at("cpu.max"), Errno::INVAL),
+        (at("cpuset.cpus"), Errno::INVAL),
+        (at("io.max"), Errno::NODEV),
+        (at("hugetlb.3MB.max"), Errno::NOENT),
+        (at("blkio.bfq.weight"), Errno::NOENT),
+        (at("cpu.rt_runtime_us"), Errno::INVAL),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::ACCESS),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::BUSY),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::OPNOTSUPP),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::NODEV),
+        (Op::LoadDeviceFilter { program: Vec::new() }, Errno::PERM),
+        (Op::LoadDeviceFilter { program: Vec::new() }, Errno::INVAL),
+        (Op::AwaitText { path: "a".into(), text: "FROZEN".into(), again: None }, Errno::TIMEDOUT),
+        (Op::WriteFirst { choices: Vec::new() }, Errno::NOENT),
+        (Op::RemoveCgroup { path: "/sys/fs/cgroup/a".into() }, Errno::BUSY),
     ];
     let lines = met.iter().map(|(op, errno)| {
         format!("{op} = {}\n  {}\n", hint::errno_text(*errno), hint::hint(op, *errno).unwrap_or("NO HINT"))
