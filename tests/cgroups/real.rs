@@ -296,6 +296,30 @@ fn what_others_use_stays() {
     }
 }
 
+#[test]
+fn who_comes_later_is_put_beside_the_first() {
+    const NAME: &str = "who_comes_later_is_put_beside_the_first";
+    let all = cgroups::detect(Path::new("/")).expect("read this machine");
+    // also where it has no controllers, version 2 divides: cgroups, if nothing else
+    let v2 = Hierarchy { v1: Vec::new(), ..all };
+    let Some(mut trial) = Trial::within(NAME, &v2, &[Controller::Freezer], "{}") else { return };
+    let directory = trial.cgroup.directory(Controller::Freezer).expect("it is there");
+    let inner = directory.join("init");
+    std::fs::create_dir(&inner).expect("nest a cgroup");
+    let pid = trial.start(&format!("echo $$ > {}/cgroup.procs; exec sleep 60", inner.display()));
+    within_seconds("joining", || {
+        read(&inner.join("cgroup.procs")).unwrap_or_default().trim() == pid.to_string()
+    });
+    assert_eq!(trial.cgroup.beside(pid), [directory.clone()]);
+    assert_eq!(trial.cgroup.pids(), Ok(vec![pid]), "those of nested cgroups too");
+    let offered = read(&directory.join("cgroup.controllers")).unwrap_or_default();
+    let Some(controller) = offered.split_whitespace().next() else {
+        return support::skip(NAME, "this version 2 has no controllers to divide");
+    };
+    std::fs::write(directory.join("cgroup.subtree_control"), format!("+{controller}")).expect("divide");
+    assert_eq!(trial.cgroup.beside(pid), [inner]);
+}
+
 /// Whether a program in the cgroup can open a device for reading.
 fn opens(trial: &mut Trial, device: &str) -> bool {
     trial.start(&format!("exec 3< {device}"));
