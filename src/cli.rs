@@ -19,6 +19,7 @@ use crate::lab::LABS;
 use crate::launch::Answer;
 use crate::{doctor, journal};
 
+mod program;
 mod run;
 
 /// A container engine you can step through.

@@ -11,9 +11,9 @@
 //! as nothing executes it any more: root of a container without a user namespace would have changed the host's program
 //! (CVE-2019-5736; measured on Linux 6.18, where it still works). The name cannot be refused: to look first at what will be
 //! executed is a race, and the link is always the process's own. But writing asks the mount by which the file was executed,
-//! not only the file. So the engine executes itself by a read-only mount that hangs nowhere, which costs one exec of ours
-//! (half a millisecond; a copy costs three times that). The mount is let go by that exec, so nobody can make it writable again:
-//! mount_setattr(2) wants a mount of the caller's namespace.
+//! not only the file. So the engine executes itself by a read-only mount that hangs nowhere, which costs one start of our
+//! program and no copy. That exec lets go of the mount, so nobody can make it writable again: mount_setattr(2) wants a
+//! mount of the caller's namespace.
 //!
 //! Where the file cannot be written by us, no container of ours can: then there is nothing to do.
 
