@@ -51,7 +51,7 @@ impl Prepared {
     }
 }
 
-fn pointers(list: &[CText]) -> Vec<*const c_char> {
+pub(super) fn pointers(list: &[CText]) -> Vec<*const c_char> {
     list.iter().map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
 }
 
