@@ -49,6 +49,8 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
         (Errno::MSGSIZE, "EMSGSIZE"),
         (Errno::OPNOTSUPP, "EOPNOTSUPP"),
         (Errno::AFNOSUPPORT, "EAFNOSUPPORT"),
+        (Errno::CONNREFUSED, "ECONNREFUSED"),
+        (Errno::PIPE, "EPIPE"),
         (Errno::ADDRINUSE, "EADDRINUSE"),
         (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
         (Errno::NETDOWN, "ENETDOWN"),
@@ -154,6 +156,18 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         }
         (Op::Seccomp { .. }, Errno::ACCESS) => {
             "a filter needs CAP_SYS_ADMIN, or no_new_privs: --security-opt no-new-privileges"
+        }
+        (Op::Seccomp { program, .. }, Errno::INVAL) if program.len() > super::bpf::MOST => {
+            "the profile makes a longer program than the kernel takes (4096 instructions): give it fewer rules with args"
+        }
+        (Op::Seccomp { flags: 1.., .. }, Errno::INVAL) => {
+            "this kernel does not know one of the filter's flags: take the newest out of the profile"
+        }
+        (Op::Seccomp { .. }, Errno::BUSY) => {
+            "a filter with a listener is loaded already, and a process can have only one"
+        }
+        (Op::ConnectListener { .. }, Errno::NOENT | Errno::CONNREFUSED) => {
+            "nobody listens on the profile's listenerPath: start the agent first"
         }
         (Op::Seccomp { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel has no seccomp filters: --security-opt seccomp=unconfined runs without one"

@@ -16,8 +16,8 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use program::{Exec, Hook, Join, Scheduling};
 pub use mounts::{MountAt, Users};
+pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -352,7 +352,18 @@ pub enum Op {
     /// every later call passes this program first
     Seccomp {
         program: Vec<Instruction>,
+        flags: u64,
     },
+    /// a stream to the process that will decide about calls
+    ConnectListener {
+        path: CText,
+    },
+    /// a child that will send it the filter's descriptor, with this message; see [`super::messenger`]
+    ForkMessenger {
+        message: CText,
+    },
+    /// reap that child
+    WaitMessenger,
     ParentDeathSignal {
         signal: i32,
     },

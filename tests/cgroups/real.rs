@@ -310,7 +310,7 @@ fn who_comes_later_is_put_beside_the_first() {
     within_seconds("joining", || {
         read(&inner.join("cgroup.procs")).unwrap_or_default().trim() == pid.to_string()
     });
-    assert_eq!(trial.cgroup.beside(pid), [directory.clone()]);
+    assert_eq!(trial.cgroup.beside(pid), std::slice::from_ref(&directory));
     assert_eq!(trial.cgroup.pids(), Ok(vec![pid]), "those of nested cgroups too");
     let offered = read(&directory.join("cgroup.controllers")).unwrap_or_default();
     let Some(controller) = offered.split_whitespace().next() else {
