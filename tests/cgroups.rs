@@ -16,6 +16,8 @@ mod limits;
 #[path = "cgroups/real.rs"]
 mod real;
 mod support;
+#[path = "cgroups/trial.rs"]
+mod trial;
 
 const V2_MOUNT: &str = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 const ALL: Limits =
