@@ -16,8 +16,8 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use program::{Exec, Hook, Join, Scheduling};
 pub use mounts::{MountAt, Users};
+pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,13 +140,9 @@ pub enum Op {
         signal: i32,
     },
     /// the cgroup that the box will be born in: see [`super::flags::INTO_CGROUP`]
-    OpenCgroup {
-        path: CText,
-    },
+    OpenCgroup(CText),
     /// bpf(2): a program that is asked before a device is opened or made
-    LoadDeviceFilter {
-        program: Vec<ebpf::Instruction>,
-    },
+    LoadDeviceFilter(Vec<ebpf::Instruction>),
     /// bpf(2): from now on it is asked for everybody in this cgroup; instead of those before it, if so wanted
     AttachDeviceFilter {
         cgroup: CText,
