@@ -73,11 +73,11 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             return birth(errno);
         }
         (Op::Clone { flags } | Op::Unshare { flags }, errno) => return namespaces(*flags, errno),
-        (Op::LoadDeviceFilter { .. }, Errno::PERM) => {
+        (Op::LoadDeviceFilter(_), Errno::PERM) => {
             "only root of the machine closes devices on cgroup version 2 (CAP_BPF and CAP_NET_ADMIN); in a container, \
              start that with --privileged"
         }
-        (Op::LoadDeviceFilter { .. } | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
+        (Op::LoadDeviceFilter(_) | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel runs no programs for cgroups (CONFIG_CGROUP_BPF), so devices cannot be closed here"
         }
         (Op::AwaitText { .. }, Errno::TIMEDOUT) => {
