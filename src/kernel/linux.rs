@@ -51,7 +51,7 @@ impl Prepared {
     }
 }
 
-fn pointers(list: &[CText]) -> Vec<*const c_char> {
+pub(super) fn pointers(list: &[CText]) -> Vec<*const c_char> {
     list.iter().map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
 }
 
@@ -117,7 +117,7 @@ impl Default for Context {
 }
 
 /// How many copies of mounts can wait at a time; a fixed number, because the box does not allocate.
-pub const TREES: usize = 128;
+pub const TREES: usize = 512;
 
 /// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
 pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {

@@ -25,7 +25,7 @@ struct Making {
     /// Share the session keyring of whoever calls
     #[arg(long)]
     no_new_keyring: bool,
-    /// (an error: only pivot_root leaves nothing of the host behind)
+    /// Move the root over the host's instead of exchanging them: for a host that runs from an initramfs
     #[arg(long)]
     no_pivot: bool,
     /// (an error: not part of this version)

@@ -5,7 +5,7 @@ use std::fmt;
 mod mounts;
 
 use super::{Join, Op, Scheduling, signal_name};
-use crate::kernel::ctext::{CText, quote};
+use crate::kernel::ctext::{BOX, CText, quote};
 use crate::kernel::flags::{self, decode};
 
 struct Quoted<'a>(&'a [u8]);
@@ -245,7 +245,7 @@ impl Op {
                     libc::RLIM_INFINITY => "RLIM64_INFINITY".to_string(),
                     limit => limit.to_string(),
                 });
-                write!(f, "prlimit64([BOX], RLIMIT_{name}, {{rlim_cur={soft}, rlim_max={hard}}}, NULL)")
+                write!(f, "prlimit64({BOX}, RLIMIT_{name}, {{rlim_cur={soft}, rlim_max={hard}}}, NULL)")
             }
             Personality { persona } => write!(f, "personality({persona:#x})"),
             SchedSetattr(attributes) => write!(f, "sched_setattr(0, {attributes}, 0)"),
