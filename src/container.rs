@@ -14,7 +14,7 @@
 //! The order is the lesson: each line says why it stands where it stands. Lab 15-full-run,
 //! tutorials/15-full-run.md.
 
-mod begin;
+pub(crate) mod begin;
 mod birth;
 mod inside;
 
@@ -39,14 +39,11 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(begin::gates(spec)) // opened by the host's names; the box has copies
         .then(rootfs::open_on_host(&spec.rootfs)) // the box inherits what is open
         .act("the box is born", "One call, and the new process has a machine of its own.")
-        .then(birth::step_aside(spec)) // what only the host may join, it joins for the box
-        .then(spec.cgroup.open()) // to be born in it, where that can be
-        .then(birth::clone(spec))
-        .then(birth::step_back(spec))
+        .then(birth::clone(spec)) // in its cgroup, where that can be
         .then(birth::id_maps(&spec.namespaces.user)) // before anything else: without them the box is nobody
         .then(begin::oom_score(&spec.process)) // the box may be denied it
         .then(cable(&spec.net)) // into the namespace that now exists
-        .then(spec.cgroup.enter()) // before it can use up anything
+        .then(birth::enter_cgroup(spec)) // before it can use up anything
         .act("inside: who am I", "The box settles in its namespaces.")
         .inside(inside::settle(spec)) // the cgroup namespace only now: its root is the cgroup just joined
         .inside(inside::network(&spec.net))

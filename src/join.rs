@@ -16,6 +16,7 @@
 
 use std::path::PathBuf;
 
+use crate::container::begin;
 use crate::kernel::ctext::BOX;
 use crate::kernel::flags::{NEWNS, NEWUSER};
 use crate::kernel::op::Join;
@@ -51,13 +52,14 @@ pub fn plan(entry: &Entry) -> Plan {
         .act("on the host", "Nothing of the container is trusted, not even its number.")
         .then(find(entry))
         .then(connect(&entry.process))
+        .then(begin::listener(&entry.privilege))
         .act("the box is born", "Somebody else goes there, so that the engine need not come back.")
         .then(clone(entry))
         .then(enter(&entry.cgroups)) // before it opens a device
         .then(limits(entry)) // by whoever may raise them
         .act("inside: a process among others", "From here on, names mean what the container wants.")
         .inside(settle(entry))
-        .inside(schedule(&entry.process))
+        .inside(begin::standing(&entry.process))
         .inside(terminal(entry))
         .act("inside: less and less", "What is given up here cannot be had again.")
         .inside(privilege::drop(&entry.privilege))
@@ -118,14 +120,9 @@ fn limits(entry: &Entry) -> Vec<Step> {
     steps
 }
 
-fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
-    let op = Op::ParentDeathSignal { signal: libc::SIGKILL };
-    (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
-}
-
 fn settle(entry: &Entry) -> Vec<Step> {
     let why = "a box without anybody to wait for it would run on unseen";
-    let mut steps: Vec<Step> = die_with_the_engine(entry.life, why).into_iter().collect();
+    let mut steps: Vec<Step> = begin::die_with_the_engine(entry.life, why).into_iter().collect();
     steps.extend([
         Step::new("begin a session", Op::Setsid)
             .why("the host's terminal sends its signals to its own session only"),
@@ -140,25 +137,6 @@ fn settle(entry: &Entry) -> Vec<Step> {
                 .why("the keys of whoever called us are not for the container")
                 .or_any(&[Errno::NOSYS, Errno::OPNOTSUPP]),
         );
-    }
-    steps
-}
-
-fn schedule(process: &Process) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if let Some(persona) = process.personality {
-        let op = Op::Personality { persona: persona.into() };
-        steps.push(
-            Step::new("be another kernel's", op).why("some programs expect an older or a smaller machine"),
-        );
-    }
-    if let Some(scheduler) = process.scheduler {
-        let why = "when it is given the CPU";
-        steps.push(Step::new("take a place in the schedule", Op::SchedSetattr(scheduler)).why(why));
-    }
-    if let Some(priority) = process.io_priority {
-        let op = Op::IoprioSet { class: priority.class, level: priority.level };
-        steps.push(Step::new("take a place at the disk", op).why("whose reads and writes go first"));
     }
     steps
 }
@@ -209,7 +187,7 @@ fn start(entry: &Entry) -> Vec<Step> {
         let why = "a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)";
         steps.push(Step::new("ask where that is", Op::Getcwd).why(why));
     }
-    steps.extend(die_with_the_engine(entry.life, "the kernel forgot it when the user changed"));
+    steps.extend(begin::die_with_the_engine(entry.life, "the kernel forgot it when the user changed"));
     steps.extend([
         Step::new("set the umask", Op::Umask { mask: process.umask })
             .why("a program starts the same, whoever starts it"),

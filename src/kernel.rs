@@ -9,6 +9,8 @@
 //! All `unsafe` of the project lives below this module.
 
 #[allow(unsafe_code)]
+pub mod binary;
+#[allow(unsafe_code)]
 pub mod bpf;
 mod cgroup;
 mod copy_up;
@@ -26,6 +28,8 @@ pub mod join;
 mod limits;
 #[allow(unsafe_code)]
 pub mod linux;
+#[allow(unsafe_code)]
+mod messenger;
 #[allow(unsafe_code)]
 mod mounts;
 pub mod netlink;

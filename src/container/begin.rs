@@ -1,8 +1,9 @@
 //! Begin: what the program is given, and the last steps before it.
 
-use super::inside::hide;
+use super::birth::hide;
 use crate::kernel::Op;
 use crate::kernel::ctext::BOX;
+use crate::privilege::Privilege;
 use crate::probe::{Probe, Who};
 use crate::spec::{Input, Life, Process, Spec, Start};
 use crate::step::Step;
@@ -26,7 +27,13 @@ pub(super) fn gates(spec: &Spec) -> Vec<Step> {
                 .why("it listens under a name of the host, which the box will not see"),
         );
     }
+    steps.extend(listener(&spec.privilege));
     steps
+}
+
+/// Whoever decides about calls listens under a name of the host too.
+pub fn listener(privilege: &Privilege) -> Option<Step> {
+    Some(privilege.seccomp.as_ref()?.listener.as_ref()?.connect())
 }
 
 /// How soon the box is killed when memory runs out.
@@ -50,7 +57,17 @@ pub(super) fn limits(process: &Process) -> Vec<Step> {
 pub(super) fn terminal(spec: &Spec) -> Vec<Step> {
     let mut steps = Vec::new();
     match &spec.process.console {
-        Some(_) => {
+        Some(console) => {
+            if let Some(size) = console.size {
+                let op = Op::WindowSize { rows: size.rows, columns: size.columns };
+                let why = "a program asks for it before its first line is drawn";
+                steps.push(Step::new("give it a size", op).why(why));
+            }
+            let (op, why) = match console.socket {
+                Some(_) => (Op::SendConsole, "who listens at the socket reads and writes its other end"),
+                None => (Op::SendPty, "the host reads and writes its other end"),
+            };
+            steps.push(Step::new("hand the terminal on", op).why(why));
             let why = "Ctrl-C and window changes go to who controls it";
             steps.push(Step::new("take the terminal", Op::AttachPty).why(why));
         }
@@ -71,7 +88,7 @@ pub(super) fn terminal(spec: &Spec) -> Vec<Step> {
 }
 
 /// When the program is given the machine, and how it looks to it.
-pub(super) fn standing(process: &Process) -> Vec<Step> {
+pub fn standing(process: &Process) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(persona) = process.personality {
         let why = "programs of another architecture ask what machine this is";
@@ -89,7 +106,7 @@ pub(super) fn standing(process: &Process) -> Vec<Step> {
 }
 
 /// Until its program runs, a box without its engine is of no use to anybody. The kernel forgets the wish now and then.
-pub(super) fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
+pub fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
     let op = Op::ParentDeathSignal { signal: libc::SIGKILL };
     (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
 }

@@ -1,9 +1,8 @@
 //! Birth: the one clone, and the namespaces that exist already and are joined.
 
-use std::path::Path;
-
 use crate::kernel::Op;
-use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use crate::kernel::flags::{INTO_CGROUP, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use crate::kernel::op::Join;
 use crate::probe::{Probe, Who};
 use crate::spec::{Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::Step;
@@ -25,17 +24,54 @@ pub fn clone_flags(spec: &Spec) -> u64 {
     flags.fold(spec.cgroup.birth_flag(), |flags, (_, flag)| flags | flag)
 }
 
-pub(super) fn clone(spec: &Spec) -> Step {
-    Step::new("clone the box", Op::Clone { flags: clone_flags(spec) })
-        .why("namespaces are made in the moment of birth, so the process has never seen the host's")
-        .show(Probe::Namespaces(Who::Host))
-        .show(Probe::Namespaces(Who::Box))
+pub(super) fn clone(spec: &Spec) -> Vec<Step> {
+    let join = existing(spec);
+    let shown = |step: Step| step.show(Probe::Namespaces(Who::Host)).show(Probe::Namespaces(Who::Box));
+    if join.is_empty() {
+        let why = "namespaces are made in the moment of birth, so the process has never seen the host's";
+        let clone = Step::new("clone the box", Op::Clone { flags: clone_flags(spec) }).why(why);
+        return spec.cgroup.open().into_iter().chain([shown(clone)]).collect();
+    }
+    let op = Op::CloneThrough { join, flags: clone_flags(spec) & !INTO_CGROUP };
+    let why = "a go-between joins what exists already, so that the box is born in it and the engine stays where it is";
+    let mut steps = Vec::new();
+    if seen_by_others(spec) && !by_anybody(&spec.namespaces.user) {
+        steps.push(hide(
+            "others will see the box: none of them may look at what it holds of the host (CVE-2016-9962)",
+        ));
+    }
+    steps.push(shown(Step::new("clone the box", op).why(why)));
+    steps.extend(spec.cgroup.join());
+    steps
 }
 
-/// The namespaces that exist already, in the order in which they are joined: user namespaces first, because joining
-/// the others needs privilege in their owner.
-pub(super) fn existing(spec: &Spec) -> Vec<(&Path, u64)> {
-    let Namespaces { ipc, uts, cgroup, time, .. } = &spec.namespaces;
+/// Steps by which the box comes to be counted, where that is not done already.
+pub(super) fn enter_cgroup(spec: &Spec) -> Vec<Step> {
+    if existing(spec).is_empty() { spec.cgroup.enter() } else { Vec::new() }
+}
+
+/// Until it executes a program, which is dumpable again. Its children inherit it.
+pub(super) fn hide(why: &'static str) -> Step {
+    Step::new("let nobody look in", Op::Dumpable { dumpable: false }).why(why)
+}
+
+/// Whether processes that are none of ours share the box's PID namespace.
+pub(super) fn seen_by_others(spec: &Spec) -> bool {
+    spec.namespaces.pid != Namespace::New
+}
+
+/// Whether the maps can be written without privilege, as long as the box is dumpable.
+pub(super) fn by_anybody(users: &Users) -> bool {
+    matches!(users, Users::One(..) | Users::Helped(..))
+}
+
+/// The namespaces that exist already.
+fn existing(spec: &Spec) -> Vec<Join> {
+    let Namespaces { user, pid, ipc, uts, cgroup, time } = &spec.namespaces;
+    let user = match user {
+        Users::Join(file) => Some(file.as_path()),
+        _ => None,
+    };
     let time = match time {
         Some(Time::Join(file)) => Some(file.as_path()),
         _ => None,
@@ -45,44 +81,15 @@ pub(super) fn existing(spec: &Spec) -> Vec<(&Path, u64)> {
         _ => None,
     };
     let kinds = [
+        (user, NEWUSER),
+        (pid.file(), NEWPID),
         (net, NEWNET),
         (ipc.file(), NEWIPC),
         (uts.file(), NEWUTS),
         (cgroup.file(), NEWCGROUP),
         (time, NEWTIME),
     ];
-    kinds.into_iter().filter_map(|(file, kind)| Some((file?, kind))).collect()
-}
-
-/// Whether the box, in its new user namespace, would have no right to join what belongs to the host's.
-pub(super) fn host_joins(spec: &Spec) -> bool {
-    spec.namespaces.user.is_new()
-}
-
-pub(super) fn join((file, kind): (&Path, u64)) -> Step {
-    Step::new("join a namespace", Op::Setns { path: file.into(), flags: kind })
-        .why("it exists already, and is shared with whoever else is in it")
-        .show(Probe::Namespaces(Who::Box))
-}
-
-pub(super) fn step_aside(spec: &Spec) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if host_joins(spec) {
-        steps.extend(existing(spec).into_iter().map(join));
-    }
-    if let Some(file) = spec.namespaces.pid.file() {
-        let op = Op::Setns { path: file.into(), flags: NEWPID };
-        let why =
-            "a process never changes its own PID namespace: only the children born from now on are in it";
-        steps.push(Step::new("send the child elsewhere", op).why(why));
-    }
-    steps
-}
-
-pub(super) fn step_back(spec: &Spec) -> Option<Step> {
-    let op = Op::Setns { path: "/proc/self/ns/pid".into(), flags: NEWPID };
-    let step = Step::new("keep the next children here", op).why("only the box was meant");
-    spec.namespaces.pid.file().map(|_| step)
+    kinds.into_iter().filter_map(|(file, kind)| Some(Join::File(file?.into(), kind))).collect()
 }
 
 pub(super) fn id_maps(users: &Users) -> Vec<Step> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::begin::die_with_the_engine;
-use super::birth::{existing, host_joins, join};
+use super::birth::{by_anybody, hide, seen_by_others};
 use super::links;
 use crate::kernel::flags::NEWCGROUP;
 use crate::kernel::{Errno, Op};
@@ -30,14 +30,16 @@ pub(super) fn settle(spec: &Spec) -> Vec<Step> {
     if let Some(Time::New(offsets)) = &spec.namespaces.time {
         steps.extend(namespaces::clocks(*offsets));
     }
-    if spec.namespaces.pid != Namespace::New {
+    if seen_by_others(spec) && by_anybody(&spec.namespaces.user) {
         steps.push(hide("others see this process: none of them may look at what it holds of the host"));
     }
-    if !host_joins(spec) {
-        steps.extend(existing(spec).into_iter().map(join));
-    }
-    if let Users::Ranges(uids, gids) | Users::Helped(uids, gids, _) = &spec.namespaces.user {
-        steps.extend(userns::become_first(uids, gids));
+    match &spec.namespaces.user {
+        Users::Ranges(uids, gids) | Users::Helped(uids, gids, _) => {
+            steps.extend(userns::become_first(uids, gids));
+        }
+        // a map that we have not seen need not hold them
+        Users::Join(_) => steps.extend(userns::become_first(&[], &[]).map(|step| step.or_else(Errno::INVAL))),
+        Users::Host | Users::One(..) => {}
     }
     if spec.namespaces.cgroup == Namespace::New {
         steps.push(
@@ -52,11 +54,6 @@ pub(super) fn settle(spec: &Spec) -> Vec<Step> {
         steps.push(Step::new("hold a keyring of its own", op).why(why).or_any(NO_KEYRINGS));
     }
     steps
-}
-
-/// Until it executes its program, which makes it dumpable again.
-pub(super) fn hide(why: &'static str) -> Step {
-    Step::new("let nobody look in", Op::Dumpable { dumpable: false }).why(why)
 }
 
 fn names(spec: &Spec) -> Vec<Step> {

@@ -49,6 +49,8 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
         (Errno::MSGSIZE, "EMSGSIZE"),
         (Errno::OPNOTSUPP, "EOPNOTSUPP"),
         (Errno::AFNOSUPPORT, "EAFNOSUPPORT"),
+        (Errno::CONNREFUSED, "ECONNREFUSED"),
+        (Errno::PIPE, "EPIPE"),
         (Errno::ADDRINUSE, "EADDRINUSE"),
         (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
         (Errno::NETDOWN, "ENETDOWN"),
@@ -65,7 +67,22 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
 /// The cause and the remedy, for every error that can be foreseen.
 pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
+        (Op::Clone { flags }, Errno::ACCESS | Errno::BUSY | Errno::OPNOTSUPP | Errno::NODEV)
+            if flags & flags::INTO_CGROUP != 0 =>
+        {
+            return birth(errno);
+        }
         (Op::Clone { flags } | Op::Unshare { flags }, errno) => return namespaces(*flags, errno),
+        (Op::LoadDeviceFilter(_), Errno::PERM) => {
+            "only root of the machine closes devices on cgroup version 2 (CAP_BPF and CAP_NET_ADMIN); in a container, \
+             start that with --privileged"
+        }
+        (Op::LoadDeviceFilter(_) | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
+            "this kernel runs no programs for cgroups (CONFIG_CGROUP_BPF), so devices cannot be closed here"
+        }
+        (Op::AwaitText { .. }, Errno::TIMEDOUT) => {
+            "a process in it does not stop: it waits for a disk or a network file system (state D in ps)"
+        }
         (Op::PidfdOpen { .. }, Errno::SRCH) => "the container has stopped: its first process is gone",
         (Op::CloneThrough { flags, .. }, Errno::NOSPC | Errno::USERS | Errno::NOMEM | Errno::AGAIN) => {
             return namespaces(*flags, errno);
@@ -90,8 +107,21 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Umount { .. }, Errno::BUSY) => {
             "somebody still uses it: MNT_DETACH takes it out of the tree at once"
         }
-        (Op::Mkdir { path, .. } | Op::Rmdir { path } | Op::Write { path, .. }, errno) if in_cgroups(path) => {
+        (
+            Op::Mkdir { path, .. }
+            | Op::Rmdir { path }
+            | Op::RemoveCgroup { path }
+            | Op::LeaveCgroup { path }
+            | Op::Write { path, .. }
+            | Op::Inherit { to: path, .. }
+            | Op::AttachDeviceFilter { cgroup: path, .. },
+            errno,
+        ) if in_cgroups(path) => {
             return cgroups(path.as_path().to_str()?, errno);
+        }
+        (Op::WriteFirst { .. }, Errno::NOENT) => {
+            "this kernel weighs no disk time (neither BFQ nor CONFIG_BLK_CGROUP_IOCOST), or the io controller is not \
+             handed down"
         }
         (Op::Write { path, .. }, errno) => return writes(path.as_path().to_str()?, errno),
         (Op::Spawn(_), Errno::NOENT) => {
@@ -126,6 +156,18 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         }
         (Op::Seccomp { .. }, Errno::ACCESS) => {
             "a filter needs CAP_SYS_ADMIN, or no_new_privs: --security-opt no-new-privileges"
+        }
+        (Op::Seccomp { program, .. }, Errno::INVAL) if program.len() > super::bpf::MOST => {
+            "the profile makes a longer program than the kernel takes (4096 instructions): give it fewer rules with args"
+        }
+        (Op::Seccomp { flags: 1.., .. }, Errno::INVAL) => {
+            "this kernel does not know one of the filter's flags: take the newest out of the profile"
+        }
+        (Op::Seccomp { .. }, Errno::BUSY) => {
+            "a filter with a listener is loaded already, and a process can have only one"
+        }
+        (Op::ConnectListener { .. }, Errno::NOENT | Errno::CONNREFUSED) => {
+            "nobody listens on the profile's listenerPath: start the agent first"
         }
         (Op::Seccomp { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel has no seccomp filters: --security-opt seccomp=unconfined runs without one"
@@ -270,6 +312,17 @@ fn in_cgroups(path: &super::CText) -> bool {
     path.as_path().starts_with("/sys/fs/cgroup")
 }
 
+fn birth(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ACCESS => {
+            "to be born in another cgroup, a child needs the right to move there: the cgroup above both must be ours"
+        }
+        Errno::BUSY => "the cgroup hands controllers down, so it can hold no process itself",
+        Errno::NODEV => "the cgroup was removed meanwhile",
+        _ => "the cgroup is threaded, or lies below one that is: only threads can be there",
+    })
+}
+
 fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ACCESS | Errno::PERM => {
@@ -291,10 +344,25 @@ fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
         Errno::NOENT if path.ends_with("cgroup.procs") => {
             "the cgroup is gone, or lies outside of this cgroup namespace"
         }
+        Errno::NOENT if path.contains("/hugetlb.") => {
+            "this kernel has no pages of that size: ls /sys/kernel/mm/hugepages"
+        }
+        Errno::NOENT if path.contains(".bfq.") => {
+            "this kernel weighs no disk time on version 1: modprobe bfq"
+        }
         Errno::NOENT => {
             "the parent does not hand this controller down: write +NAME to its cgroup.subtree_control"
         }
-        Errno::INVAL => {
+        Errno::INVAL if path.contains("cpuset.") => {
+            "the list is to name cpus or memory nodes that the cgroup above has, as 0-3,7: see its cpuset.cpus"
+        }
+        Errno::NODEV if path.contains("io.") || path.contains("blkio.") => {
+            "no disk has that number: see lsblk; partitions cannot be limited"
+        }
+        Errno::INVAL if path.contains("cpu.rt_") => {
+            "the cgroups above, or other cgroups beside it, leave no real-time runtime: see their cpu.rt_runtime_us"
+        }
+        Errno::INVAL | Errno::RANGE => {
             "the value is out of range: a cpu quota has at least 1000 microseconds, memory whole bytes"
         }
         Errno::OPNOTSUPP => {

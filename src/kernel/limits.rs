@@ -9,14 +9,14 @@ use super::op::{Op, Scheduling};
 
 type Result<T> = rustix::io::Result<T>;
 
+/// In the host's lane a limit is the box's.
 pub(super) fn call(op: &Op, context: &Context) -> Result<i64> {
     match op {
         Op::Setrlimit { resource, soft, hard } => {
-            let whose = if context.in_box { None } else { context.box_pid };
+            let who = if context.in_box { 0 } else { context.box_pid.unwrap_or(0) };
             let (limit, none) = ([*soft, *hard], std::ptr::null_mut::<u64>());
-            let (whose, limit) = (whose.unwrap_or(0), limit.as_ptr());
-            // SAFETY: struct rlimit64 is two 64-bit numbers, which outlive the call.
-            check(unsafe { libc::syscall(libc::SYS_prlimit64, whose, *resource, limit, none) })
+            // SAFETY: struct rlimit64 is two 64-bit numbers; it outlives the call.
+            check(unsafe { libc::syscall(libc::SYS_prlimit64, who, *resource, limit.as_ptr(), none) })
         }
         // SAFETY: takes a number.
         Op::Personality { persona } => check(unsafe { libc::syscall(libc::SYS_personality, *persona) }),

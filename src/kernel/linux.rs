@@ -5,6 +5,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicI32;
 
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use super::ctext::Room;
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, copy_up, credentials, inside, limits, mounts, socket, terminal, users};
+use super::{CText, copy_up, credentials, inside, limits, messenger, mounts, socket, terminal, users};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -51,7 +52,7 @@ impl Prepared {
     }
 }
 
-fn pointers(list: &[CText]) -> Vec<*const c_char> {
+pub(super) fn pointers(list: &[CText]) -> Vec<*const c_char> {
     list.iter().map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
 }
 
@@ -88,6 +89,10 @@ pub struct Context {
     pub users: Option<OwnedFd>,
     /// a device that has been looked at
     pub device: Option<OwnedFd>,
+    /// a stream to the process that decides about calls; the box inherits it
+    pub listener: Option<OwnedFd>,
+    /// where the messenger looks for the filter's descriptor
+    pub messenger: Option<&'static AtomicI32>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -111,6 +116,8 @@ impl Default for Context {
             held: None,
             users: None,
             device: None,
+            listener: None,
+            messenger: None,
             trees,
         }
     }
@@ -190,9 +197,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::OpenDevice { .. } | Op::PlaceDevice { .. } | Op::OpenTerminal { .. } => {
             inside::device(op, context)
         }
-        Op::HoldUsers | Op::MapUsers { .. } | Op::KeepUsers | Op::OpenUsers { .. } | Op::Idmap { .. } => {
-            users::call(op, context)
-        }
+        Op::Users(op) => users::call(op, context),
         Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
@@ -264,7 +269,14 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
             set
         }
-        Op::Seccomp { program } => super::bpf::load(program),
+        Op::Seccomp { program, flags } => {
+            let loaded = super::bpf::load(program, *flags);
+            messenger::tell(loaded, context);
+            loaded
+        }
+        Op::ConnectListener { .. } | Op::ForkMessenger { .. } | Op::WaitMessenger => {
+            messenger::call(op, context)
+        }
         Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
         Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
         Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod display;
 mod make;
+mod mounts;
 mod program;
 
 use super::bpf::Instruction;
@@ -15,6 +16,7 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
+pub use mounts::{MountAt, Users};
 pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
@@ -138,13 +140,9 @@ pub enum Op {
         signal: i32,
     },
     /// the cgroup that the box will be born in: see [`super::flags::INTO_CGROUP`]
-    OpenCgroup {
-        path: CText,
-    },
+    OpenCgroup(CText),
     /// bpf(2): a program that is asked before a device is opened or made
-    LoadDeviceFilter {
-        program: Vec<ebpf::Instruction>,
-    },
+    LoadDeviceFilter(Vec<ebpf::Instruction>),
     /// bpf(2): from now on it is asked for everybody in this cgroup; instead of those before it, if so wanted
     AttachDeviceFilter {
         cgroup: CText,
@@ -203,24 +201,8 @@ pub enum Op {
         propagation: u64,
         recursive: bool,
     },
-    /// the numbers of the namespace that was kept or opened last, for the owners of what is in a copy
-    Idmap {
-        slot: usize,
-        recursive: bool,
-    },
-    /// a process in a user namespace of its own, which waits
-    HoldUsers,
-    /// one of that process's maps
-    MapUsers {
-        file: CText,
-        map: CText,
-    },
-    /// its namespace is opened, and the process ends
-    KeepUsers,
-    /// a user namespace that exists
-    OpenUsers {
-        path: CText,
-    },
+    /// other numbers for the owners of what is in a copy
+    Users(Users),
     /// the copy takes its place
     PlaceTree {
         slot: usize,
@@ -366,7 +348,18 @@ pub enum Op {
     /// every later call passes this program first
     Seccomp {
         program: Vec<Instruction>,
+        flags: u64,
     },
+    /// a stream to the process that will decide about calls
+    ConnectListener {
+        path: CText,
+    },
+    /// a child that will send it the filter's descriptor, with this message; see [`super::messenger`]
+    ForkMessenger {
+        message: CText,
+    },
+    /// reap that child
+    WaitMessenger,
     ParentDeathSignal {
         signal: i32,
     },
@@ -414,13 +407,4 @@ pub enum Op {
     Netlink(Request),
     /// nftables, taken whole or not at all
     Nft(Box<Batch>),
-}
-
-/// Which mount an operation speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MountAt {
-    /// a copy that hangs nowhere yet, by its number
-    Slot(usize),
-    /// the one at this path
-    Path(CText),
 }

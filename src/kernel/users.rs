@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::linux::{Context, check};
-use super::op::Op;
+use super::op::Users;
 use super::process::{self, Cloned};
 
 type Result<T> = rustix::io::Result<T>;
@@ -35,32 +35,32 @@ impl Drop for Held {
     }
 }
 
-pub(super) fn call(op: &Op, context: &mut Context) -> Result<i64> {
+pub(super) fn call(op: &Users, context: &mut Context) -> Result<i64> {
     match op {
-        Op::HoldUsers => {
+        Users::Hold => {
             let (pid, pidfd) = match process::clone(super::flags::NEWUSER)? {
                 Cloned::Host(pid, pidfd) => (pid, pidfd),
                 Cloned::Box => wait_for_the_end(),
             };
             context.held = Some(Held { pid, pidfd });
         }
-        Op::MapUsers { file, map } => {
+        Users::Map { file, map } => {
             let held = context.held.as_ref().ok_or(Errno::SRCH)?;
             let path = format!("/proc/{}/{}", held.pid, file.as_path().display());
             let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
             rustix::io::write(file, map.as_c_str().to_bytes())?;
         }
-        Op::KeepUsers => {
+        Users::Keep => {
             let held = context.held.take().ok_or(Errno::SRCH)?;
             let how = OFlags::RDONLY | OFlags::CLOEXEC;
             context.users =
                 Some(rustix::fs::open(format!("/proc/{}/ns/user", held.pid), how, Mode::empty())?);
         }
-        Op::OpenUsers { path } => {
+        Users::Open { path } => {
             let how = OFlags::RDONLY | OFlags::CLOEXEC;
             context.users = Some(rustix::fs::open(path.as_c_str(), how, Mode::empty())?);
         }
-        Op::Idmap { slot, recursive } => {
+        Users::Take { slot, recursive } => {
             let users = context.users.as_ref().ok_or(Errno::BADF)?;
             let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
             let attributes = libc::mount_attr {
@@ -83,7 +83,6 @@ pub(super) fn call(op: &Op, context: &mut Context) -> Result<i64> {
                 )
             })?;
         }
-        _ => return Err(Errno::NOSYS),
     }
     Ok(0)
 }

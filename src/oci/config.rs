@@ -28,6 +28,7 @@ mod namespaces;
 mod process;
 mod resources;
 mod root;
+pub mod seccomp;
 mod sysctls;
 mod users;
 
@@ -194,8 +195,9 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
     let rootfs = root::rootfs(config, document, &namespaces.user, place)?;
-    let given =
-        Given { users: &namespaces.user, home: home::of(rootfs.tree(), document.user.uid), seccomp: None };
+    let seccomp = seccomp::filter(config, &place.id, &place.bundle, "creating", None)?;
+    let home = home::of(rootfs.tree(), document.user.uid);
+    let given = Given { users: &namespaces.user, home, seccomp };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
     process.personality = limits::personality(config.linux.personality.as_ref())?;
     let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());

@@ -126,10 +126,9 @@ fn node(device: &Device, name: &'static str, why: &'static str, fresh: bool) -> 
 const TERMINAL: usize = TREES - 1;
 
 /// A terminal of the box's own devpts, and its console.
-pub(super) fn terminal() -> [Step; 5] {
+pub(super) fn terminal() -> [Step; 4] {
     [
         Step::new("open a terminal", Op::OpenPty).why("in the box's devpts, so that it belongs to the box"),
-        Step::new("hand it to the host", Op::SendPty).why("the host reads and writes its other end"),
         Step::new("open its other end", Op::OpenTerminal { slot: TERMINAL })
             .why("from the descriptor, not by a name that somebody could have changed (CVE-2025-52565)"),
         Step::new("make a place for the console", Op::Room { path: "/dev/console".into() })

@@ -121,7 +121,7 @@ impl Mount {
     /// It is made writable, because things have to be made on it, and closed last of all.
     pub(super) fn closes_late(&self) -> bool {
         let room = matches!(&self.source, Source::New { kind, .. } if kind == "tmpfs" || self.target == Path::new("/dev"));
-        room && self.options.flags & libc::MS_RDONLY != 0 && !self.is_remount()
+        room && self.options.flags & libc::MS_RDONLY != 0
     }
 
     /// A file system of the container's own: its type, flags of mount(2), its own options.

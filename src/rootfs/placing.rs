@@ -12,7 +12,7 @@
 use std::path::Path;
 
 use super::{CgroupTree, Made, MappedBy, Mount, Rootfs, Source};
-use crate::kernel::op::MountAt;
+use crate::kernel::op::{MountAt, Users};
 use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::step::Step;
@@ -82,7 +82,7 @@ pub(super) fn open_on_host(rootfs: &Rootfs, slot: usize, mount: &Mount) -> Vec<S
     if let Some(idmap) = &mount.options.idmap {
         steps.extend(mapping(&idmap.users));
         let why = "files that belong to one number outside belong to another in the box; on the disk nothing changes";
-        let op = Op::Idmap { slot, recursive: idmap.recursive };
+        let op = Op::Users(Users::Take { slot, recursive: idmap.recursive });
         steps.push(Step::new("give its files other owners", op).why(why));
     }
     if rootfs.propagation & libc::MS_SHARED == 0 {
@@ -99,21 +99,21 @@ pub(super) fn open_on_host(rootfs: &Rootfs, slot: usize, mount: &Mount) -> Vec<S
 fn mapping(users: &MappedBy) -> Vec<Step> {
     let (uids, gids) = match users {
         MappedBy::File(path) => {
-            let op = Op::OpenUsers { path: path.into() };
+            let op = Op::Users(Users::Open { path: path.into() });
             return vec![Step::new("open a user namespace", op).why("its maps say which number is which")];
         }
         MappedBy::Ranges(uids, gids) => (uids, gids),
     };
     let map = |name, file: &str, ranges| {
-        let op = Op::MapUsers { file: file.into(), map: userns::lines(ranges).into() };
+        let op = Op::Users(Users::Map { file: file.into(), map: userns::lines(ranges).into() });
         Step::new(name, op).why("as in any user namespace: inside, outside, how many")
     };
     vec![
-        Step::new("make a user namespace", Op::HoldUsers)
+        Step::new("make a user namespace", Op::Users(Users::Hold))
             .why("the kernel takes a mapping only from one, so a process is born in it and waits"),
         map("map its users", "uid_map", uids),
         map("map its groups", "gid_map", gids),
-        Step::new("keep the namespace", Op::KeepUsers)
+        Step::new("keep the namespace", Op::Users(Users::Keep))
             .why("an open descriptor keeps it: the process has done its work and ends"),
     ]
 }

@@ -84,6 +84,32 @@ fn unconfined_is_without_a_filter() {
 }
 
 #[test]
+fn a_profile_from_a_file() {
+    let site = Site::ours();
+    let profile = |action: &str| {
+        format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+                {{"names":["sethostname"],"action":"{action}"}},
+                {{"names":["umask"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"excludes":{{"caps":["CAP_KILL"]}}}}]}}"#
+        )
+    };
+    let (file, wrong) = (site.path().join("seccomp.json"), site.path().join("wrong.json"));
+    std::fs::write(&file, profile("SCMP_ACT_KILL_PROCESS")).expect("a file");
+    std::fs::write(&wrong, profile("SCMP_ACT_KILL_ALL")).expect("a file");
+    let run = |options: &str, program: &str| {
+        site.sh(&format!("$S run --rm --security-opt seccomp={options} stepbox/base sh -c '{program}'"))
+    };
+    let said = run("$D/seccomp.json", "hostname x; echo $?; grep Seccomp: /proc/self/status");
+    assert!(said.out.ends_with("159\nSeccomp:\t2\n"), "128 + SIGSYS: {}{}", said.out, said.err);
+    let said = run("$D/wrong.json", "true");
+    let wanted = "syscalls[0].action: \"SCMP_ACT_KILL_ALL\" is no action";
+    assert!(said.code == 125 && said.err.contains(wanted), "{} {}", said.code, said.err);
+    let said = run("$D/none.json", "true");
+    assert!(said.code == 125 && said.err.contains("none.json) failed: No such file"), "{}", said.err);
+    site.assert_clean();
+}
+
+#[test]
 fn mounts_and_namespaces_are_refused() {
     let site = Site::ours();
     // with the capability and without the filter it works; either of the two is enough to refuse
@@ -139,6 +165,22 @@ fn no_new_privileges() {
     assert_eq!(site.inside(options, read), "NoNewPrivs:\t1\nSeccomp:\t2\n");
     assert_eq!(site.inside(&format!("{options} -u 1000"), read), "NoNewPrivs:\t1\nSeccomp:\t2\n");
     assert_eq!(site.inside("-u 1000", read), "NoNewPrivs:\t0\nSeccomp:\t2\n");
+    site.assert_clean();
+}
+
+/// mknod gives a name; whether it opens is the device cgroup's matter.
+#[test]
+fn a_device_can_be_made_and_not_opened() {
+    let Some(site) = Site::root("a_device_can_be_made_and_not_opened") else { return };
+    // the memory of the machine, and the kernel's log
+    let out = site.inside(
+        "",
+        "for d in \"c 1 1\" \"c 1 11\" \"c 1 3\" \"c 10 200\"; do mknod /tmp/d $d || echo unmade; \
+         (: <>/tmp/d) 2>/dev/null && echo opened $d || echo closed $d; rm /tmp/d; done; \
+         for d in null zero full random urandom tty ptmx; do (: </dev/$d) 2>/dev/null || echo no $d; done",
+    );
+    // without a terminal of its own, /dev/tty leads nowhere, for all that it may be opened
+    assert_eq!(out, "closed c 1 1\nclosed c 1 11\nopened c 1 3\nclosed c 10 200\nno tty\n");
     site.assert_clean();
 }
 

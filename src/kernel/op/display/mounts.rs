@@ -7,6 +7,7 @@ use crate::kernel::flags::{self, decode};
 
 impl Op {
     pub(super) fn fmt_mount(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use super::super::Users as users;
         use Op::*;
         match self {
             MountSetattr { on, set, clear, propagation, recursive } => {
@@ -32,17 +33,21 @@ impl Op {
                 };
                 write!(f, "mount_setattr({place}, {how}, {{{}}})", changes.join(", "))
             }
-            Idmap { recursive, .. } => {
+            Users(users::Take { recursive, .. }) => {
                 let all = if *recursive { "|AT_RECURSIVE" } else { "" };
                 let change = "{attr_set=MOUNT_ATTR_IDMAP, userns_fd=users}";
                 write!(f, "mount_setattr(tree, \"\", AT_EMPTY_PATH{all}, {change})")
             }
-            HoldUsers => f.write_str("clone3({flags=CLONE_PIDFD|CLONE_NEWUSER, exit_signal=SIGCHLD})"),
-            MapUsers { file, map } => {
+            Users(users::Hold) => {
+                f.write_str("clone3({flags=CLONE_PIDFD|CLONE_NEWUSER, exit_signal=SIGCHLD})")
+            }
+            Users(users::Map { file, map }) => {
                 write!(f, "write(\"/proc/[HELD]/{}\", {map})", file.as_path().display())
             }
-            KeepUsers => f.write_str("openat(AT_FDCWD, \"/proc/[HELD]/ns/user\", O_RDONLY|O_CLOEXEC)"),
-            OpenUsers { path } => write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_CLOEXEC)"),
+            Users(users::Keep) => {
+                f.write_str("openat(AT_FDCWD, \"/proc/[HELD]/ns/user\", O_RDONLY|O_CLOEXEC)")
+            }
+            Users(users::Open { path }) => write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_CLOEXEC)"),
             OpenDevice { path, major, minor, .. } => {
                 write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_NOFOLLOW) /* which must be {major}:{minor} */")
             }
