@@ -210,10 +210,8 @@ impl<'p> Running<'p> {
             Cloned::Box => {
                 drop(ours);
                 let Context { fifo, console, trees, listener, .. } = std::mem::take(&mut self.context);
-                let loan = Some(theirs);
-                let context =
-                    Context { in_box: true, loan, fifo, console, trees, listener, ..Context::default() };
-                box_lane(&program, context)
+                let (loan, none) = (Some(theirs), Context::default());
+                box_lane(&program, Context { in_box: true, loan, fifo, console, trees, listener, ..none })
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;

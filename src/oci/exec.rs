@@ -177,8 +177,7 @@ fn entry(
     let root = container.init().map(|init| format!("/proc/{}/root", init.pid)).unwrap_or_default();
     let home = config::home(Path::new(&root), document.user.uid);
     let at = if request.process.is_some() { "" } else { "process" };
-    let pid = container.init().map(|init| init.pid);
-    let seccomp = config::seccomp::filter(config, &record.id, &record.bundle, "running", pid)?;
+    let seccomp = config::filter(config, &place, "running")?;
     let given = Given { users: &users, home, seccomp };
     Ok(config::entry(document, at, &place, given)?)
 }
