@@ -306,6 +306,15 @@ impl Cgroup {
         self.freeze().into_iter().chain([step]).chain(self.thaw_in_case()).collect()
     }
 
+    /// Ends whoever is still in it: where the PID namespace is shared, the first process takes nobody along.
+    pub fn end(&self) -> Option<Op> {
+        let first = || self.directory(Controller::Freezer).or(self.directories().pop().map(|(_, path)| path));
+        match self.kill_at_once() {
+            Some(step) => Some(step.op),
+            None => Some(Op::SignalCgroup { path: first()?.into(), signal: libc::SIGKILL }),
+        }
+    }
+
     fn kill_at_once(&self) -> Option<Step> {
         let directory = self.directory(Controller::Freezer).filter(|_| !self.in_v1(Controller::Freezer))?;
         let step = Step::new("kill the cgroup", Op::write(directory.join("cgroup.kill"), "1"));
