@@ -193,7 +193,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let sysctls = sysctls::settings(config, &listed)?;
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
-    let rootfs = root::rootfs(config, document, &namespaces.user, place)?;
+    let rootfs = root::rootfs(config, document, &namespaces, place)?;
     let given =
         Given { users: &namespaces.user, home: home::of(rootfs.tree(), document.user.uid), seccomp: None };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
