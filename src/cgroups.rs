@@ -225,7 +225,7 @@ impl Cgroup {
     /// What is done before the clone that the box is born in its version 2 cgroup. The clone's flags are to hold
     /// [`Cgroup::birth_flag`]; under version 1, nothing.
     pub fn open(&self) -> Option<Step> {
-        let step = Step::new("open the cgroup", Op::OpenCgroup { path: self.unified()?.into() });
+        let step = Step::new("open the cgroup", Op::OpenCgroup(self.unified()?.into()));
         Some(
             step.why(
                 "a child can be born in another cgroup than its parent's: cheaper than to move it there",

@@ -29,6 +29,8 @@ mod limits;
 #[allow(unsafe_code)]
 pub mod linux;
 #[allow(unsafe_code)]
+mod messenger;
+#[allow(unsafe_code)]
 mod mounts;
 pub mod netlink;
 pub mod nft;

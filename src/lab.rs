@@ -62,6 +62,12 @@ pub const LABS: &[Lab] = &[
         "Who keeps a container from using everything?",
         "docker run --memory --cpus --pids-limit",
     ),
+    row(
+        "07-privilege",
+        "privilege",
+        "What may root not do?",
+        "docker run --cap-drop --security-opt --read-only",
+    ),
     row("08-overlay", "overlay", "What is a layer?", "docker diff"),
     row("09-veth-bridge", "veth", "How do two boxes talk to each other?", "docker network create"),
     row("13-union-image", "layers", "What is an image, byte by byte?", "docker image inspect"),

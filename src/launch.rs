@@ -78,6 +78,10 @@ pub fn launch<'p, O: Observer>(
             Lane::Host => (index, running.host_step(index, step)),
             Lane::Container => running.lend(if O::WATCHING { index } else { last_of_loan(plan, index) }),
         };
+        let answer = answer.or_else(|exit| match plan.steps[at].expect {
+            Expect::Dies(_) => Ok(Answer::Ended(exit)),
+            _ => Err(exit),
+        });
         if O::WATCHING
             && let Ok(answer) = answer
         {
@@ -101,7 +105,10 @@ pub fn launch<'p, O: Observer>(
 fn last_of_loan(plan: &Plan, index: usize) -> usize {
     let rest = &plan.steps[index..];
     let ours = |step: &&Step| step.lane == Lane::Container && !waits(step);
-    index + rest.iter().take_while(ours).count() - 1
+    let most = rest.iter().take_while(ours).count();
+    // whoever dies reports nothing, so that must be the last step that was lent
+    let death = rest[..most].iter().position(|step| matches!(step.expect, Expect::Dies(_)));
+    index + death.unwrap_or(most - 1)
 }
 
 /// Whether this is the step at which the box waits for somebody else than us.
@@ -130,7 +137,10 @@ fn judge(op: &Op, expect: Expect, answer: Answer) -> Option<Unmet> {
         (Expect::Fails(wanted), Answer::Error(errno)) if errno == wanted => None,
         (Expect::OrElse(other), Answer::Error(errno)) if errno == other => None,
         (Expect::OrAny(others), Answer::Error(errno)) if others.contains(&errno) => None,
+        (Expect::Dies(wanted), Answer::Ended(exit)) if exit == wanted => None,
+        (Expect::Dies(_), Answer::Ended(exit)) => Some(Unmet::Died(exit)),
         (_, Answer::Error(errno)) => Some(Unmet::Errno(errno)),
+        (Expect::Dies(wanted), _) => Some(Unmet::Survived(wanted)),
         (Expect::Fails(wanted), _) => Some(Unmet::NotRefused(wanted)),
         _ => None,
     }
@@ -199,9 +209,9 @@ impl<'p> Running<'p> {
         match cloned? {
             Cloned::Box => {
                 drop(ours);
-                let Context { fifo, console, trees, .. } = std::mem::take(&mut self.context);
-                let loan = Some(theirs);
-                box_lane(&program, Context { in_box: true, loan, fifo, console, trees, ..Context::default() })
+                let Context { fifo, console, trees, listener, .. } = std::mem::take(&mut self.context);
+                let (loan, none) = (Some(theirs), Context::default());
+                box_lane(&program, Context { in_box: true, loan, fifo, console, trees, listener, ..none })
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;

@@ -203,7 +203,11 @@ impl Observer for Watcher {
             lane: at.step.lane,
             call: at.step.op.to_string(),
             result,
-            provoked: matches!(at.step.expect, Expect::Fails(_)),
+            provoked: match (at.step.expect, answer) {
+                (Expect::Fails(wanted), Answer::Error(errno)) => wanted == errno,
+                (Expect::Dies(wanted), Answer::Ended(exit)) => wanted == exit,
+                _ => false,
+            },
             undo: at.step.undo.as_ref().map(Op::to_string),
             evidence,
             micros,

@@ -8,9 +8,13 @@
 //!
 //! The order matters: groups before ids, because an unprivileged process may not change groups; the bounding set
 //! first of all, because cutting it needs CAP_SETPCAP. The seccomp filter comes last where no_new_privs lets anybody
-//! load one, so that it sees the fewest calls of ours; else while CAP_SYS_ADMIN is still held. See capabilities(7).
+//! load one, so that it sees the fewest calls of ours; else while CAP_SYS_ADMIN is still held. See capabilities(7),
+//! seccomp(2). Lab 07-privilege, tutorials/07-privilege.md.
 
+mod cover;
 pub mod seccomp;
+
+pub use cover::{mask, read_only};
 
 use crate::kernel::{Op, flags};
 use crate::step::Step;
@@ -82,11 +86,12 @@ pub fn default_set() -> u64 {
     DEFAULT.iter().filter_map(|name| flags::capability(name)).fold(0, |set, bit| set | 1 << bit)
 }
 
+// ANCHOR: drop
 /// The steps that leave the box with what it may have, and nothing more.
 pub fn drop(privilege: &Privilege) -> Vec<Step> {
     let Privilege { uid, gid, groups, capabilities, .. } = privilege;
     let Capabilities { bounding, permitted, effective, inheritable, ambient } = *capabilities;
-    let filter = privilege.seccomp.as_ref().map(filter);
+    let filter: Vec<Step> = privilege.seccomp.iter().flat_map(filter).collect();
     let mut steps = vec![
         Step::new("cut the bounding set", Op::DropBounding { keep: bounding })
             .why("what is dropped here can never be had again, not even by a set-uid program"),
@@ -133,6 +138,7 @@ pub fn drop(privilege: &Privilege) -> Vec<Step> {
     }
     steps
 }
+// ANCHOR_END: drop
 
 /// The labels that the program gets from the kernel's security modules when it is executed.
 pub fn labels(privilege: &Privilege) -> Vec<Step> {
@@ -150,10 +156,13 @@ pub fn labels(privilege: &Privilege) -> Vec<Step> {
     steps
 }
 
-fn filter(profile: &seccomp::Profile) -> Step {
-    Step::new(
-        "filter the system calls",
-        Op::Seccomp { program: seccomp::compile(profile, seccomp::Arch::OURS) },
-    )
-    .why("the kernel asks this program before every call, of the box and of all its children, for good")
+/// The filter; where it leaves calls to a listener, with the messenger who takes the filter's descriptor there.
+fn filter(profile: &seccomp::Profile) -> Vec<Step> {
+    let op = Op::Seccomp { program: seccomp::compile(profile), flags: profile.flags };
+    let load = Step::new("filter the system calls", op)
+        .why("the kernel asks this program before every call, of the box and of all its children, for good");
+    match &profile.listener {
+        Some(listener) => vec![listener.messenger(), load, seccomp::Listener::wait()],
+        None => vec![load],
+    }
 }

@@ -20,6 +20,7 @@ mod limits;
 mod links;
 pub mod mountinfo;
 mod owners;
+mod privilege;
 
 /// Whose evidence is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,8 @@ pub enum Probe {
     Counters(String, Vec<(&'static str, &'static str)>),
     /// whether the number in a file grows while it is looked at
     Progress(String),
+    /// whether reading a file tells anything; its text may be another one on each machine
+    Telling(String),
     /// who a process is: ids in each PID namespace, state, root, working directory, program
     Process(Who),
     /// the processes that a /proc mounted there shows, by number and name
@@ -111,9 +114,7 @@ impl Probe {
                 view("owners", subject, format!("/proc/{BOX}/status"), owners::look(who, path, box_pid))
             }
             Probe::Privilege(who) => {
-                let keys = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];
-                let facts = who.pid(box_pid).and_then(|pid| status(pid, &keys));
-                view("caps", who.name(), proc(who, "status"), facts.map(decode_capabilities))
+                view("caps", who.name(), proc(who, "status"), who.pid(box_pid).and_then(privilege::look))
             }
             Probe::Files(directory, names) => {
                 let facts = resolve(directory, box_pid).map(|directory| files(&directory, names));
@@ -131,6 +132,11 @@ impl Probe {
             }
             Probe::Progress(file) => {
                 let facts = resolve(file, box_pid).and_then(|path| limits::progress(&path, &plain(file)));
+                view("file", plain(file), plain(file), facts)
+            }
+            Probe::Telling(file) => {
+                let facts =
+                    resolve(file, box_pid).map(|path| vec![fact(plain(file), privilege::telling(&path))]);
                 view("file", plain(file), plain(file), facts)
             }
             Probe::Process(who) => view(
@@ -328,14 +334,6 @@ fn status(pid: i32, keys: &[&str]) -> Option<Vec<Fact>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = |key: &&str| text.lines().find_map(|line| line.strip_prefix(*key)?.strip_prefix(':'));
     Some(keys.iter().filter_map(|key| Some(fact(*key, line(key)?.trim().replace('\t', " ")))).collect())
-}
-
-fn decode_capabilities(facts: Vec<Fact>) -> Vec<Fact> {
-    let decode = |fact: Fact| match u64::from_str_radix(&fact.value, 16) {
-        Ok(set) if fact.key.starts_with("Cap") => Fact { value: flags::capabilities(set), ..fact },
-        _ => fact,
-    };
-    facts.into_iter().map(decode).collect()
 }
 
 fn identity(pid: i32, who: &Who) -> Option<Vec<Fact>> {

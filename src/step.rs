@@ -8,6 +8,7 @@
 //!                         └─────> journal ──> clean          the same list's undos, after a crash
 //! ```
 
+use crate::kernel::process::Exit;
 use crate::kernel::{Errno, Op};
 use crate::probe::Probe;
 pub use crate::trace::Lane;
@@ -39,6 +40,8 @@ pub enum Expect {
     Success,
     /// this error, provoked on purpose
     Fails(Errno),
+    /// no answer at all: the box's process ends so, in the middle of the call
+    Dies(Exit),
     /// no error, or this one, which means that somebody was here before; then there is nothing to undo
     OrElse(Errno),
     /// no error, or one of these
@@ -72,6 +75,12 @@ impl Step {
     /// The error that this step is there to provoke.
     pub fn fails(mut self, errno: Errno) -> Step {
         self.expect = Expect::Fails(errno);
+        self
+    }
+
+    /// The signal that ends the box's process at this step. No step of the box may come after it.
+    pub fn dies(mut self, signal: i32) -> Step {
+        self.expect = Expect::Dies(Exit::Signal(signal));
         self
     }
 

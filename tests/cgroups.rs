@@ -16,6 +16,8 @@ mod limits;
 #[path = "cgroups/real.rs"]
 mod real;
 mod support;
+#[path = "cgroups/trial.rs"]
+mod trial;
 
 const V2_MOUNT: &str = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 const ALL: Limits =
@@ -210,8 +212,8 @@ fn every_error_has_a_hint() {
         (Op::Clone { flags: INTO_CGROUP }, Errno::BUSY),
         (Op::Clone { flags: INTO_CGROUP }, Errno::OPNOTSUPP),
         (Op::Clone { flags: INTO_CGROUP }, Errno::NODEV),
-        (Op::LoadDeviceFilter { program: Vec::new() }, Errno::PERM),
-        (Op::LoadDeviceFilter { program: Vec::new() }, Errno::INVAL),
+        (Op::LoadDeviceFilter(Vec::new()), Errno::PERM),
+        (Op::LoadDeviceFilter(Vec::new()), Errno::INVAL),
         (Op::AwaitText { path: "a".into(), text: "FROZEN".into(), again: None }, Errno::TIMEDOUT),
         (Op::WriteFirst { choices: Vec::new() }, Errno::NOENT),
         (Op::RemoveCgroup { path: "/sys/fs/cgroup/a".into() }, Errno::BUSY),

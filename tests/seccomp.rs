@@ -6,9 +6,18 @@ use stepbox::privilege::seccomp::{
     Action, Arch, Compare, Condition, Profile, Rule, compile, default_profile,
 };
 
+#[path = "seccomp/listing.rs"]
+mod listing;
+#[path = "seccomp/profiles.rs"]
+mod profiles;
+
 const ARCHES: [Arch; 3] = [Arch::X86_64, Arch::I386, Arch::Aarch64];
 const EPERM: Action = Action::Errno(libc::EPERM as u16);
 const ENOSYS: Action = Action::Errno(libc::ENOSYS as u16);
+
+fn everywhere(profile: Profile) -> Profile {
+    Profile { arches: ARCHES.to_vec(), ..profile }
+}
 
 /// What the kernel's machine would answer; how many instructions it took.
 fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
@@ -42,26 +51,28 @@ fn decide(profile: &Profile, arch: Arch, number: u32, arguments: [u64; 6]) -> Ac
         profile.rules.iter().filter(move |rule| rule.calls.iter().any(|call| Some(call.as_ref()) == name))
     };
     let holds = |condition: &Condition| {
-        let value = arguments[usize::from(condition.argument)];
+        let wide = if arch.wide() { u64::MAX } else { u32::MAX.into() };
+        let value = arguments[usize::from(condition.argument)] & wide;
         match condition.compare {
-            Compare::Eq(other) => value == other,
-            Compare::Ne(other) => value != other,
-            Compare::Lt(other) => value < other,
-            Compare::Le(other) => value <= other,
-            Compare::Gt(other) => value > other,
-            Compare::Ge(other) => value >= other,
-            Compare::MaskedEq { mask, value: other } => value & mask == other & mask,
+            Compare::Eq(other) => value == other & wide,
+            Compare::Ne(other) => value != other & wide,
+            Compare::Lt(other) => value < other & wide,
+            Compare::Le(other) => value <= other & wide,
+            Compare::Gt(other) => value > other & wide,
+            Compare::Ge(other) => value >= other & wide,
+            Compare::MaskedEq { mask, value: other } => value & mask == other & mask & wide,
         }
     };
     if let Some(rule) = rules(number).find(|rule| rule.conditions.iter().all(holds)) {
         return rule.action;
     }
-    let known = (number..arch.end()).any(|above| rules(above).next().is_some());
+    let spoken_of = |from: u32| (from..arch.end()).any(|above| rules(above).next().is_some());
+    let known = spoken_of(number) || !spoken_of(0);
     if known { profile.otherwise } else { profile.newer.unwrap_or(profile.otherwise) }
 }
 
 fn number(arch: Arch, name: &str) -> u32 {
-    (0..arch.end()).find(|number| arch.name(*number) == Some(name)).unwrap_or_else(|| panic!("no {name}"))
+    arch.number(name).unwrap_or_else(|| panic!("no {name}"))
 }
 
 /// Numbers that look random and are the same in every run: xorshift.
@@ -113,7 +124,7 @@ impl Dice {
 
 #[test]
 fn the_default_profile_call_by_call() {
-    let program = compile(&default_profile(default_set()), &ARCHES);
+    let program = compile(&everywhere(default_profile(default_set())));
     let namespaces = |flag: i32| [flag as u64 | libc::SIGCHLD as u64, 0, 0, 0, 0, 0];
     let first = |value: u64| [value, 0, 0, 0, 0, 0];
     let second = |value: u64| [0, value, 0, 0, 0, 0];
@@ -164,8 +175,8 @@ fn the_default_profile_call_by_call() {
 
 #[test]
 fn a_capability_brings_its_calls() {
-    let all = compile(&default_profile(u64::MAX), &ARCHES);
-    let few = compile(&default_profile(0), &ARCHES);
+    let all = compile(&everywhere(default_profile(u64::MAX)));
+    let few = compile(&everywhere(default_profile(0)));
     for name in ["mount", "unshare", "clone3", "reboot", "bpf", "chroot", "setns", "finit_module"] {
         let answer = |program| run(program, Arch::X86_64.audit(), number(Arch::X86_64, name), [1 << 28; 6]).0;
         assert_eq!(answer(&all), Action::Allow.answer(), "{name}");
@@ -176,14 +187,19 @@ fn a_capability_brings_its_calls() {
 #[test]
 fn programs_do_what_profiles_say() {
     let mut dice = Dice(0x5eed);
-    let mut profiles = vec![default_profile(default_set()), default_profile(0), default_profile(u64::MAX)];
+    let mut profiles = [default_set(), 0, u64::MAX].map(|set| everywhere(default_profile(set))).to_vec();
     for _ in 0..60 {
         let newer = [None, Some(ENOSYS)][dice.below(2)];
         let rules = (0..dice.below(40)).map(|_| dice.rule()).collect();
-        profiles.push(Profile { otherwise: [EPERM, Action::Allow][dice.below(2)], newer, rules });
+        profiles.push(Profile {
+            otherwise: [EPERM, Action::Allow][dice.below(2)],
+            newer,
+            rules,
+            ..everywhere(Profile::default())
+        });
     }
     for (index, profile) in profiles.iter().enumerate() {
-        let program = compile(profile, &ARCHES);
+        let program = compile(profile);
         for _ in 0..400 {
             let arch = ARCHES[dice.below(3)];
             let number = match dice.below(20) {
@@ -203,7 +219,7 @@ fn programs_do_what_profiles_say() {
 
 #[test]
 fn the_default_program_is_short() {
-    let program = compile(&default_profile(default_set()), Arch::OURS);
+    let program = compile(&default_profile(default_set()));
     assert!(program.len() < MOST / 4, "{} instructions", program.len());
     let arch = Arch::OURS[0];
     let most = (0..arch.end()).map(|number| run(&program, arch.audit(), number, [0; 6]).1).max();
@@ -214,7 +230,7 @@ fn the_default_program_is_short() {
 #[test]
 fn every_error_has_a_hint() {
     use stepbox::kernel::{Errno, Op, hint::hint};
-    let filter = Op::Seccomp { program: Vec::new() };
+    let filter = Op::Seccomp { program: Vec::new(), flags: 0 };
     for (op, errno, word) in [
         (&filter, Errno::ACCESS, "no-new-privileges"),
         (&filter, Errno::INVAL, "seccomp=unconfined"),

@@ -155,6 +155,14 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &args, name),
     };
+    // before anything of our own is open; what is there could be reached through /proc/self/fd (CVE-2024-21626)
+    if let Err(errno) =
+        crate::kernel::process::close_inherited_from(cli.command.preserved().saturating_add(3))
+    {
+        let count = cli.command.preserved();
+        Log::default().error(&format!("--preserve-fds {count}: {errno}"));
+        return ExitCode::FAILURE;
+    }
     let format = match cli.global.log_format.as_str() {
         "text" => Format::Text,
         "json" => Format::Json,
@@ -178,6 +186,18 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
         Err(error) => {
             site.log.error(&format!("{what}{error}"));
             ExitCode::from(failure)
+        }
+    }
+}
+
+impl Command {
+    /// How many descriptors from 3 on are for the container.
+    fn preserved(&self) -> u32 {
+        match self {
+            Command::Create(args) => args.preserved(),
+            Command::Run(args) => args.preserved(),
+            Command::Exec(args) => args.preserved(),
+            _ => 0,
         }
     }
 }

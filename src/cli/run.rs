@@ -262,6 +262,7 @@ fn request(state: &State, args: &Args) -> anyhow::Result<Request> {
             None => env.extend(std::env::var(pair).map(|value| format!("{pair}={value}"))),
         }
     }
+    let capabilities = args.privilege.capabilities(Machine::look().capabilities);
     Ok(Request {
         // not the whole command line: an environment variable may be a secret, and journals and traces are read
         title: format!("stepbox run {}", args.image),
@@ -285,9 +286,9 @@ fn request(state: &State, args: &Args) -> anyhow::Result<Request> {
         groups: args.group_add.clone(),
         oom_score_adj: args.limits.oom_score_adj,
         share: args.isolation.share(state)?,
-        capabilities: args.privilege.capabilities(Machine::look().capabilities),
+        capabilities,
         no_new_privs: args.privilege.no_new_privs(),
-        seccomp: args.privilege.seccomp(),
+        seccomp: args.privilege.seccomp(capabilities)?,
         command: args.command.clone(),
     })
 }

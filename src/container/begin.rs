@@ -3,11 +3,13 @@
 use super::birth::hide;
 use crate::kernel::Op;
 use crate::kernel::ctext::BOX;
+use crate::privilege::Privilege;
 use crate::probe::{Probe, Who};
 use crate::spec::{Input, Life, Process, Spec, Start};
 use crate::step::Step;
 
-/// What must be open before the clone: the fifo at which the box will wait, and who takes its terminal.
+/// What must be open before the clone: the fifo at which the box will wait, who decides about its calls, and who takes
+/// its terminal.
 pub(super) fn gates(spec: &Spec) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Start::AfterFifo(path) = &spec.start {
@@ -20,13 +22,22 @@ pub(super) fn gates(spec: &Spec) -> Vec<Step> {
                 .why("the box inherits it, and never has to look for it in a tree of others"),
         ]);
     }
+    steps.extend(
+        spec.privilege.seccomp.iter().filter_map(|profile| Some(profile.listener.as_ref()?.connect())),
+    );
     if let Some(path) = spec.process.console.as_ref().and_then(|console| console.socket.as_ref()) {
         steps.push(
             Step::new("call who takes the terminal", Op::ConnectConsole { path: path.into() })
                 .why("it listens under a name of the host, which the box will not see"),
         );
     }
+    steps.extend(listener(&spec.privilege));
     steps
+}
+
+/// Whoever decides about calls listens under a name of the host too.
+pub fn listener(privilege: &Privilege) -> Option<Step> {
+    Some(privilege.seccomp.as_ref()?.listener.as_ref()?.connect())
 }
 
 /// How soon the box is killed when memory runs out.

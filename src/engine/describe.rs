@@ -178,7 +178,8 @@ fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privile
         groups: (machine.root() && machine.setgroups).then(|| user.groups.clone()),
         capabilities: Capabilities::of_user(user.uid, request.capabilities),
         no_new_privs: request.no_new_privs || !machine.all_powerful(),
-        seccomp: match request.seccomp {
+        seccomp: match &request.seccomp {
+            Seccomp::Profile(profile) => Some((**profile).clone()),
             _ if request.privileged => None,
             Seccomp::Default => Some(privilege::seccomp::default_profile(request.capabilities)),
             Seccomp::Unconfined => None,

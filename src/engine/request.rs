@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cgroups::Limits;
+use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
 
@@ -128,12 +129,14 @@ impl Default for Share {
 }
 
 /// `--security-opt seccomp=…`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seccomp {
     /// Docker's default profile, for the capabilities that are kept
     Default,
     /// no filter
     Unconfined,
+    /// what a file says; also for a container that is privileged
+    Profile(Box<Profile>),
 }
 
 /// `--network`.

@@ -36,8 +36,9 @@ pub const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 /// As many instructions as the kernel takes: BPF_MAXINSNS.
 pub const MOST: usize = 4096;
 
-/// Every call of this process, and of all that come from it, passes this program from now on.
-pub(super) fn load(program: &[Instruction]) -> Result<i64, Errno> {
+/// Every call of this process, and of all that come from it, passes this program from now on. With a flag that asks for a
+/// listener its descriptor is the answer.
+pub(super) fn load(program: &[Instruction], flags: u64) -> Result<i64, Errno> {
     #[repr(C)]
     struct Program {
         len: u16,
@@ -46,5 +47,7 @@ pub(super) fn load(program: &[Instruction]) -> Result<i64, Errno> {
     let len = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     let program = Program { len, filter: program.as_ptr() };
     // SAFETY: `Instruction` and `Program` are laid out as sock_filter and sock_fprog; the kernel copies them in the call.
-    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) })
+    check(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
+    })
 }

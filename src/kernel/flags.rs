@@ -46,6 +46,16 @@ pub const MOUNT_ATTRIBUTES: &[(u64, &str)] = &[
 pub const UMOUNT: &[(u64, &str)] =
     &[(libc::MNT_FORCE as u64, "MNT_FORCE"), (libc::MNT_DETACH as u64, "MNT_DETACH")];
 
+/// Flags of seccomp(2)'s SECCOMP_SET_MODE_FILTER.
+pub const SECCOMP: &[(u64, &str)] = &[
+    (libc::SECCOMP_FILTER_FLAG_TSYNC, "SECCOMP_FILTER_FLAG_TSYNC"),
+    (libc::SECCOMP_FILTER_FLAG_LOG, "SECCOMP_FILTER_FLAG_LOG"),
+    (libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"),
+    (libc::SECCOMP_FILTER_FLAG_NEW_LISTENER, "SECCOMP_FILTER_FLAG_NEW_LISTENER"),
+    (libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH, "SECCOMP_FILTER_FLAG_TSYNC_ESRCH"),
+    (libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"),
+];
+
 /// Namespace flags of clone3(2), unshare(2) and setns(2), in the order in which the kernel's documents list them.
 pub const NAMESPACES: &[(u64, &str)] = &[
     (NEWUSER, "CLONE_NEWUSER"),

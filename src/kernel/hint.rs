@@ -51,6 +51,8 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
         (Errno::MSGSIZE, "EMSGSIZE"),
         (Errno::OPNOTSUPP, "EOPNOTSUPP"),
         (Errno::AFNOSUPPORT, "EAFNOSUPPORT"),
+        (Errno::CONNREFUSED, "ECONNREFUSED"),
+        (Errno::PIPE, "EPIPE"),
         (Errno::ADDRINUSE, "EADDRINUSE"),
         (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
         (Errno::NETDOWN, "ENETDOWN"),
@@ -73,11 +75,11 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             return birth(errno);
         }
         (Op::Clone { flags } | Op::Unshare { flags }, errno) => return namespaces(*flags, errno),
-        (Op::LoadDeviceFilter { .. }, Errno::PERM) => {
+        (Op::LoadDeviceFilter(_), Errno::PERM) => {
             "only root of the machine closes devices on cgroup version 2 (CAP_BPF and CAP_NET_ADMIN); in a container, \
              start that with --privileged"
         }
-        (Op::LoadDeviceFilter { .. } | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
+        (Op::LoadDeviceFilter(_) | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel runs no programs for cgroups (CONFIG_CGROUP_BPF), so devices cannot be closed here"
         }
         (Op::AwaitText { .. }, Errno::TIMEDOUT) => {
@@ -158,6 +160,18 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         }
         (Op::Seccomp { .. }, Errno::ACCESS) => {
             "a filter needs CAP_SYS_ADMIN, or no_new_privs: --security-opt no-new-privileges"
+        }
+        (Op::Seccomp { program, .. }, Errno::INVAL) if program.len() > super::bpf::MOST => {
+            "the profile makes a longer program than the kernel takes (4096 instructions): give it fewer rules with args"
+        }
+        (Op::Seccomp { flags: 1.., .. }, Errno::INVAL) => {
+            "this kernel does not know one of the filter's flags: take the newest out of the profile"
+        }
+        (Op::Seccomp { .. }, Errno::BUSY) => {
+            "a filter with a listener is loaded already, and a process can have only one"
+        }
+        (Op::ConnectListener { .. }, Errno::NOENT | Errno::CONNREFUSED) => {
+            "nobody listens on the profile's listenerPath: start the agent first"
         }
         (Op::Seccomp { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel has no seccomp filters: --security-opt seccomp=unconfined runs without one"

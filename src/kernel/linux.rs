@@ -5,6 +5,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicI32;
 
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use super::ctext::Room;
 use super::netlink::Message;
 use super::op::{Exec, Op};
-use super::{CText, copy_up, credentials, inside, limits, mounts, socket, terminal, users};
+use super::{CText, copy_up, credentials, inside, limits, messenger, mounts, socket, terminal, users};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -88,6 +89,10 @@ pub struct Context {
     pub users: Option<OwnedFd>,
     /// a device that has been looked at
     pub device: Option<OwnedFd>,
+    /// a stream to the process that decides about calls; the box inherits it
+    pub listener: Option<OwnedFd>,
+    /// where the messenger looks for the filter's descriptor
+    pub messenger: Option<&'static AtomicI32>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
 }
@@ -111,6 +116,8 @@ impl Default for Context {
             held: None,
             users: None,
             device: None,
+            listener: None,
+            messenger: None,
             trees,
         }
     }
@@ -260,7 +267,14 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
             set
         }
-        Op::Seccomp { program } => super::bpf::load(program),
+        Op::Seccomp { program, flags } => {
+            let loaded = super::bpf::load(program, *flags);
+            messenger::tell(loaded, context);
+            loaded
+        }
+        Op::ConnectListener { .. } | Op::ForkMessenger { .. } | Op::WaitMessenger => {
+            messenger::call(op, context)
+        }
         Op::OpenPty | Op::SendPty | Op::AttachPty => terminal::call(op, context),
         Op::ConnectConsole { .. } | Op::SendConsole | Op::WindowSize { .. } => terminal::call(op, context),
         Op::Setrlimit { .. } | Op::Personality { .. } | Op::JoinSessionKeyring { .. } => {

@@ -41,6 +41,8 @@ pub enum Unmet {
     NotRefused(Errno),
     /// a program that has to succeed did not
     Failed(Exit),
+    /// the box's process was expected to end so, and lives
+    Survived(Exit),
     /// the box's process ended in the middle of the plan
     Died(Exit),
 }
@@ -59,6 +61,7 @@ impl fmt::Display for StepError {
                 write!(f, "success, though {} was expected", hint::errno_text(errno))?
             }
             Unmet::Failed(exit) => write!(f, "{exit}")?,
+            Unmet::Survived(wanted) => write!(f, "success, though {wanted} was expected")?,
             Unmet::Died(exit) => write!(f, "the box's process ended here: {exit}")?,
         }
         for (op, errno) in &self.not_undone {

@@ -15,12 +15,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::cgroups::Hierarchy;
+use crate::privilege::seccomp;
 use crate::rootfs::CgroupTree;
 use crate::spec::{Life, Spec, Start};
 
 pub mod document;
 mod error;
-mod home;
+pub mod home;
 pub mod hooks;
 mod limits;
 pub mod mounts;
@@ -194,8 +195,9 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
     let rootfs = root::rootfs(config, document, &namespaces, place)?;
-    let given =
-        Given { users: &namespaces.user, home: home::of(rootfs.tree(), document.user.uid), seccomp: None };
+    let seccomp = filter(config, place, "creating")?;
+    let home = home::of(rootfs.tree(), document.user.uid);
+    let given = Given { users: &namespaces.user, home, seccomp };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
     process.personality = limits::personality(config.linux.personality.as_ref())?;
     let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
@@ -218,6 +220,19 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         life: place.flags.life,
         start: place.flags.start.clone(),
     })
+}
+
+/// `linux.seccomp`. Who decides about calls is told of the container as hooks are; `status` is the container's.
+///
+/// # Errors
+/// The first member that is wrong, by its place.
+pub fn filter(config: &Config, place: &Place, status: &str) -> Result<Option<seccomp::Profile>, ConfigError> {
+    let Some(wanted) = &config.linux.seccomp else { return Ok(None) };
+    let mut profile = seccomp::profile::oci(wanted)?;
+    if let Some(listener) = &mut profile.listener {
+        listener.state = hooks::members(config, place, status);
+    }
+    Ok(Some(profile))
 }
 
 /// Semantic versioning: whatever begins with 1 keeps what 1.0.0 promised.

@@ -177,7 +177,8 @@ fn entry(
     let root = container.init().map(|init| format!("/proc/{}/root", init.pid)).unwrap_or_default();
     let home = config::home(Path::new(&root), document.user.uid);
     let at = if request.process.is_some() { "" } else { "process" };
-    let given = Given { users: &users, home, seccomp: None };
+    let seccomp = config::filter(config, &place, "running")?;
+    let given = Given { users: &users, home, seccomp };
     Ok(config::entry(document, at, &place, given)?)
 }
 

@@ -43,7 +43,7 @@ pub fn what(unmet: Unmet) -> String {
         Unmet::Errno(crate::kernel::Errno::TIMEDOUT) => "it ran longer than its timeout allows".into(),
         Unmet::Errno(errno) => super::errno_words(errno),
         Unmet::Failed(exit) | Unmet::Died(exit) => format!("it {exit}"),
-        Unmet::NotRefused(_) => "it succeeded, which was not expected".into(),
+        Unmet::NotRefused(_) | Unmet::Survived(_) => "it succeeded, which was not expected".into(),
     }
 }
 

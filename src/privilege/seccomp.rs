@@ -8,14 +8,24 @@
 //!
 //! The program sees registers, never what a pointer points to. So it cannot see the flags of clone3(2), which lie in
 //! memory, and answers ENOSYS: libc then falls back to clone(2). See seccomp(2) and the kernel's seccomp_filter.rst.
+//! A profile is our own ([`default_profile`]) or read from a file ([`profile`]); [`disassemble()`] tells what came out.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
+mod arch;
 mod compile;
+mod disassemble;
 mod docker;
+pub mod listener;
+pub mod profile;
 
+pub use arch::Arch;
+use arch::X32;
 pub use compile::compile;
+pub use disassemble::disassemble;
 pub use docker::default_profile;
+pub use listener::Listener;
 
 /// What may be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +36,33 @@ pub struct Profile {
     pub newer: Option<Action>,
     /// the first rule whose conditions all hold decides
     pub rules: Vec<Rule>,
+    /// the ways into the kernel that are open; any other ends the process
+    pub arches: Vec<Arch>,
+    /// SECCOMP_FILTER_FLAG_*, as seccomp(2) takes them
+    pub flags: u64,
+    /// who answers for [`Action::Notify`]
+    pub listener: Option<Listener>,
+}
+
+/// Everything may be called, by every way that we are built for.
+impl Default for Profile {
+    fn default() -> Profile {
+        let arches = Arch::OURS.to_vec();
+        Profile { otherwise: Action::Allow, newer: None, rules: Vec::new(), arches, flags: 0, listener: None }
+    }
+}
+
+impl Profile {
+    /// Names of its rules that no call has, on any way into the kernel that is open: they are nothing to the filter,
+    /// and perhaps misspelt.
+    pub fn unknown(&self) -> Vec<&str> {
+        let known: HashSet<&str> = self.arches.iter().flat_map(|arch| arch.names()).collect();
+        let mut names: Vec<&str> = self.rules.iter().flat_map(|rule| &rule.calls).map(Cow::as_ref).collect();
+        names.retain(|name| !known.contains(name));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
 }
 
 /// Some calls, and what becomes of them.
@@ -76,6 +113,8 @@ pub enum Action {
     Errno(u16),
     /// a tracer is asked; without one ENOSYS
     Trace(u16),
+    /// whoever listens on [`Profile::listener`] decides; when nobody listens any more, ENOSYS
+    Notify,
     /// SIGSYS, which can be caught
     Trap,
     /// the thread dies
@@ -92,60 +131,10 @@ impl Action {
             Action::Log => libc::SECCOMP_RET_LOG,
             Action::Errno(errno) => libc::SECCOMP_RET_ERRNO | u32::from(errno),
             Action::Trace(message) => libc::SECCOMP_RET_TRACE | u32::from(message),
+            Action::Notify => libc::SECCOMP_RET_USER_NOTIF,
             Action::Trap => libc::SECCOMP_RET_TRAP,
             Action::KillThread => libc::SECCOMP_RET_KILL_THREAD,
             Action::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
-        }
-    }
-}
-
-/// A way into the kernel, with call numbers of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arch {
-    /// 64-bit PCs; their x32 numbers have bit 30 set
-    X86_64,
-    /// 32-bit PCs, which 64-bit ones run too: `int 0x80` opens this door for any program
-    I386,
-    /// 64-bit ARM
-    Aarch64,
-}
-
-/// From here on numbers are those of x32, an interface that hardly any kernel is built with.
-const X32: u32 = 0x4000_0000;
-
-impl Arch {
-    /// The ways into the kernel that we are built for. All others end the process.
-    #[cfg(target_arch = "x86_64")]
-    pub const OURS: &[Arch] = &[Arch::X86_64, Arch::I386];
-    /// The ways into the kernel that we are built for. All others end the process.
-    #[cfg(target_arch = "aarch64")]
-    pub const OURS: &[Arch] = &[Arch::Aarch64];
-
-    /// AUDIT_ARCH_* of linux/audit.h.
-    pub fn audit(self) -> u32 {
-        match self {
-            Arch::X86_64 => 0xc000_003e,
-            Arch::I386 => 0x4000_0003,
-            Arch::Aarch64 => 0xc000_00b7,
-        }
-    }
-
-    /// One above the highest number that has a name.
-    pub fn end(self) -> u32 {
-        1 + match self {
-            Arch::X86_64 => syscalls::x86_64::Sysno::last().id(),
-            Arch::I386 => syscalls::x86::Sysno::last().id(),
-            Arch::Aarch64 => syscalls::aarch64::Sysno::last().id(),
-        } as u32
-    }
-
-    /// The name of a call.
-    pub fn name(self, number: u32) -> Option<&'static str> {
-        let number = number as usize;
-        match self {
-            Arch::X86_64 => syscalls::x86_64::Sysno::new(number).map(|call| call.name()),
-            Arch::I386 => syscalls::x86::Sysno::new(number).map(|call| call.name()),
-            Arch::Aarch64 => syscalls::aarch64::Sysno::new(number).map(|call| call.name()),
         }
     }
 }

@@ -1,113 +1,15 @@
 //! Cgroups of this machine, of whatever version: limits read back, changed, processes stopped, killed, counted.
-//!
-//! Each test has a cgroup of its own, and removes it with what is in it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stepbox::cgroups::oom::Told;
 use stepbox::cgroups::{self, Cgroup, CgroupError, Controller, Hierarchy, Resources};
 use stepbox::launch::{LaunchError, launch};
-use stepbox::step::{Plan, Step};
+use stepbox::step::Plan;
 
 use crate::support;
-
-/// A cgroup that is gone at the end of the test.
-struct Trial {
-    cgroup: Cgroup,
-    children: Vec<Child>,
-}
-
-/// What is done stays, as between two commands of a runtime.
-fn take(steps: impl IntoIterator<Item = Step>) -> Result<(), LaunchError> {
-    let plan = Plan::default().then(steps);
-    launch(&plan, &mut (), None)?.keep(|_| true);
-    Ok(())
-}
-
-fn parse(json: &str) -> Resources {
-    serde_json::from_str(json).expect("resources as config.json has them")
-}
-
-impl Trial {
-    /// `None`, and a SKIP, where this user may make no cgroup with these controllers.
-    fn new(name: &str, needed: &[Controller], json: &str) -> Option<Trial> {
-        let hierarchy = cgroups::detect(Path::new("/")).expect("read this machine");
-        Trial::within(name, &hierarchy, needed, json)
-    }
-
-    fn within(name: &str, hierarchy: &Hierarchy, needed: &[Controller], json: &str) -> Option<Trial> {
-        if let Some(reason) = needed.iter().find_map(|one| hierarchy.usable(*one).err()) {
-            skip(name, &reason.to_string());
-            return None;
-        }
-        let path = format!("stepbox-test-{}-{name}/inner", std::process::id());
-        let cgroup = Cgroup::at(hierarchy, &path).expect("a path that names a cgroup");
-        take(cgroup.create(&parse(json)).expect("it can be had here")).expect("make the cgroup");
-        Some(Trial { cgroup, children: Vec::new() })
-    }
-
-    fn read(&self, controller: Controller, names: [&str; 2]) -> String {
-        let directory = self.cgroup.directory(controller).expect("it is there");
-        let text = names.iter().find_map(|name| std::fs::read_to_string(directory.join(name)).ok());
-        text.expect("the file of this version").trim().to_string()
-    }
-
-    /// A program that is in the cgroup before its first instruction.
-    fn start(&mut self, script: &str) -> i32 {
-        let directories = self.cgroup.directories();
-        let enter =
-            directories.iter().map(|(_, path)| format!("echo $$ > {}/cgroup.procs; ", path.display()));
-        let script = format!("{}{script}", enter.collect::<String>());
-        let mut command = Command::new("sh");
-        command.args(["-ec", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("start sh");
-        let pid = child.id().cast_signed();
-        self.children.push(child);
-        pid
-    }
-
-    fn update(&self, json: &str) -> Result<(), LaunchError> {
-        take(self.cgroup.update(&parse(json), &read).expect("it can be had here"))
-    }
-}
-
-/// Root can make cgroups wherever there are any; others where one has been delegated to them.
-fn skip(name: &str, reason: &str) {
-    support::skip(name, if rustix::process::geteuid().is_root() { reason } else { support::NEEDS_ROOT });
-}
-
-fn read(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok()
-}
-
-fn within_seconds(what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} takes too long");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        let _ = take(self.cgroup.signal(libc::SIGKILL));
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let gone = (0..500).any(|_| {
-            std::thread::sleep(Duration::from_millis(2));
-            take(self.cgroup.remove()).is_ok()
-        });
-        let directories = self.cgroup.directories();
-        for parent in directories.iter().filter_map(|(_, directory)| directory.parent()) {
-            let _ = std::fs::remove_dir(parent);
-        }
-        assert!(gone || std::thread::panicking(), "the cgroup is left");
-    }
-}
+use crate::trial::{Trial, parse, read, skip, take, within_seconds};
 
 const BASIC: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];
 const SMALL: &str = r#"{
@@ -310,7 +212,7 @@ fn who_comes_later_is_put_beside_the_first() {
     within_seconds("joining", || {
         read(&inner.join("cgroup.procs")).unwrap_or_default().trim() == pid.to_string()
     });
-    assert_eq!(trial.cgroup.beside(pid), [directory.clone()]);
+    assert_eq!(trial.cgroup.beside(pid), std::slice::from_ref(&directory));
     assert_eq!(trial.cgroup.pids(), Ok(vec![pid]), "those of nested cgroups too");
     let offered = read(&directory.join("cgroup.controllers")).unwrap_or_default();
     let Some(controller) = offered.split_whitespace().next() else {

@@ -84,6 +84,32 @@ fn unconfined_is_without_a_filter() {
 }
 
 #[test]
+fn a_profile_from_a_file() {
+    let site = Site::ours();
+    let profile = |action: &str| {
+        format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+                {{"names":["sethostname"],"action":"{action}"}},
+                {{"names":["umask"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"excludes":{{"caps":["CAP_KILL"]}}}}]}}"#
+        )
+    };
+    let (file, wrong) = (site.path().join("seccomp.json"), site.path().join("wrong.json"));
+    std::fs::write(&file, profile("SCMP_ACT_KILL_PROCESS")).expect("a file");
+    std::fs::write(&wrong, profile("SCMP_ACT_KILL_ALL")).expect("a file");
+    let run = |options: &str, program: &str| {
+        site.sh(&format!("$S run --rm --security-opt seccomp={options} stepbox/base sh -c '{program}'"))
+    };
+    let said = run("$D/seccomp.json", "hostname x; echo $?; grep Seccomp: /proc/self/status");
+    assert!(said.out.ends_with("159\nSeccomp:\t2\n"), "128 + SIGSYS: {}{}", said.out, said.err);
+    let said = run("$D/wrong.json", "true");
+    let wanted = "syscalls[0].action: \"SCMP_ACT_KILL_ALL\" is no action";
+    assert!(said.code == 125 && said.err.contains(wanted), "{} {}", said.code, said.err);
+    let said = run("$D/none.json", "true");
+    assert!(said.code == 125 && said.err.contains("none.json) failed: No such file"), "{}", said.err);
+    site.assert_clean();
+}
+
+#[test]
 fn mounts_and_namespaces_are_refused() {
     let site = Site::ours();
     // with the capability and without the filter it works; either of the two is enough to refuse

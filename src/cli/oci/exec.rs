@@ -69,6 +69,11 @@ pub(super) struct Exec {
 }
 
 impl Exec {
+    /// How many descriptors from 3 on are for the container.
+    pub(super) fn preserved(&self) -> u32 {
+        self.preserve_fds
+    }
+
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         if self.pidfd_socket.is_some() {
             let text = "--pidfd-socket is not supported: use --pid-file";

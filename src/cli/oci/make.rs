@@ -116,6 +116,11 @@ fn told(site: &mut Site, result: Result<Outcome, Failure>) -> Result<u8, OciErro
 }
 
 impl Create {
+    /// How many descriptors from 3 on are for the container.
+    pub(super) fn preserved(&self) -> u32 {
+        self.making.preserve_fds
+    }
+
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         let request = self.making.request(site, When::Started)?;
         let result = run::go(&site.root, request, false);
@@ -124,6 +129,11 @@ impl Create {
 }
 
 impl Run {
+    /// How many descriptors from 3 on are for the container.
+    pub(super) fn preserved(&self) -> u32 {
+        self.making.preserve_fds
+    }
+
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         let when = if self.detach { When::Detached } else { When::Foreground };
         let request = self.making.request(site, when)?;

@@ -1,8 +1,13 @@
 //! The options of `run` that say what root inside may do, in Docker's words.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
 use crate::engine::request::Seccomp;
 use crate::kernel::flags;
 use crate::privilege;
+use crate::privilege::seccomp::profile::{self, Host};
 
 #[derive(Debug, clap::Args)]
 #[group(skip)]
@@ -16,14 +21,16 @@ pub(super) struct Args {
     /// Take a capability away from root inside (NAME, CAP_NAME or ALL)
     #[arg(long, value_name = "CAP", value_parser = capability)]
     cap_drop: Vec<u64>,
-    /// seccomp=unconfined, seccomp=builtin, no-new-privileges[=true|false]
+    /// seccomp=FILE|builtin|unconfined, no-new-privileges[=true|false]
     #[arg(long, value_name = "OPTION", value_parser = security)]
     security_opt: Vec<Security>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Security {
-    Seccomp(Seccomp),
+    Builtin,
+    Unconfined,
+    Profile(PathBuf),
     NoNewPrivileges(bool),
 }
 
@@ -50,17 +57,33 @@ impl Args {
     pub(super) fn no_new_privs(&self) -> bool {
         self.security_opt.iter().rev().find_map(|option| match option {
             Security::NoNewPrivileges(on) => Some(*on),
-            Security::Seccomp(_) => None,
+            _ => None,
         }) == Some(true)
     }
 
-    pub(super) fn seccomp(&self) -> Seccomp {
-        let last = self.security_opt.iter().rev().find_map(|option| match option {
-            Security::Seccomp(seccomp) => Some(*seccomp),
-            Security::NoNewPrivileges(_) => None,
-        });
-        last.unwrap_or(Seccomp::Default)
+    /// The last that was asked for; a file is read here.
+    pub(super) fn seccomp(&self, capabilities: u64) -> anyhow::Result<Seccomp> {
+        let asked = |option: &&Security| !matches!(option, Security::NoNewPrivileges(_));
+        Ok(match self.security_opt.iter().rev().find(asked) {
+            Some(Security::Unconfined) => Seccomp::Unconfined,
+            Some(Security::Profile(path)) => Seccomp::Profile(Box::new(profile(path, capabilities)?)),
+            _ => Seccomp::Default,
+        })
     }
+}
+
+/// A profile as Docker takes it, for these capabilities and this kernel.
+fn profile(path: &Path, capabilities: u64) -> anyhow::Result<privilege::seccomp::Profile> {
+    let name = path.display();
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("opening seccomp profile ({name}) failed"))?;
+    let host = Host { capabilities, kernel: kernel_version() };
+    let profile =
+        profile::docker(&text, host).with_context(|| format!("decoding seccomp profile ({name}) failed"))?;
+    if let Some(listener) = &profile.listener {
+        bail!("seccomp profile ({name}): a listener ({}) is for stepbox oci only", listener.path.display());
+    }
+    Ok(profile)
 }
 
 fn capability(text: &str) -> Result<u64, String> {
@@ -70,16 +93,25 @@ fn capability(text: &str) -> Result<u64, String> {
     }
 }
 
+/// 6.18.3-amd64 is (6, 18).
+fn kernel_version() -> (u32, u32) {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers =
+        release.split(|letter: char| !letter.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 fn security(text: &str) -> Result<Security, String> {
     let (name, value) = text.split_once(['=', ':']).unwrap_or((text, ""));
     match (name, value) {
         ("no-new-privileges", "" | "true") => Ok(Security::NoNewPrivileges(true)),
         ("no-new-privileges", "false") => Ok(Security::NoNewPrivileges(false)),
-        ("seccomp", "unconfined") => Ok(Security::Seccomp(Seccomp::Unconfined)),
-        ("seccomp", "builtin") => Ok(Security::Seccomp(Seccomp::Default)),
-        ("seccomp", file) => Err(format!(
-            "profiles from a file ({file:?}) are not part of this version: unconfined or builtin"
-        )),
-        _ => Err("known here are seccomp=unconfined, seccomp=builtin and no-new-privileges".into()),
+        ("seccomp", "unconfined") => Ok(Security::Unconfined),
+        ("seccomp", "builtin") => Ok(Security::Builtin),
+        ("seccomp", file) if !file.is_empty() => Ok(Security::Profile(file.into())),
+        _ => {
+            Err("known here are seccomp=FILE, seccomp=builtin, seccomp=unconfined and no-new-privileges"
+                .into())
+        }
     }
 }

@@ -124,8 +124,8 @@ impl Op {
             SignalCgroup { path, signal } => {
                 write!(f, "kill(each process of {path}, {})", signal_name(*signal))
             }
-            OpenCgroup { path } => write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_DIRECTORY)"),
-            LoadDeviceFilter { program } => write!(
+            OpenCgroup(path) => write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_DIRECTORY)"),
+            LoadDeviceFilter(program) => write!(
                 f,
                 "bpf(BPF_PROG_LOAD, {{prog_type=BPF_PROG_TYPE_CGROUP_DEVICE, insn_cnt={}}})",
                 program.len()
@@ -228,9 +228,17 @@ impl Op {
             Dumpable { dumpable: true } => f.write_str("prctl(PR_SET_DUMPABLE, SUID_DUMP_USER)"),
             OwnStdio { uid } => write!(f, "fchown(0|1|2, {uid}, -1)"),
             NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS, 1)"),
-            Seccomp { program } => {
-                write!(f, "seccomp(SECCOMP_SET_MODE_FILTER, 0, {{len={}}})", program.len())
+            Seccomp { program, flags } => {
+                let flags = decode(*flags, flags::SECCOMP);
+                write!(f, "seccomp(SECCOMP_SET_MODE_FILTER, {flags}, {{len={}}})", program.len())
             }
+            ConnectListener { path } => {
+                write!(f, "connect(listener, {{sa_family=AF_UNIX, sun_path={path}}})")
+            }
+            ForkMessenger { .. } => {
+                f.write_str("clone(flags=CLONE_FILES|SIGCHLD) /* the child: sendmsg(listener, SCM_RIGHTS) */")
+            }
+            WaitMessenger => f.write_str("wait4(messenger)"),
             ParentDeathSignal { signal } => write!(f, "prctl(PR_SET_PDEATHSIG, {})", signal_name(*signal)),
             other => other.fmt_limits(f),
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::mounts::Wrong;
 use crate::cgroups::CgroupError;
+use crate::privilege::seccomp::profile::ProfileError;
 
 /// Why a config.json makes no container.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum ConfigError {
     /// a resource cannot be limited so
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    /// the filter of system calls is not what it should be
+    #[error(transparent)]
+    Seccomp(#[from] ProfileError),
     /// a setting is wrong
     #[error("{place}: {value}: {problem}")]
     Setting {

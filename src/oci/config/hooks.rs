@@ -10,9 +10,7 @@
 //!
 //! See config.md, "POSIX-platform Hooks", and runtime.md, "State".
 
-use std::path::Path;
-
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Place;
 use super::document::{self, Config};
@@ -24,31 +22,26 @@ use crate::spec::Hooks;
 /// What the state says of the specification's version.
 pub const VERSION: &str = "1.2.0";
 
-/// The state of a container, as hooks read it. Without a process id, the mark that the launch replaces by it stands
-/// there.
-pub fn state(config: &Config, id: &str, bundle: &Path, status: &str, pid: Option<i32>) -> String {
-    let annotations = (!config.annotations.is_empty()).then_some(&config.annotations);
+/// The state of a container that is being made, but for its process.
+pub(super) fn members(config: &Config, place: &Place, status: &str) -> Value {
     let mut state =
-        json!({ "ociVersion": VERSION, "id": id, "status": status, "pid": pid, "bundle": bundle });
-    if let Some(annotations) = annotations {
-        state["annotations"] = json!(annotations);
+        json!({ "ociVersion": VERSION, "id": place.id, "status": status, "bundle": place.bundle });
+    if !config.annotations.is_empty() {
+        state["annotations"] = json!(config.annotations);
     }
-    let text = state.to_string();
-    match pid {
-        Some(_) => text,
-        // the same mark in anything else is written in another way
-        None => text.replace(BOX, &BOX.replace('[', "\\u005b")).replacen(
-            "\"pid\":null",
-            &format!("\"pid\":{BOX}"),
-            1,
-        ),
-    }
+    state
+}
+
+/// The same as hooks read it: the mark that the launch replaces stands for the process id, and nowhere else.
+fn state(config: &Config, place: &Place, status: &str) -> String {
+    let members = members(config, place, status).to_string();
+    let rest = members.replace(BOX, &BOX.replace('[', "\\u005b"));
+    format!("{{\"pid\":{BOX},{}", &rest[1..])
 }
 
 /// The hooks that run until the program does.
 pub(super) fn hooks(config: &Config, place: &Place) -> Result<Hooks, ConfigError> {
-    let state = |status| state(config, &place.id, &place.bundle, status, None);
-    let (creating, created) = (state("creating"), state("created"));
+    let (creating, created) = (state(config, place, "creating"), state(config, place, "created"));
     check(config)?;
     let all = |list: &[document::Hook], stdin: &str| list.iter().map(|hook| command(hook, stdin)).collect();
     Ok(Hooks {

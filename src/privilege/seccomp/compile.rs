@@ -31,17 +31,17 @@ impl Fate<'_> {
     }
 }
 
-/// The program for these ways into the kernel.
-pub fn compile(profile: &Profile, arches: &[Arch]) -> Vec<Instruction> {
+/// The program for a profile.
+pub fn compile(profile: &Profile) -> Vec<Instruction> {
     let mut named: Vec<(&str, &Rule)> = Vec::new();
     for rule in &profile.rules {
         named.extend(rule.calls.iter().map(|call| (call.as_ref(), rule)));
     }
     named.sort_by_key(|(name, _)| *name); // stable: the order of the rules stays
     let mut program = vec![load(ARCH)];
-    for arch in arches {
+    for arch in &profile.arches {
         let mut body = vec![load(NUMBER)];
-        tree(&ranges(profile, &named, *arch), &mut body);
+        tree(&ranges(profile, &named, *arch), arch.wide(), &mut body);
         program.push(jump(EQUAL, arch.audit(), 1, 0));
         program.push(jump(JUMP, body.len() as u32, 0, 0));
         program.append(&mut body);
@@ -75,7 +75,8 @@ fn ranges<'a>(profile: &Profile, named: &[(&str, &'a Rule)], arch: Arch) -> Vec<
         push(number, fate);
     }
     push(arch.end(), Fate::always(profile.otherwise));
-    if let Some(action) = profile.newer {
+    // a profile that speaks of no call here is not old, it is meant so
+    if let Some(action) = profile.newer.filter(|_| newer > 0) {
         ranges.retain(|(begin, _)| *begin < newer);
         ranges.push((newer, Fate::always(action)));
     }
@@ -86,15 +87,15 @@ fn ranges<'a>(profile: &Profile, named: &[(&str, &'a Rule)], arch: Arch) -> Vec<
 }
 
 /// A binary search, with the fates at its leaves.
-fn tree(ranges: &[(u32, Fate<'_>)], program: &mut Vec<Instruction>) {
+fn tree(ranges: &[(u32, Fate<'_>)], wide: bool, program: &mut Vec<Instruction>) {
     let middle = ranges.len() / 2;
     if middle == 0 {
-        return ranges.iter().for_each(|(_, fate)| leaf(fate, program));
+        return ranges.iter().for_each(|(_, fate)| leaf(fate, wide, program));
     }
     let (below, above) = ranges.split_at(middle);
     let at = program.len();
     program.push(jump(AT_LEAST, above[0].0, 0, 0));
-    tree(below, program);
+    tree(below, wide, program);
     let length = program.len() - at - 1;
     match u8::try_from(length) {
         Ok(short) => program[at].jt = short,
@@ -103,12 +104,12 @@ fn tree(ranges: &[(u32, Fate<'_>)], program: &mut Vec<Instruction>) {
             program.insert(at + 1, jump(JUMP, length as u32, 0, 0));
         }
     }
-    tree(above, program);
+    tree(above, wide, program);
 }
 
-fn leaf(fate: &Fate<'_>, program: &mut Vec<Instruction>) {
+fn leaf(fate: &Fate<'_>, wide: bool, program: &mut Vec<Instruction>) {
     for rule in &fate.rules {
-        let questions: Vec<_> = rule.conditions.iter().map(ask).collect();
+        let questions: Vec<_> = rule.conditions.iter().map(|condition| ask(condition, wide)).collect();
         let mut rest: usize = questions.iter().map(Vec::len).sum();
         for question in &questions {
             let mut inside = question.len();
@@ -144,26 +145,27 @@ struct Asked {
     jf: To,
 }
 
-/// The machine has 32 bits and the argument 64: its upper half first, then its lower.
-fn ask(condition: &Condition) -> Vec<Asked> {
+/// The machine has 32 bits and the argument 64: its upper half first, then its lower. Where arguments have 32 bits,
+/// only the lower half of the condition counts, as in libseccomp.
+fn ask(condition: &Condition, wide: bool) -> Vec<Asked> {
     use To::{Fails, Holds, Next};
     let low = ARGUMENTS + 8 * u32::from(condition.argument);
     let load = |upper: bool| step(LOAD, if upper { low + 4 } else { low }, Next, Next);
     let halves = |value: u64| ((value >> 32) as u32, value as u32);
+    let equal = |value, different| {
+        let (upper, _) = halves(value);
+        if wide { vec![load(true), step(EQUAL, upper, Next, different)] } else { Vec::new() }
+    };
     let order = |value: u64, code, greater, smaller, (yes, no)| {
         let (upper, lower) = halves(value);
         let first = [load(true), step(GREATER, upper, greater, Next), step(EQUAL, upper, Next, smaller)];
-        first.into_iter().chain([load(false), step(code, lower, yes, no)]).collect()
+        let last = [load(false), step(code, lower, yes, no)];
+        first.into_iter().filter(|_| wide).chain(last).collect()
     };
+    let last = |value: u64, yes, no| [load(false), step(EQUAL, value as u32, yes, no)];
     match condition.compare {
-        Compare::Eq(value) => {
-            let (upper, lower) = halves(value);
-            vec![load(true), step(EQUAL, upper, Next, Fails), load(false), step(EQUAL, lower, Next, Fails)]
-        }
-        Compare::Ne(value) => {
-            let (upper, lower) = halves(value);
-            vec![load(true), step(EQUAL, upper, Next, Holds), load(false), step(EQUAL, lower, Fails, Next)]
-        }
+        Compare::Eq(value) => equal(value, Fails).into_iter().chain(last(value, Next, Fails)).collect(),
+        Compare::Ne(value) => equal(value, Holds).into_iter().chain(last(value, Fails, Next)).collect(),
         Compare::Gt(value) => order(value, GREATER, Holds, Fails, (Next, Fails)),
         Compare::Ge(value) => order(value, AT_LEAST, Holds, Fails, (Next, Fails)),
         Compare::Lt(value) => order(value, AT_LEAST, Fails, Holds, (Fails, Next)),
@@ -171,7 +173,7 @@ fn ask(condition: &Condition) -> Vec<Asked> {
         Compare::MaskedEq { mask, value } => {
             let ((mask_up, mask_low), (upper, lower)) = (halves(mask), halves(value & mask));
             let mut asked = Vec::new();
-            if mask_up != 0 {
+            if wide && mask_up != 0 {
                 asked.extend([load(true), step(AND, mask_up, Next, Next), step(EQUAL, upper, Next, Fails)]);
             }
             asked.extend([load(false), step(AND, mask_low, Next, Next), step(EQUAL, lower, Next, Fails)]);

@@ -138,7 +138,7 @@ pub fn default_profile(capabilities: u64) -> Profile {
         rules.push(only("clone", none, Action::Allow));
         rules.push(always(&["clone3"], UNKNOWN));
     }
-    Profile { otherwise: REFUSED, newer: Some(UNKNOWN), rules }
+    Profile { otherwise: REFUSED, newer: Some(UNKNOWN), rules, ..Profile::default() }
 }
 
 /// ioctl_console(2): subcommand 3 of it pastes into the terminal.
