@@ -194,7 +194,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let sysctls = sysctls::settings(config, &listed)?;
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
-    let rootfs = root::rootfs(config, document, &namespaces.user, place)?;
+    let rootfs = root::rootfs(config, document, &namespaces, place)?;
     let seccomp = filter(config, place, "creating")?;
     let home = home::of(rootfs.tree(), document.user.uid);
     let given = Given { users: &namespaces.user, home, seccomp };
