@@ -88,7 +88,7 @@ impl Cgroup {
         let mut steps: Vec<Step> = match (&self.name, self.unified()) {
             (_, None) => Vec::new(),
             (Name::Box(_), _) => self.hierarchy.hand_down(&controllers).into_iter().collect(),
-            (Name::Path(_), _) => self.hierarchy.hand_down(&Controller::EVERY).into_iter().collect(),
+            (Name::Path(_), _) => self.hand_down(self.base()).into_iter().collect(),
         };
         for (controller, directory) in self.directories() {
             steps.extend(
@@ -187,15 +187,19 @@ impl Cgroup {
             steps.extend(inherit(directory).into_iter().filter(|_| controller == Controller::Cpuset));
             return steps;
         }
-        let controllers: Vec<_> =
-            self.hierarchy.offered(&Controller::EVERY).map(|one| one.unified_name().into()).collect();
-        if !controllers.is_empty() {
-            let path = directory.join("cgroup.subtree_control").into();
-            let step = Step::new("hand the controllers further down", Op::HandDown { path, controllers })
-                .why("what is lost on one level, no level below can have");
-            steps.push(step);
-        }
+        steps.extend(self.hand_down(Some(directory.into())));
         steps
+    }
+
+    /// Whatever this level will give, because nobody knows yet what containers below will ask for.
+    fn hand_down(&self, directory: Option<PathBuf>) -> Option<Step> {
+        let offered = self.hierarchy.offered(&Controller::EVERY);
+        let controllers: Vec<_> = offered.map(|one| one.unified_name().into()).collect();
+        let path = directory?.join("cgroup.subtree_control").into();
+        let step =
+            Step::new("hand all controllers down", Op::HandDown { path, controllers: controllers.clone() })
+                .why("what is lost on one level, no level below can have");
+        (!controllers.is_empty()).then_some(step)
     }
 
     /// The steps that open and close devices; none where nothing is said of them.
@@ -221,7 +225,7 @@ impl Cgroup {
     /// What is done before the clone that the box is born in its version 2 cgroup. The clone's flags are to hold
     /// [`Cgroup::birth_flag`]; under version 1, nothing.
     pub fn open(&self) -> Option<Step> {
-        let step = Step::new("open the cgroup", Op::OpenCgroup { path: self.unified()?.into() });
+        let step = Step::new("open the cgroup", Op::OpenCgroup(self.unified()?.into()));
         Some(
             step.why(
                 "a child can be born in another cgroup than its parent's: cheaper than to move it there",
@@ -300,6 +304,15 @@ impl Cgroup {
         let step = Step::new("signal each process", Op::SignalCgroup { path: directory.into(), signal })
             .why("the cgroup knows its processes, also those that have left everything else behind");
         self.freeze().into_iter().chain([step]).chain(self.thaw_in_case()).collect()
+    }
+
+    /// Ends whoever is still in it: where the PID namespace is shared, the first process takes nobody along.
+    pub fn end(&self) -> Option<Op> {
+        let first = || self.directory(Controller::Freezer).or(self.directories().pop().map(|(_, path)| path));
+        match self.kill_at_once() {
+            Some(step) => Some(step.op),
+            None => Some(Op::SignalCgroup { path: first()?.into(), signal: libc::SIGKILL }),
+        }
     }
 
     fn kill_at_once(&self) -> Option<Step> {

@@ -20,6 +20,7 @@ use crate::launch::Answer;
 use crate::{doctor, journal};
 
 mod oci;
+mod program;
 mod run;
 
 /// A container engine you can step through.

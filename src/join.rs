@@ -52,6 +52,7 @@ pub fn plan(entry: &Entry) -> Plan {
         .act("on the host", "Nothing of the container is trusted, not even its number.")
         .then(find(entry))
         .then(connect(&entry.process))
+        .then(begin::listener(&entry.privilege))
         .act("the box is born", "Somebody else goes there, so that the engine need not come back.")
         .then(clone(entry))
         .then(enter(&entry.cgroups)) // before it opens a device

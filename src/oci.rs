@@ -18,6 +18,7 @@ pub mod create;
 pub mod delete;
 mod error;
 pub mod events;
+pub mod exec;
 pub mod features;
 pub mod freeze;
 pub mod hooks;
@@ -29,6 +30,7 @@ pub mod run;
 pub mod spec_template;
 pub mod start;
 pub mod state;
+pub mod update;
 
 pub use error::{OciError, errno_words};
 

@@ -4,11 +4,20 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use stepbox::cgroups::{self, Cgroup, Controller, Hierarchy, Limits, Resources, detect};
+use stepbox::kernel::flags::INTO_CGROUP;
 use stepbox::kernel::{Errno, Op, hint};
 use stepbox::launch::launch;
 use stepbox::step::{Expect, Plan, Step};
 
+#[path = "cgroups/devices.rs"]
+mod devices;
+#[path = "cgroups/limits.rs"]
+mod limits;
+#[path = "cgroups/real.rs"]
+mod real;
 mod support;
+#[path = "cgroups/trial.rs"]
+mod trial;
 
 const V2_MOUNT: &str = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 const ALL: Limits =
@@ -40,6 +49,11 @@ impl Machine {
 
     /// What is detected by somebody who may write in these directories and below them.
     fn detect(&self, ours: &[&str]) -> Hierarchy {
+        self.detect_all(ours).keep(&Controller::ALL)
+    }
+
+    /// The same, with the controllers that only an OCI runtime uses.
+    fn detect_all(&self, ours: &[&str]) -> Hierarchy {
         let may = |directory: &Path| {
             let directory =
                 Path::new("/").join(directory.strip_prefix(&self.0).expect("below the machine's root"));
@@ -48,7 +62,7 @@ impl Machine {
                 false => Err(Errno::ACCESS),
             }
         };
-        detect::read(&self.0, may).expect("read the machine").keep(&Controller::ALL)
+        detect::read(&self.0, may).expect("read the machine")
     }
 }
 
@@ -189,6 +203,20 @@ fn every_error_has_a_hint() {
         (at("cgroup.procs"), Errno::OPNOTSUPP),
         (at("memory.limit_in_bytes"), Errno::BUSY),
         (at("cpu.max"), Errno::INVAL),
+        (at("cpuset.cpus"), Errno::INVAL),
+        (at("io.max"), Errno::NODEV),
+        (at("hugetlb.3MB.max"), Errno::NOENT),
+        (at("blkio.bfq.weight"), Errno::NOENT),
+        (at("cpu.rt_runtime_us"), Errno::INVAL),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::ACCESS),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::BUSY),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::OPNOTSUPP),
+        (Op::Clone { flags: INTO_CGROUP }, Errno::NODEV),
+        (Op::LoadDeviceFilter(Vec::new()), Errno::PERM),
+        (Op::LoadDeviceFilter(Vec::new()), Errno::INVAL),
+        (Op::AwaitText { path: "a".into(), text: "FROZEN".into(), again: None }, Errno::TIMEDOUT),
+        (Op::WriteFirst { choices: Vec::new() }, Errno::NOENT),
+        (Op::RemoveCgroup { path: "/sys/fs/cgroup/a".into() }, Errno::BUSY),
     ];
     let lines = met.iter().map(|(op, errno)| {
         format!("{op} = {}\n  {}\n", hint::errno_text(*errno), hint::hint(op, *errno).unwrap_or("NO HINT"))

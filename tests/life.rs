@@ -9,6 +9,8 @@ mod attributes;
 mod joining;
 #[path = "support/leaks.rs"]
 mod leaks;
+#[path = "life/own_binary.rs"]
+mod own_binary;
 #[path = "life/scenario.rs"]
 mod scenario;
 mod support;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
     add("attributes::console", attributes::console);
     add("attributes::console_that_is_none", attributes::fake_console);
     add("join::every_namespace", joining::every_namespace);
+    add("binary::is_out_of_reach", own_binary::is_out_of_reach);
     add("join::by_files", joining::by_files);
     add("join::a_number_of_somebody_else", joining::a_number_of_somebody_else);
     add("join::nobody_looks_in", joining::nobody_looks_in);

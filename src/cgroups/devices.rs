@@ -209,7 +209,7 @@ impl List {
 
     /// Version 2: one program, from one moment to the next.
     pub(super) fn attach(&self, directory: &Path, replace: bool) -> Vec<Step> {
-        let load = Op::LoadDeviceFilter { program: filter::program(self) };
+        let load = Op::LoadDeviceFilter(filter::program(self));
         let attach = Op::AttachDeviceFilter { cgroup: directory.into(), replace };
         vec![
             Step::new("load the device filter", load).why(

@@ -25,6 +25,26 @@ impl Cgroup {
         pids(&directory)
     }
 
+    /// Where one process more of a container is to be put, whose first process is `pid`: into these directories. A
+    /// version 2 cgroup that hands controllers down holds no process itself; then it belongs to where that one is.
+    pub fn beside(&self, pid: i32) -> Vec<PathBuf> {
+        let directories = self.directories().into_iter().map(|(_, directory)| directory);
+        let Some(unified) = self.unified() else { return directories.collect() };
+        let divided = fs::read_to_string(unified.join("cgroup.subtree_control"));
+        if !divided.is_ok_and(|names| !names.trim().is_empty()) {
+            return directories.collect();
+        }
+        let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let path = own.lines().find_map(|line| line.strip_prefix("0::/"));
+        let point = self.hierarchy.v2.as_ref().map(|v2| v2.place.point.clone()).unwrap_or_default();
+        let there = path.map(|path| point.join(path)).filter(|there| there.starts_with(&unified));
+        let place = |directory: PathBuf| match &there {
+            Some(there) if directory == unified => there.clone(),
+            _ => directory,
+        };
+        directories.map(place).collect()
+    }
+
     /// Whether a container can be put into it: nobody is in it, and whoever joins it is not stopped at once.
     pub fn vacant(&self) -> Result<(), CgroupError> {
         for (_, directory) in self.directories() {

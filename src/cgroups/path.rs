@@ -101,6 +101,13 @@ impl Cgroup {
         above
     }
 
+    /// In the version 2 tree, what is there for certain above it.
+    pub(super) fn base(&self) -> Option<PathBuf> {
+        let here =
+            Controller::EVERY.into_iter().find(|one| !self.in_v1(*one) && self.split(*one).is_some())?;
+        self.split(here).map(|(base, _)| base)
+    }
+
     fn split(&self, controller: Controller) -> Option<(PathBuf, PathBuf)> {
         match &self.name {
             Name::Box(id) => {

@@ -16,9 +16,11 @@ use crate::oci::OciError;
 use crate::oci::log::{Format, Log};
 use crate::oci::state::Root;
 
+mod exec;
 mod look;
 mod make;
 mod spelling;
+mod update;
 
 /// An OCI runtime with runc's command line: a container from a bundle (a directory with config.json and a root file
 /// system).
@@ -79,6 +81,8 @@ enum Command {
     Start(Id),
     /// Make a container and start it: create, start, and in the foreground delete
     Run(make::Run),
+    /// Run another program in a running container
+    Exec(Box<exec::Exec>),
     /// Print a container's state as JSON
     State(Id),
     /// List the containers
@@ -93,6 +97,8 @@ enum Command {
     Pause(Id),
     /// Let them go on
     Resume(Id),
+    /// Change the limits of a running container
+    Update(Box<update::Update>),
     /// Print what a container uses, as JSON
     Events(look::Events),
     /// Print what this runtime can do, as JSON
@@ -149,6 +155,14 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &args, name),
     };
+    // before anything of our own is open; what is there could be reached through /proc/self/fd (CVE-2024-21626)
+    if let Err(errno) =
+        crate::kernel::process::close_inherited_from(cli.command.preserved().saturating_add(3))
+    {
+        let count = cli.command.preserved();
+        Log::default().error(&format!("--preserve-fds {count}: {errno}"));
+        return ExitCode::FAILURE;
+    }
     let format = match cli.global.log_format.as_str() {
         "text" => Format::Text,
         "json" => Format::Json,
@@ -176,11 +190,25 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
     }
 }
 
+impl Command {
+    /// How many descriptors from 3 on are for the container.
+    fn preserved(&self) -> u32 {
+        match self {
+            Command::Create(args) => args.preserved(),
+            Command::Run(args) => args.preserved(),
+            Command::Exec(args) => args.preserved(),
+            _ => 0,
+        }
+    }
+}
+
 /// How the message begins, and the exit code: runc's.
 fn what(command: &Command) -> (&'static str, u8) {
     match command {
         Command::Create(_) => ("create failed: ", 1),
         Command::Run(_) => ("run failed: ", 1),
+        // 1 could be the program's own
+        Command::Exec(_) => ("exec failed: ", 255),
         _ => ("", 1),
     }
 }
@@ -229,11 +257,13 @@ fn obey(site: &mut Site, command: Command) -> Result<u8, OciError> {
     match command {
         Command::Create(args) => args.obey(site),
         Command::Run(args) => args.obey(site),
+        Command::Exec(args) => args.obey(site),
         Command::Start(Id { id }) => make::start(site, &id),
         Command::Kill(args) => args.obey(site),
         Command::Delete(args) => args.obey(site),
         Command::Pause(Id { id }) => make::pause(site, &id),
         Command::Resume(Id { id }) => make::resume(site, &id),
+        Command::Update(args) => args.obey(site),
         Command::State(Id { id }) => look::state(site, &id),
         Command::List(args) => args.obey(site),
         Command::Ps(args) => args.obey(site),

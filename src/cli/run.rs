@@ -149,6 +149,12 @@ pub(super) fn main(args: Args) -> ExitCode {
         eprintln!("stepbox: cannot close what the caller left open: {errno}");
         return ExitCode::from(125);
     }
+    if !args.dry_run
+        && let Err(errno) = super::program::keep_out_of_reach()
+    {
+        eprintln!("stepbox: cannot keep its own program from the container: {errno}");
+        return ExitCode::from(125);
+    }
     match run(args) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

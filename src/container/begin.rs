@@ -3,6 +3,7 @@
 use super::birth::hide;
 use crate::kernel::Op;
 use crate::kernel::ctext::BOX;
+use crate::privilege::Privilege;
 use crate::probe::{Probe, Who};
 use crate::spec::{Input, Life, Process, Spec, Start};
 use crate::step::Step;
@@ -30,7 +31,13 @@ pub(super) fn gates(spec: &Spec) -> Vec<Step> {
                 .why("it listens under a name of the host, which the box will not see"),
         );
     }
+    steps.extend(listener(&spec.privilege));
     steps
+}
+
+/// Whoever decides about calls listens under a name of the host too.
+pub fn listener(privilege: &Privilege) -> Option<Step> {
+    Some(privilege.seccomp.as_ref()?.listener.as_ref()?.connect())
 }
 
 /// How soon the box is killed when memory runs out.

@@ -26,7 +26,12 @@ pub fn clone_flags(spec: &Spec) -> u64 {
 
 pub(super) fn clone(spec: &Spec) -> Vec<Step> {
     let join = existing(spec);
-    let shown = |step: Step| step.show(Probe::Namespaces(Who::Host)).show(Probe::Namespaces(Who::Box));
+    let shown = |step: Step| {
+        let step = step.show(Probe::Namespaces(Who::Host)).show(Probe::Namespaces(Who::Box));
+        // in a PID namespace of its own, the first process takes all others along
+        let undo = spec.cgroup.end().filter(|_| spec.namespaces.pid != Namespace::New);
+        Step { undo, ..step }
+    };
     if join.is_empty() {
         let why = "namespaces are made in the moment of birth, so the process has never seen the host's";
         let clone = Step::new("clone the box", Op::Clone { flags: clone_flags(spec) }).why(why);

@@ -36,12 +36,12 @@ pub(super) fn call(op: &Op, context: &mut Context) -> Result<i64> {
             await_text(path.as_c_str(), text.as_c_str().to_bytes(), again.as_ref())
         }
         Op::SignalCgroup { path, signal } => signal_all(path.as_c_str(), *signal),
-        Op::OpenCgroup { path } => {
+        Op::OpenCgroup(path) => {
             let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             context.cgroup = Some(fs::open(path.as_c_str(), how, Mode::empty())?);
             Ok(0)
         }
-        Op::LoadDeviceFilter { program } => {
+        Op::LoadDeviceFilter(program) => {
             context.program = Some(ebpf::load(program)?);
             Ok(0)
         }

@@ -3,6 +3,8 @@
 use super::op::Op;
 use super::{Errno, flags};
 
+mod trees;
+
 /// An error's symbol and meaning, as strace prints them: `EBUSY (Device or resource busy)`.
 pub fn errno_text(errno: Errno) -> String {
     let message = std::io::Error::from(errno).to_string();
@@ -67,7 +69,22 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
 /// The cause and the remedy, for every error that can be foreseen.
 pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
+        (Op::Clone { flags }, Errno::ACCESS | Errno::BUSY | Errno::OPNOTSUPP | Errno::NODEV)
+            if flags & flags::INTO_CGROUP != 0 =>
+        {
+            return birth(errno);
+        }
         (Op::Clone { flags } | Op::Unshare { flags }, errno) => return namespaces(*flags, errno),
+        (Op::LoadDeviceFilter(_), Errno::PERM) => {
+            "only root of the machine closes devices on cgroup version 2 (CAP_BPF and CAP_NET_ADMIN); in a container, \
+             start that with --privileged"
+        }
+        (Op::LoadDeviceFilter(_) | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
+            "this kernel runs no programs for cgroups (CONFIG_CGROUP_BPF), so devices cannot be closed here"
+        }
+        (Op::AwaitText { .. }, Errno::TIMEDOUT) => {
+            "a process in it does not stop: it waits for a disk or a network file system (state D in ps)"
+        }
         (Op::PidfdOpen { .. }, Errno::SRCH) => "the container has stopped: its first process is gone",
         (Op::CloneThrough { flags, .. }, Errno::NOSPC | Errno::USERS | Errno::NOMEM | Errno::AGAIN) => {
             return namespaces(*flags, errno);
@@ -81,7 +98,9 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Setns { .. } | Op::CloneThrough { .. }, Errno::INVAL) => {
             "the file is not a namespace of that kind, or the process has several threads"
         }
-        (Op::Mount { kind, .. }, errno) => return mounts(kind.as_path().to_str()?, errno),
+        (Op::Mount { kind, .. }, errno) => {
+            return mounts(kind.as_path().to_str()?, errno).or_else(|| trees::hint(op, errno));
+        }
         (Op::PivotRoot { .. }, Errno::BUSY) => {
             "the new root must be a mount point of its own: bind it onto itself"
         }
@@ -92,8 +111,21 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Umount { .. }, Errno::BUSY) => {
             "somebody still uses it: MNT_DETACH takes it out of the tree at once"
         }
-        (Op::Mkdir { path, .. } | Op::Rmdir { path } | Op::Write { path, .. }, errno) if in_cgroups(path) => {
+        (
+            Op::Mkdir { path, .. }
+            | Op::Rmdir { path }
+            | Op::RemoveCgroup { path }
+            | Op::LeaveCgroup { path }
+            | Op::Write { path, .. }
+            | Op::Inherit { to: path, .. }
+            | Op::AttachDeviceFilter { cgroup: path, .. },
+            errno,
+        ) if in_cgroups(path) => {
             return cgroups(path.as_path().to_str()?, errno);
+        }
+        (Op::WriteFirst { .. }, Errno::NOENT) => {
+            "this kernel weighs no disk time (neither BFQ nor CONFIG_BLK_CGROUP_IOCOST), or the io controller is not \
+             handed down"
         }
         (Op::Write { path, .. }, errno) => return writes(path.as_path().to_str()?, errno),
         (Op::Spawn(_), Errno::NOENT) => {
@@ -185,9 +217,10 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::ConnectConsole { .. }, Errno::CONNREFUSED | Errno::NOENT) => {
             "nobody listens at --console-socket: it is made by whoever will carry the terminal, before the container"
         }
+        (Op::CopyUp { .. }, _) => return trees::hint(op, errno),
         (_, Errno::NOSPC) => "the disk, its inodes or a limit of the kernel is used up: df -h, df -i",
         (_, Errno::MFILE) => "too many open descriptors: raise ulimit -n",
-        _ => return None,
+        _ => return trees::hint(op, errno),
     })
 }
 
@@ -284,6 +317,17 @@ fn in_cgroups(path: &super::CText) -> bool {
     path.as_path().starts_with("/sys/fs/cgroup")
 }
 
+fn birth(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ACCESS => {
+            "to be born in another cgroup, a child needs the right to move there: the cgroup above both must be ours"
+        }
+        Errno::BUSY => "the cgroup hands controllers down, so it can hold no process itself",
+        Errno::NODEV => "the cgroup was removed meanwhile",
+        _ => "the cgroup is threaded, or lies below one that is: only threads can be there",
+    })
+}
+
 fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ACCESS | Errno::PERM => {
@@ -305,10 +349,25 @@ fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
         Errno::NOENT if path.ends_with("cgroup.procs") => {
             "the cgroup is gone, or lies outside of this cgroup namespace"
         }
+        Errno::NOENT if path.contains("/hugetlb.") => {
+            "this kernel has no pages of that size: ls /sys/kernel/mm/hugepages"
+        }
+        Errno::NOENT if path.contains(".bfq.") => {
+            "this kernel weighs no disk time on version 1: modprobe bfq"
+        }
         Errno::NOENT => {
             "the parent does not hand this controller down: write +NAME to its cgroup.subtree_control"
         }
-        Errno::INVAL => {
+        Errno::INVAL if path.contains("cpuset.") => {
+            "the list is to name cpus or memory nodes that the cgroup above has, as 0-3,7: see its cpuset.cpus"
+        }
+        Errno::NODEV if path.contains("io.") || path.contains("blkio.") => {
+            "no disk has that number: see lsblk; partitions cannot be limited"
+        }
+        Errno::INVAL if path.contains("cpu.rt_") => {
+            "the cgroups above, or other cgroups beside it, leave no real-time runtime: see their cpu.rt_runtime_us"
+        }
+        Errno::INVAL | Errno::RANGE => {
             "the value is out of range: a cpu quota has at least 1000 microseconds, memory whole bytes"
         }
         Errno::OPNOTSUPP => {

@@ -58,7 +58,7 @@ impl Prepared {
     }
 }
 
-fn pointers<'a>(list: impl Iterator<Item = &'a CText>) -> Vec<*const c_char> {
+pub(super) fn pointers<'a>(list: impl Iterator<Item = &'a CText>) -> Vec<*const c_char> {
     list.map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
 }
 
@@ -130,7 +130,7 @@ impl Default for Context {
 }
 
 /// How many copies of mounts can wait at a time; a fixed number, because the box does not allocate.
-pub const TREES: usize = 128;
+pub const TREES: usize = 512;
 
 /// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
 pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {

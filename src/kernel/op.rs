@@ -140,13 +140,9 @@ pub enum Op {
         signal: i32,
     },
     /// the cgroup that the box will be born in: see [`super::flags::INTO_CGROUP`]
-    OpenCgroup {
-        path: CText,
-    },
+    OpenCgroup(CText),
     /// bpf(2): a program that is asked before a device is opened or made
-    LoadDeviceFilter {
-        program: Vec<ebpf::Instruction>,
-    },
+    LoadDeviceFilter(Vec<ebpf::Instruction>),
     /// bpf(2): from now on it is asked for everybody in this cgroup; instead of those before it, if so wanted
     AttachDeviceFilter {
         cgroup: CText,

@@ -174,8 +174,23 @@ pub fn leave(code: i32) -> ! {
 /// Closes what our caller left open besides 0, 1 and 2. Must be the first thing that a process does: what it has
 /// opened by itself would be closed under its owner.
 pub fn close_inherited() -> Result<()> {
+    close_inherited_from(3)
+}
+
+/// The same, from a number on: those below are to be handed on. Where one of them is not open, nothing comes to stand
+/// there, so that nothing of ours is handed on instead.
+pub fn close_inherited_from(first: u32) -> Result<()> {
     // SAFETY: by the contract above no descriptor from 3 on has an owner in this process.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) }).map(|_| ())
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })?;
+    for fd in 3..first {
+        // SAFETY: takes two numbers and changes nothing.
+        if check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD, 0) }).is_err() {
+            // the lowest number that is free is this one; exec closes it
+            let file = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+            std::mem::forget(file);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the host died before its death could be signalled: then its end of the loan is closed. A parent outside of

@@ -34,6 +34,7 @@ mod users;
 
 pub use document::Config;
 pub use error::{ConfigError, Problem};
+pub use home::of as home;
 pub use process::{Entry, Given, entry, warnings};
 
 /// Where a container is made, and by whom.
@@ -193,11 +194,10 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let sysctls = sysctls::settings(config, &listed)?;
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
-    let cgroup = resources::cgroup(config, place)?;
-    let shown = resources::shown(&cgroup, &namespaces.cgroup, place);
-    let rootfs = root::rootfs(config, document, &namespaces.user, &shown, place)?;
+    let rootfs = root::rootfs(config, document, &namespaces, place)?;
+    let seccomp = filter(config, place, "creating")?;
     let home = home::of(rootfs.tree(), document.user.uid);
-    let given = Given { users: &namespaces.user, home, seccomp: filter(config, place)? };
+    let given = Given { users: &namespaces.user, home, seccomp };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
     process.personality = limits::personality(config.linux.personality.as_ref())?;
     let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
@@ -211,7 +211,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         hostname: name(&config.hostname),
         domainname: name(&config.domainname),
         sysctls,
-        cgroup,
+        cgroup: resources::cgroup(config, place)?,
         resources: resources::resources(config, place),
         net,
         privilege,
@@ -222,15 +222,15 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     })
 }
 
-/// `linux.seccomp`. Who decides about calls is told of the container as hooks are.
+/// `linux.seccomp`. Who decides about calls is told of the container as hooks are; `status` is the container's.
 ///
 /// # Errors
 /// The first member that is wrong, by its place.
-pub fn filter(config: &Config, place: &Place) -> Result<Option<seccomp::Profile>, ConfigError> {
+pub fn filter(config: &Config, place: &Place, status: &str) -> Result<Option<seccomp::Profile>, ConfigError> {
     let Some(wanted) = &config.linux.seccomp else { return Ok(None) };
     let mut profile = seccomp::profile::oci(wanted)?;
     if let Some(listener) = &mut profile.listener {
-        listener.state = hooks::members(config, place, "creating");
+        listener.state = hooks::members(config, place, status);
     }
     Ok(Some(profile))
 }

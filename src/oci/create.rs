@@ -23,7 +23,7 @@ use crate::journal::Journal;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Running, Unmet, launch};
 use crate::rootfs::CgroupTree;
-use crate::spec::{Life, Spec, Start};
+use crate::spec::{Life, Process, Spec, Start};
 use crate::step::Plan;
 
 /// What is asked for, besides the bundle's configuration.
@@ -206,35 +206,43 @@ pub fn write_pid(file: &Path, pid: i32) -> Result<(), OciError> {
 /// The steps at which the configuration, not the runtime, may be wrong: in runc's words, which engines look for.
 pub fn explain(error: LaunchError, spec: &Spec) -> OciError {
     let LaunchError::Step(step) = &error else { return error.into() };
+    match &step.op {
+        Op::Spawn(hook) => {
+            // newuidmap and newgidmap are no hooks: the step's own name says what they were to do
+            let Some((name, at)) = which(spec, hook) else { return error.into() };
+            let path = hook.exec.paths.first().map(ToString::to_string).unwrap_or_default();
+            OciError::Hook { name, at, what: format!("{path}: {}", hooks::what(step.what)) }
+        }
+        _ => explain_program(error, &spec.process),
+    }
+}
+
+/// The same for a program alone.
+pub(super) fn explain_program(error: LaunchError, process: &Process) -> OciError {
+    let LaunchError::Step(step) = &error else { return error.into() };
     match (&step.op, step.what) {
         (Op::Exec(_) | Op::LookUp { .. }, Unmet::Errno(errno)) => {
-            let name = spec.process.exec.argv.first().map(|name| name.as_path().display().to_string());
+            let name = process.exec.argv.first().map(|name| name.as_path().display().to_string());
             OciError::Exec { program: name.unwrap_or_default(), errno }
         }
-        (Op::Chdir { path }, Unmet::Errno(errno)) if path.as_path() == spec.process.cwd => {
-            OciError::Cwd { cwd: spec.process.cwd.clone(), errno }
+        (Op::Chdir { path }, Unmet::Errno(errno)) if path.as_path() == process.cwd => {
+            OciError::Cwd { cwd: process.cwd.clone(), errno }
         }
         (Op::Getcwd, Unmet::Errno(Errno::NOENT)) => OciError::State(format!(
             "unable to start container process: the working directory {} is outside of container mount namespace root \
              -- possible container breakout detected",
-            spec.process.cwd.display()
+            process.cwd.display()
         )),
-        (Op::Spawn(hook), what) => {
-            let (name, at) = which(spec, hook);
-            let path = hook.exec.paths.first().map(ToString::to_string).unwrap_or_default();
-            OciError::Hook { name, at, what: format!("{path}: {}", hooks::what(what)) }
-        }
         _ => error.into(),
     }
 }
 
-fn which(spec: &Spec, hook: &crate::kernel::op::Hook) -> (&'static str, usize) {
+fn which(spec: &Spec, hook: &crate::kernel::op::Hook) -> Option<(&'static str, usize)> {
     let lists = [
         ("prestart", &spec.hooks.prestart),
         ("createRuntime", &spec.hooks.create_runtime),
         ("createContainer", &spec.hooks.create_container),
         ("startContainer", &spec.hooks.start_container),
     ];
-    let found = lists.iter().find_map(|(name, list)| Some((*name, list.iter().position(|one| one == hook)?)));
-    found.unwrap_or(("unknown", 0))
+    lists.iter().find_map(|(name, list)| Some((*name, list.iter().position(|one| one == hook)?)))
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{self, Config};
 use super::state::{Container, Record, Root, Status, journal};
-use super::{OciError, freeze, hooks, kill};
+use super::{OciError, control, freeze, hooks, kill};
 use crate::journal as journals;
 use crate::launch::Answer;
 
@@ -39,6 +39,8 @@ fn whole(container: &Container, force: bool) -> Result<Vec<OciError>, OciError> 
     match container.status() {
         Status::Stopped => {}
         Status::Creating if force => {}
+        // its program has not begun: as runc, and as engines rely on
+        Status::Created => end(container)?,
         status if !force => {
             let id = &container.record.id;
             return Err(OciError::State(format!(
@@ -46,6 +48,10 @@ fn whole(container: &Container, force: bool) -> Result<Vec<OciError>, OciError> 
             )));
         }
         _ => end(container)?,
+    }
+    // where it shares the PID namespace of others, its processes do not end with the first
+    if container.record.cgroup.as_ref().and_then(control::pids).is_some_and(|pids| !pids.is_empty()) {
+        kill::all(container, libc::SIGKILL)?;
     }
     let config: Result<Config, _> = config::of(container.record.config.clone());
     remains(&container.directory)?;

@@ -31,7 +31,7 @@ pub enum OciError {
         root: PathBuf,
     },
     /// the state cannot be read or written
-    #[error("{what} {}: {error}", path.display())]
+    #[error("{what} {}: {}", path.display(), file_words(error))]
     File {
         /// what was done
         what: &'static str,
@@ -136,6 +136,13 @@ fn exec_reason(program: &str, errno: Errno) -> String {
         Errno::ACCESS | Errno::ISDIR => "permission denied".into(),
         Errno::NOEXEC => "exec format error: a program for another machine, or a script without #!".into(),
         other => errno_words(other),
+    }
+}
+
+fn file_words(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => errno_words(Errno::from_raw_os_error(number)),
+        None => error.to_string(),
     }
 }
 

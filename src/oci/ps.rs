@@ -7,8 +7,22 @@ use super::{OciError, control};
 
 /// The numbers of all processes of the container, as the host sees them.
 pub fn pids(container: &Container) -> Vec<i32> {
-    let own = || container.init().map(|init| vec![init.pid]).unwrap_or_default();
+    let own = || container.init().map(|init| neighbours(init.pid)).unwrap_or_default();
     container.record.cgroup.as_ref().and_then(control::pids).unwrap_or_else(own)
+}
+
+/// For a container without a cgroup: everybody in the PID namespace of its first process, unless that is ours too.
+fn neighbours(init: i32) -> Vec<i32> {
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let theirs = namespace(&init.to_string());
+    if theirs.is_none() || theirs == namespace("self") {
+        return vec![init];
+    }
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = names.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut found: Vec<i32> = numbers.filter(|pid| namespace(&pid.to_string()) == theirs).collect();
+    found.sort_unstable();
+    found
 }
 
 /// What `ps` prints with these arguments, of this container's processes only. ps(1) cannot be asked for a cgroup, so

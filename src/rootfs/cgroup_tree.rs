@@ -1,6 +1,7 @@
 //! Cgroup tree: which one a container can be shown.
 
 use super::CgroupTree;
+use crate::cgroups::Cgroup;
 use crate::cgroups::detect::Mount;
 
 impl CgroupTree {
@@ -17,6 +18,29 @@ impl CgroupTree {
             (true, _) if !mounts.is_empty() => CgroupTree::V2,
             (false, true) => CgroupTree::V1(v1),
             _ => CgroupTree::None,
+        }
+    }
+
+    /// The same for a container without a cgroup namespace of its own, to which a new mount would show every cgroup of
+    /// the machine: its own directories. Hierarchies in which it has none are left out.
+    pub fn bound(&self, cgroup: &Cgroup) -> CgroupTree {
+        let directories = cgroup.directories();
+        let found = |controllers: &str| {
+            let mut own = directories.iter();
+            own.find(|(controller, _)| controllers.split(',').any(|name| name == controller.name()))
+        };
+        match self {
+            CgroupTree::V1(hierarchies) => CgroupTree::Bound(
+                hierarchies
+                    .iter()
+                    .filter_map(|(name, controllers)| Some((name.clone(), found(controllers)?.1.clone())))
+                    .collect(),
+            ),
+            CgroupTree::V2 => match directories.first() {
+                Some((_, directory)) => CgroupTree::Bound(vec![(String::new(), directory.clone())]),
+                None => CgroupTree::None,
+            },
+            CgroupTree::None | CgroupTree::Bound(_) => self.clone(),
         }
     }
 }

@@ -168,6 +168,22 @@ fn no_new_privileges() {
     site.assert_clean();
 }
 
+/// mknod gives a name; whether it opens is the device cgroup's matter.
+#[test]
+fn a_device_can_be_made_and_not_opened() {
+    let Some(site) = Site::root("a_device_can_be_made_and_not_opened") else { return };
+    // the memory of the machine, and the kernel's log
+    let out = site.inside(
+        "",
+        "for d in \"c 1 1\" \"c 1 11\" \"c 1 3\" \"c 10 200\"; do mknod /tmp/d $d || echo unmade; \
+         (: <>/tmp/d) 2>/dev/null && echo opened $d || echo closed $d; rm /tmp/d; done; \
+         for d in null zero full random urandom tty ptmx; do (: </dev/$d) 2>/dev/null || echo no $d; done",
+    );
+    // without a terminal of its own, /dev/tty leads nowhere, for all that it may be opened
+    assert_eq!(out, "closed c 1 1\nclosed c 1 11\nopened c 1 3\nclosed c 10 200\nno tty\n");
+    site.assert_clean();
+}
+
 #[test]
 fn options_that_are_not_known_are_named() {
     let site = Site::ours();

@@ -144,6 +144,7 @@ impl Ps {
         let shape = shape(&self.format)?;
         let pids = ps::pids(&site.root.find(&self.id)?);
         print(&match shape {
+            Shape::Json if pids.is_empty() => "null\n".into(),
             Shape::Json => serde_json::to_string(&pids).expect("numbers serialise") + "\n",
             Shape::Table => ps::table(&pids, &self.args)?,
         })

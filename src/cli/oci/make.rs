@@ -25,7 +25,7 @@ struct Making {
     /// Share the session keyring of whoever calls
     #[arg(long)]
     no_new_keyring: bool,
-    /// (an error: only pivot_root leaves nothing of the host behind)
+    /// Move the root over the host's instead of exchanging them: for a host that runs from an initramfs
     #[arg(long)]
     no_pivot: bool,
     /// (an error: not part of this version)
@@ -116,6 +116,11 @@ fn told(site: &mut Site, result: Result<Outcome, Failure>) -> Result<u8, OciErro
 }
 
 impl Create {
+    /// How many descriptors from 3 on are for the container.
+    pub(super) fn preserved(&self) -> u32 {
+        self.making.preserve_fds
+    }
+
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         let request = self.making.request(site, When::Started)?;
         let result = run::go(&site.root, request, false);
@@ -124,6 +129,11 @@ impl Create {
 }
 
 impl Run {
+    /// How many descriptors from 3 on are for the container.
+    pub(super) fn preserved(&self) -> u32 {
+        self.making.preserve_fds
+    }
+
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         let when = if self.detach { When::Detached } else { When::Foreground };
         let request = self.making.request(site, when)?;

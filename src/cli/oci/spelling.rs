@@ -6,7 +6,7 @@
 //!   --tty=false        (nothing)
 //! ```
 //!
-//! The words of the program that `exec` runs are left alone.
+//! Words behind the container of `exec` are the program's, and those behind that of `ps` are ps(1)'s: left alone.
 
 use std::ffi::{OsStr, OsString};
 
@@ -29,8 +29,10 @@ pub(super) fn go(global: &Command, args: Vec<OsString>) -> Vec<OsString> {
                 _ => positionals += 1,
             }
             out.push(word);
-            // from the second one on the words are the program's, or those of ps
-            if positionals > 1 || (positionals > 0 && command.get_name() == "ps") {
+            // behind the container the words are the program's, or those of ps, whatever they look like
+            if positionals > 0 && ["exec", "ps"].contains(&command.get_name()) {
+                out.push("--".into());
+                out.extend(words.next().filter(|word| word != "--"));
                 break;
             }
             continue;

@@ -124,8 +124,8 @@ impl Op {
             SignalCgroup { path, signal } => {
                 write!(f, "kill(each process of {path}, {})", signal_name(*signal))
             }
-            OpenCgroup { path } => write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_DIRECTORY)"),
-            LoadDeviceFilter { program } => write!(
+            OpenCgroup(path) => write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_DIRECTORY)"),
+            LoadDeviceFilter(program) => write!(
                 f,
                 "bpf(BPF_PROG_LOAD, {{prog_type=BPF_PROG_TYPE_CGROUP_DEVICE, insn_cnt={}}})",
                 program.len()

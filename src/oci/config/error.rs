@@ -37,7 +37,7 @@ pub enum ConfigError {
     /// a resource cannot be limited so
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
-    /// the filter of system calls is not one
+    /// the filter of system calls is not what it should be
     #[error(transparent)]
     Seccomp(#[from] ProfileError),
     /// a setting is wrong

@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 use super::document::{self, Config};
 use super::error::{ConfigError, Problem};
 use super::mounts::{self, Entry};
-use super::{Place, users};
+use super::{Place, resources, users};
 use crate::kernel::Errno;
 use crate::kernel::hint::errno_text;
-use crate::rootfs::{CgroupTree, Device, Devices, MappedBy, Mount, Root, Rootfs};
-use crate::spec::Users;
+use crate::rootfs::{Device, Devices, MappedBy, Mount, Root, Rootfs};
+use crate::spec::{Namespace, Namespaces, Users};
 use crate::userns::Range;
 
 /// What the container finds below `/`.
 pub(super) fn rootfs(
     config: &Config,
     process: &document::Process,
-    users: &Users,
-    cgroups: &CgroupTree,
+    namespaces: &Namespaces,
     place: &Place,
 ) -> Result<Rootfs, ConfigError> {
+    let users = &namespaces.user;
     let path = tree(config, place)?;
     let paths = [
         ("linux.maskedPaths", &config.linux.masked_paths),
@@ -37,7 +37,7 @@ pub(super) fn rootfs(
         }
     }
     Ok(Rootfs {
-        mounts: mounts(config, users, cgroups, place, &path)?,
+        mounts: mounts(config, namespaces, place, &path)?,
         root: Root::Directory(path),
         read_only: config.root.as_ref().is_some_and(|root| root.readonly),
         propagation: propagation(config)?,
@@ -77,8 +77,7 @@ fn tree(config: &Config, place: &Place) -> Result<PathBuf, ConfigError> {
 
 fn mounts(
     config: &Config,
-    users: &Users,
-    cgroups: &CgroupTree,
+    namespaces: &Namespaces,
     place: &Place,
     rootfs: &Path,
 ) -> Result<Vec<Mount>, ConfigError> {
@@ -107,12 +106,16 @@ fn mounts(
             gids,
         })
         .collect();
-    let users = match users {
+    let users = match &namespaces.user {
         Users::Ranges(uids, gids) => Some(MappedBy::Ranges(uids.clone(), gids.clone())),
         Users::Join(path) => Some(MappedBy::File(path.clone())),
         Users::Host | Users::One(..) | Users::Helped(..) => None,
     };
-    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups, users };
+    let cgroups = match namespaces.cgroup {
+        Namespace::Host => place.machine.cgroups.bound(&resources::cgroup(config, place)?),
+        Namespace::New | Namespace::Join(_) => place.machine.cgroups.clone(),
+    };
+    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups: &cgroups, users };
     mounts::convert(&entries, &place).map_err(|error| {
         let index =
             config.mounts.iter().position(|mount| mount.destination == error.destination).unwrap_or(0);

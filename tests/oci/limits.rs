@@ -1,0 +1,66 @@
+//! What a container uses: paused, limited anew, counted.
+
+use serde_json::{Value, json};
+
+use crate::bundle::Bundles;
+use crate::site::Site;
+
+#[test]
+fn a_container_is_paused_and_goes_on() {
+    let Some(site) = Site::root("limits::a_container_is_paused_and_goes_on") else { return };
+    let bundles = Bundles::at(site);
+    bundles.bundle("b", &["sleep", "60"], |_| {});
+    let out = bundles.says(
+        "$R create -b $B/b c1; $R pause c1; $R state c1 | grep status; $R resume c1; $R state c1 | grep status\n\
+         $R start c1; $R pause c1; $R state c1 | grep status; $R exec c1 true; echo $?; $R pause c1; echo $?\n\
+         $R resume c1; $R resume c1; echo $?; $R exec c1 echo on; $R pause c1; $R delete -f c1",
+    );
+    let words: Vec<&str> = out.lines().map(|line| line.trim().trim_matches([',', '"'])).collect();
+    let status = |word: &str| format!("status\": \"{word}");
+    assert_eq!(
+        words,
+        [&status("paused"), &status("created"), &status("paused"), "255", "1", "1", "on"],
+        "{out}"
+    );
+    bundles.assert_clean();
+}
+
+#[test]
+fn limits_change_while_it_runs() {
+    let Some(site) = Site::root("limits::limits_change_while_it_runs") else { return };
+    let bundles = Bundles::at(site);
+    bundles.bundle("b", &["sleep", "60"], |config| {
+        config["linux"]["resources"]["memory"] = json!({ "limit": 64 << 20 });
+    });
+    let out = bundles.says(
+        "$R run -d -b $B/b c1\n\
+         limit() { $R events --stats c1 | grep -o '\"usage\":{\"limit\":[0-9]*' | grep -o '[0-9]*$'; }\n\
+         limit; $R update --memory 32m c1; limit\n\
+         echo '{\"memory\":{\"limit\":41943040},\"pids\":{\"limit\":33}}' | $R update -r - c1; limit\n\
+         $R events --stats c1 | grep -o '\"pids\":{[^}]*}' | sed 's/current\":[12]/current\":N/'\n\
+         $R update --memory xyz c1 2>/dev/null; echo $?; $R update c1; echo $?; $R delete -f c1",
+    );
+    assert_eq!(out, "67108864\n33554432\n41943040\n\"pids\":{\"current\":N,\"limit\":33}\n1\n0\n");
+    bundles.assert_clean();
+}
+
+#[test]
+fn events_have_runcs_shape() {
+    let Some(site) = Site::root("limits::events_have_runcs_shape") else { return };
+    let bundles = Bundles::at(site);
+    bundles.bundle("b", &["sleep", "60"], |_| {});
+    let out = bundles.says("$R run -d -b $B/b c1; timeout 1 $R events --interval 300ms c1; $R delete -f c1");
+    let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(events.len() >= 2, "{out}");
+    let event = &events[0];
+    assert_eq!((&event["type"], &event["id"]), (&json!("stats"), &json!("c1")));
+    for path in ["/data/cpu/usage/total", "/data/memory/usage/usage", "/data/pids/current"] {
+        assert!(
+            event.pointer(path).and_then(Value::as_u64).is_some_and(|number| number > 0),
+            "{path}: {event}"
+        );
+    }
+    for path in ["/data/memory/raw", "/data/blkio", "/data/hugetlb", "/data/cpu/throttling", "/data/cpuset"] {
+        assert!(event.pointer(path).is_some_and(Value::is_object), "{path}: {event}");
+    }
+}
