@@ -91,7 +91,7 @@ fn sealed() -> Result<OwnedFd> {
 }
 
 fn execute(file: &OwnedFd, argv: &[CText], env: &[CText]) -> Errno {
-    let (argv, env): (Vec<*const c_char>, Vec<*const c_char>) = (pointers(argv), pointers(env));
+    let (argv, env): (Vec<*const c_char>, Vec<*const c_char>) = (pointers(argv.iter()), pointers(env.iter()));
     let (fd, path) = (file.as_raw_fd(), c"".as_ptr());
     // SAFETY: the path and every pointer of both lists end in NUL and outlive the call; the lists end in NULL.
     let answer = check(unsafe {

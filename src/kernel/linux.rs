@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicI32;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::ctext::Room;
+use super::ctext::{BOX, Room};
 use super::netlink::Message;
 use super::op::{Exec, Op};
 use super::{CText, copy_up, credentials, inside, limits, messenger, mounts, socket, terminal, users};
@@ -30,6 +30,8 @@ pub enum Prepared {
         argv: Vec<*const c_char>,
         /// environment, NULL at the end
         env: Vec<*const c_char>,
+        /// the box's process id, where an argument is to be that
+        pid: Option<CText>,
     },
 }
 
@@ -39,21 +41,25 @@ impl Prepared {
         Ok(match op {
             Op::Netlink(request) => Prepared::Message(request.encode(box_pid)?),
             Op::Nft(batch) => Prepared::Message(batch.encode()),
-            Op::Exec(exec) => Prepared::exec(exec),
-            Op::Spawn(hook) => Prepared::exec(&hook.exec),
+            Op::Exec(exec) => Prepared::exec(exec, None),
+            Op::Spawn(hook) => Prepared::exec(&hook.exec, box_pid),
             _ => Prepared::AsItIs,
         })
     }
 }
 
 impl Prepared {
-    fn exec(exec: &Exec) -> Prepared {
-        Prepared::Exec { argv: pointers(&exec.argv), env: pointers(&exec.env) }
+    fn exec(exec: &Exec, box_pid: Option<i32>) -> Prepared {
+        let pid = box_pid.map(|pid| CText::from(pid.to_string()));
+        let named = |text: &&CText| text.as_c_str().to_bytes() == BOX.as_bytes();
+        let argument = |text| pid.as_ref().filter(|_| named(&text)).unwrap_or(text);
+        let argv = pointers(exec.argv.iter().map(argument));
+        Prepared::Exec { argv, env: pointers(exec.env.iter()), pid }
     }
 }
 
-pub(super) fn pointers(list: &[CText]) -> Vec<*const c_char> {
-    list.iter().map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
+pub(super) fn pointers<'a>(list: impl Iterator<Item = &'a CText>) -> Vec<*const c_char> {
+    list.map(|text| text.as_c_str().as_ptr()).chain([std::ptr::null()]).collect()
 }
 
 /// Descriptors that live from one operation to the next, and the processes an operation may speak of.
@@ -348,7 +354,7 @@ fn copy(from: &CStr, to: &CStr) -> Result<i64> {
 /// execvp's search, without its allocations: the first that can be executed wins; "permission denied" outlives
 /// "no such file", so that the message names the better reason.
 pub(super) fn execute(exec: &Exec, prepared: &Prepared) -> Errno {
-    let Prepared::Exec { argv, env } = prepared else { return Errno::INVAL };
+    let Prepared::Exec { argv, env, .. } = prepared else { return Errno::INVAL };
     let mut reason = Errno::NOENT;
     for path in &exec.paths {
         // SAFETY: the path and every pointer of both lists end in NUL and outlive the call; the lists end in NULL.

@@ -275,11 +275,10 @@ pub enum Op {
     DefaultSignal {
         signal: i32,
     },
-
-    // the life of a container that outlives its engine
+    // a container that outlives its engine
     /// fork, execve and wait: a program that has to succeed
     Spawn(Box<Hook>),
-    /// the fifo at which the box will wait, kept by both sides of the clone
+    /// the fifo at which the box will wait
     OpenFifo {
         path: CText,
     },

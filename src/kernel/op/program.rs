@@ -18,7 +18,8 @@ pub struct Exec {
 /// A program that is run on the way and has to succeed, as the runtime specification's hooks
 /// (config.md, POSIX-platform Hooks).
 ///
-/// It gets a text on standard input, standard error for all its output, no other descriptor, no blocked or ignored
+/// An argument that is `[BOX]` and nothing else becomes the box's process id, in the host's lane. It gets a text on standard
+/// input, standard error for all its output, no other descriptor, no blocked or ignored
 /// signal, umask 022.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hook {

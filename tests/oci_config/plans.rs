@@ -1,0 +1,170 @@
+//! The plans of a few bundles, step by step.
+
+use serde_json::{Value, json};
+
+use super::{Bundle, ours, root, stable, user};
+use stepbox::oci::config::{self, Flags, Machine};
+use stepbox::spec::{Life, Start};
+use stepbox::step::Lane;
+
+/// All snapshots lie in one folder.
+macro_rules! snapshot {
+    ($text:expr) => {
+        insta::with_settings!({ snapshot_path => "../snapshots" }, { insta::assert_snapshot!($text) })
+    };
+}
+
+fn plan(patch: Value, machine: Machine, flags: Flags) -> String {
+    let bundle = Bundle::new(patch);
+    let mut place = bundle.place();
+    (place.machine, place.flags) = (machine, flags);
+    let spec = bundle.spec(&place).unwrap_or_else(|error| panic!("{error}"));
+    let plan = stepbox::container::plan(&spec).expect("a plan");
+    let line = |step: &stepbox::step::Step| {
+        let lane = if step.lane == Lane::Host { "host" } else { "box " };
+        format!("{lane} {}: {}\n", step.name, step.op)
+    };
+    stable(&plan.steps.iter().map(line).collect::<String>(), &bundle.path())
+}
+
+#[test]
+fn a_small_bundle() {
+    snapshot!(plan(json!({}), root(), Flags::default()));
+}
+
+#[test]
+fn everything_that_a_process_can_be() {
+    let hook = |name: &str| json!([{ "path": format!("/hooks/{name}"), "args": [name, "x"], "env": ["A=b"], "timeout": 5 }]);
+    let patch = json!({
+        "process": {
+            "terminal": true,
+            "consoleSize": { "height": 24, "width": 80 },
+            "user": { "uid": 1000, "gid": 1000, "umask": 63, "additionalGids": [5, 6] },
+            "args": ["app", "-x"],
+            "env": ["PATH=/bin:/sbin", "A=1", "A=2"],
+            "cwd": "/srv",
+            "capabilities": {
+                "bounding": ["CAP_KILL", "CAP_CHOWN", "CAP_NOT_YET"], "permitted": ["CAP_KILL"],
+                "effective": ["CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL", "CAP_CHOWN"],
+            },
+            "rlimits": [{ "type": "RLIMIT_NOFILE", "soft": 64, "hard": 128 }],
+            "noNewPrivileges": true,
+            "apparmorProfile": "mine",
+            "selinuxLabel": "a:b:c:s0",
+            "oomScoreAdj": 100,
+            "scheduler": { "policy": "SCHED_BATCH", "nice": 5 },
+            "ioPriority": { "class": "IOPRIO_CLASS_BE", "priority": 7 },
+        },
+        "hostname": "box",
+        "domainname": "example.org",
+        "annotations": { "a": "[BOX]" },
+        "hooks": {
+            "prestart": hook("prestart"), "createRuntime": hook("createRuntime"),
+            "createContainer": hook("createContainer"), "startContainer": hook("startContainer"),
+            "poststart": hook("poststart"), "poststop": hook("poststop"),
+        },
+        "linux": {
+            "namespaces": [
+                { "type": "mount" }, { "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "uts" },
+                { "type": "cgroup" }, { "type": "time" },
+            ],
+            "timeOffsets": { "boottime": { "secs": 7, "nanosecs": 9 } },
+            "sysctl": { "net.ipv4.ip_forward": "1", "kernel.shmmni": "77" },
+            "personality": { "domain": "LINUX32" },
+            "cgroupsPath": "/pods/box",
+        },
+    });
+    let flags = Flags {
+        console_socket: Some("/run/console".into()),
+        preserve_fds: 2,
+        life: Life::OfItsOwn,
+        start: Start::AfterFifo("/run/oci/box/exec.fifo".into()),
+        ..Flags::default()
+    };
+    snapshot!(plan(patch, Machine { apparmor: true, selinux: true, ..root() }, flags));
+}
+
+#[test]
+fn what_exists_already_is_joined() {
+    let namespace = |kind: &str, file: &str| json!({ "type": kind, "path": ours(file) });
+    let patch = json!({ "linux": { "namespaces": [
+        { "type": "mount" }, namespace("pid", "pid"), namespace("network", "net"), namespace("ipc", "ipc"),
+        namespace("uts", "uts"), namespace("cgroup", "cgroup"),
+    ] } });
+    snapshot!(plan(patch, root(), Flags { no_new_keyring: true, ..Flags::default() }));
+}
+
+fn mapped(size: u32) -> Value {
+    let map = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }, { "containerID": 1, "hostID": 100_000, "size": size }]);
+    let map = if size == 0 { json!([map[0]]) } else { map };
+    json!({"linux": {
+        "namespaces": [{"type": "mount"}, {"type": "user"}, {"type": "pid"}], "uidMappings": map, "gidMappings": map,
+    }})
+}
+
+#[test]
+fn a_user_with_the_own_id() {
+    snapshot!(plan(mapped(0), user(), Flags::default()));
+}
+
+#[test]
+fn a_user_with_ranges() {
+    let [newuidmap, newgidmap] = ["/usr/bin/newuidmap", "/usr/bin/newgidmap"].map(|path| Some(path.into()));
+    snapshot!(plan(mapped(65_536), Machine { newuidmap, newgidmap, ..user() }, Flags::default()));
+}
+
+#[test]
+fn root_with_ranges() {
+    snapshot!(plan(mapped(65_536), root(), Flags::default()));
+}
+
+/// A name that a newer kernel may know is no error, and no secret either.
+#[test]
+fn what_is_ignored_is_said() {
+    let bundle = Bundle::new(json!({"process": {"capabilities": {
+        "bounding": ["CAP_KILL", "CAP_NOT_YET"], "permitted": ["CAP_KILL", "kill"], "ambient": ["CAP_KILL"],
+    }}}));
+    let config = config::load(&bundle.path()).expect("a configuration");
+    let said = config::warnings(config.process.as_ref().expect("a process"));
+    assert_eq!(
+        said,
+        [
+            "ignoring unknown or unavailable capabilities: [CAP_NOT_YET kill]",
+            "ignoring ambient capabilities that are not both permitted and inheritable: [CAP_KILL]",
+        ]
+    );
+}
+
+/// What nobody asked for is as runc has it.
+#[test]
+fn defaults() {
+    let bundle = Bundle::new(
+        json!({"process": {"user": {"uid": 1000, "gid": 5}}, "mounts": null, "unknown": {"a": 1}}),
+    );
+    let spec = bundle.spec(&bundle.place()).expect("a container");
+    assert_eq!(spec.process.umask, 0o022);
+    assert_eq!(spec.privilege.capabilities, Default::default());
+    assert_eq!(spec.process.keyring.as_deref(), Some("_ses.box"));
+    let env: Vec<String> =
+        spec.process.exec.env.iter().map(|pair| pair.as_path().display().to_string()).collect();
+    assert_eq!(env, ["PATH=/bin:/sbin", "HOME=/home/app"]);
+    let paths: Vec<String> =
+        spec.process.exec.paths.iter().map(|path| path.as_path().display().to_string()).collect();
+    assert_eq!(paths, ["/bin/true", "/sbin/true"]);
+}
+
+/// Links of the root file system lead nowhere else, and a fifo stops nobody.
+#[test]
+fn a_home_is_looked_up_inside() {
+    let bundle = Bundle::new(json!({}));
+    let etc = bundle.path().join("rootfs/etc");
+    let home = || config::home::of(&bundle.path().join("rootfs"), 0);
+    assert_eq!(home(), "/root");
+    std::fs::rename(etc.join("passwd"), etc.join("users")).expect("renamed");
+    std::os::unix::fs::symlink("/etc/users", etc.join("passwd")).expect("a link");
+    assert_eq!(home(), "/root", "the link is the container's");
+    std::fs::remove_file(etc.join("users")).expect("removed");
+    rustix::fs::mknodat(rustix::fs::CWD, etc.join("users"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .expect("a fifo");
+    assert_eq!(home(), "/");
+}
