@@ -13,6 +13,8 @@ mod attacks;
 mod kinds;
 #[path = "support/leaks.rs"]
 mod leaks;
+#[path = "rootfs/nodes.rs"]
+mod nodes;
 #[path = "rootfs/scenario.rs"]
 mod scenario;
 mod support;
@@ -25,7 +27,7 @@ use scenario::Scenario;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let all: Vec<Scenario> = kinds::all().into_iter().chain(attacks::all()).collect();
+    let all: Vec<Scenario> = [kinds::all(), nodes::all(), attacks::all()].into_iter().flatten().collect();
     if let [first, name, directory] = words.as_slice()
         && first == "scenario"
     {

@@ -3,6 +3,8 @@
 use super::op::Op;
 use super::{Errno, flags};
 
+mod trees;
+
 /// An error's symbol and meaning, as strace prints them: `EBUSY (Device or resource busy)`.
 pub fn errno_text(errno: Errno) -> String {
     let message = std::io::Error::from(errno).to_string();
@@ -96,7 +98,9 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Setns { .. } | Op::CloneThrough { .. }, Errno::INVAL) => {
             "the file is not a namespace of that kind, or the process has several threads"
         }
-        (Op::Mount { kind, .. }, errno) => return mounts(kind.as_path().to_str()?, errno),
+        (Op::Mount { kind, .. }, errno) => {
+            return mounts(kind.as_path().to_str()?, errno).or_else(|| trees::hint(op, errno));
+        }
         (Op::PivotRoot { .. }, Errno::BUSY) => {
             "the new root must be a mount point of its own: bind it onto itself"
         }
@@ -213,9 +217,10 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::ConnectConsole { .. }, Errno::CONNREFUSED | Errno::NOENT) => {
             "nobody listens at --console-socket: it is made by whoever will carry the terminal, before the container"
         }
+        (Op::CopyUp { .. }, _) => return trees::hint(op, errno),
         (_, Errno::NOSPC) => "the disk, its inodes or a limit of the kernel is used up: df -h, df -i",
         (_, Errno::MFILE) => "too many open descriptors: raise ulimit -n",
-        _ => return None,
+        _ => return trees::hint(op, errno),
     })
 }
 

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::linux::Context;
-use super::op::Op;
+use super::op::Device;
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -91,9 +91,9 @@ pub(super) fn place(tree: BorrowedFd<'_>, path: &CStr, context: &Context) -> Res
 }
 
 /// Devices by what they are, not by their name.
-pub(super) fn device(op: &Op, context: &mut Context) -> Result<i64> {
+pub(super) fn device(op: &Device, context: &mut Context) -> Result<i64> {
     match op {
-        Op::OpenDevice { path, mode, major, minor } => {
+        Device::Open { path, mode, major, minor } => {
             let how = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let found = fs::openat2(CWD, path.as_c_str(), how, Mode::empty(), PLAIN)?;
             let is = fs::fstat(&found)?;
@@ -105,7 +105,7 @@ pub(super) fn device(op: &Op, context: &mut Context) -> Result<i64> {
             }
             context.device = Some(found);
         }
-        Op::PlaceDevice { target } => {
+        Device::Place { target } => {
             let device = context.device.as_ref().ok_or(Errno::BADF)?;
             let covered =
                 fs::openat2(CWD, target.as_c_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), PLAIN)?;
@@ -117,14 +117,13 @@ pub(super) fn device(op: &Op, context: &mut Context) -> Result<i64> {
             let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
             move_mount(tree, c"", CWD, target.as_c_str(), how)?;
         }
-        Op::OpenTerminal { slot } => {
+        Device::Terminal { slot } => {
             let ptmx = context.ptmx.as_ref().ok_or(Errno::BADF)?;
             let how = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
             let terminal = rustix::pty::ioctl_tiocgptpeer(ptmx, how | rustix::pty::OpenptFlags::CLOEXEC)?;
             let tree = copy(terminal.as_fd())?;
             *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
         }
-        _ => return Err(Errno::NOSYS),
     }
     Ok(0)
 }

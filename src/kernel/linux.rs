@@ -124,7 +124,7 @@ impl Default for Context {
 }
 
 /// How many copies of mounts can wait at a time; a fixed number, because the box does not allocate.
-pub const TREES: usize = 128;
+pub const TREES: usize = 512;
 
 /// Performs one operation. Cloning and waiting for the box are [`super::process`]'s.
 pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> {
@@ -194,9 +194,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         }
         Op::Fsopen { .. } | Op::FsconfigString { .. } | Op::FsconfigFlag { .. } => mounts::build(op, context),
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => mounts::build(op, context),
-        Op::OpenDevice { .. } | Op::PlaceDevice { .. } | Op::OpenTerminal { .. } => {
-            inside::device(op, context)
-        }
+        Op::Device(op) => inside::device(op, context),
         Op::Users(op) => users::call(op, context),
         Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),

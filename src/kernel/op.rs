@@ -16,7 +16,7 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use mounts::{MountAt, Users};
+pub use mounts::{Device, MountAt, Users};
 pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
@@ -208,21 +208,8 @@ pub enum Op {
         slot: usize,
         target: CText,
     },
-    /// open(2) without following a link, and fstat(2): EINVAL where it is not this device; it stays open
-    OpenDevice {
-        path: CText,
-        mode: u32,
-        major: u32,
-        minor: u32,
-    },
-    /// a copy of the mount of that device takes its place
-    PlaceDevice {
-        target: CText,
-    },
-    /// as OpenTree, of the terminal that OpenPty has made
-    OpenTerminal {
-        slot: usize,
-    },
+    /// a device by what it is, not by its name
+    Device(Device),
     /// the tree below a directory goes into the file system that is not placed yet: many calls
     CopyUp {
         from: CText,

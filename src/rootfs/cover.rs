@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Rootfs;
-use crate::kernel::op::MountAt;
+use crate::kernel::op::{Device, MountAt};
 use crate::kernel::{Errno, Op};
 use crate::step::Step;
 
@@ -72,7 +72,7 @@ pub fn read_only_by_default() -> Vec<PathBuf> {
 
 /// In the box, when the old root is gone: parts of /proc and /sys are covered.
 pub fn cover(rootfs: &Rootfs) -> Vec<Step> {
-    let null = Op::OpenDevice { path: "/dev/null".into(), mode: libc::S_IFCHR, major: 1, minor: 3 };
+    let null = Op::Device(Device::Open { path: "/dev/null".into(), mode: libc::S_IFCHR, major: 1, minor: 3 });
     let null = Step::new("make sure of /dev/null", null)
         .why("files are hidden under it; a link in its place would hide nothing (CVE-2025-31133)");
     let null = Some(null).filter(|_| !rootfs.masked.is_empty());
@@ -86,7 +86,7 @@ pub fn cover(rootfs: &Rootfs) -> Vec<Step> {
 fn mask(path: &Path) -> Vec<Step> {
     let is = |row: &&Row| Path::new(row.0) == path;
     let empty = || Op::mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "");
-    let nothing = || Op::PlaceDevice { target: path.into() };
+    let nothing = || Op::Device(Device::Place { target: path.into() });
     let known = |(_, name, why): &Row, op| vec![Step::new(name, op).why(why).or_else(Errno::NOENT)];
     match (FILES.iter().find(is), DIRECTORIES.iter().find(is)) {
         (Some(row), _) => known(row, nothing()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Devices, Made, Mount, Rootfs};
 use crate::kernel::linux::TREES;
-use crate::kernel::{Errno, Op};
+use crate::kernel::{Errno, Op, op};
 use crate::step::Step;
 
 /// The nodes that every container has: name, major, minor, and what a reader is told.
@@ -111,8 +111,12 @@ fn node(device: &Device, name: &'static str, why: &'static str, fresh: bool) -> 
     let step = Step::new(name, op).why(why);
     let mut steps = vec![if fresh { step } else { step.or_else(Errno::EXIST) }];
     if !fresh {
-        let op =
-            Op::OpenDevice { path: path.into(), mode: mode & libc::S_IFMT, major: *major, minor: *minor };
+        let op = Op::Device(op::Device::Open {
+            path: path.into(),
+            mode: mode & libc::S_IFMT,
+            major: *major,
+            minor: *minor,
+        });
         steps.push(Step::new("look at it", op).why("what was there before must be the same, and no link"));
     }
     if (*uid, *gid) != (0, 0) {
@@ -129,7 +133,7 @@ const TERMINAL: usize = TREES - 1;
 pub(super) fn terminal() -> [Step; 4] {
     [
         Step::new("open a terminal", Op::OpenPty).why("in the box's devpts, so that it belongs to the box"),
-        Step::new("open its other end", Op::OpenTerminal { slot: TERMINAL })
+        Step::new("open its other end", Op::Device(op::Device::Terminal { slot: TERMINAL }))
             .why("from the descriptor, not by a name that somebody could have changed (CVE-2025-52565)"),
         Step::new("make a place for the console", Op::Room { path: "/dev/console".into() })
             .why("a file is bound onto a file"),

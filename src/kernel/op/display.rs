@@ -4,7 +4,7 @@ use std::fmt;
 
 mod mounts;
 
-use super::{Join, MountAt, Op, Scheduling, signal_name};
+use super::{Join, Op, Scheduling, signal_name};
 use crate::kernel::ctext::{BOX, CText, quote};
 use crate::kernel::flags::{self, decode};
 

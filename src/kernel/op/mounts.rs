@@ -41,3 +41,29 @@ pub enum Users {
         recursive: bool,
     },
 }
+
+/// A device that has been looked at, and copies of the mount that it lies on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    /// open(2) without following a link, and fstat(2): EINVAL where it is another; it stays open
+    Open {
+        /// its name
+        path: CText,
+        /// S_IFCHR, S_IFBLK or S_IFIFO
+        mode: u32,
+        /// which driver
+        major: u32,
+        /// which of its devices
+        minor: u32,
+    },
+    /// a copy takes its place
+    Place {
+        /// a name in the container
+        target: CText,
+    },
+    /// a copy of the terminal that OpenPty has made, kept by number
+    Terminal {
+        /// the number
+        slot: usize,
+    },
+}

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use super::{MountAt, Op};
 use crate::kernel::flags::{self, decode};
+use crate::kernel::op::{self, MountAt, Op};
 
 impl Op {
     pub(super) fn fmt_mount(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use super::super::Users as users;
         use Op::*;
         match self {
             MountSetattr { on, set, clear, propagation, recursive } => {
@@ -33,28 +32,30 @@ impl Op {
                 };
                 write!(f, "mount_setattr({place}, {how}, {{{}}})", changes.join(", "))
             }
-            Users(users::Take { recursive, .. }) => {
+            Users(op::Users::Take { recursive, .. }) => {
                 let all = if *recursive { "|AT_RECURSIVE" } else { "" };
                 let change = "{attr_set=MOUNT_ATTR_IDMAP, userns_fd=users}";
                 write!(f, "mount_setattr(tree, \"\", AT_EMPTY_PATH{all}, {change})")
             }
-            Users(users::Hold) => {
+            Users(op::Users::Hold) => {
                 f.write_str("clone3({flags=CLONE_PIDFD|CLONE_NEWUSER, exit_signal=SIGCHLD})")
             }
-            Users(users::Map { file, map }) => {
+            Users(op::Users::Map { file, map }) => {
                 write!(f, "write(\"/proc/[HELD]/{}\", {map})", file.as_path().display())
             }
-            Users(users::Keep) => {
+            Users(op::Users::Keep) => {
                 f.write_str("openat(AT_FDCWD, \"/proc/[HELD]/ns/user\", O_RDONLY|O_CLOEXEC)")
             }
-            Users(users::Open { path }) => write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_CLOEXEC)"),
-            OpenDevice { path, major, minor, .. } => {
+            Users(op::Users::Open { path }) => write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_CLOEXEC)"),
+            Device(op::Device::Open { path, major, minor, .. }) => {
                 write!(f, "openat(AT_FDCWD, {path}, O_PATH|O_NOFOLLOW) /* which must be {major}:{minor} */")
             }
-            PlaceDevice { target } => {
+            Device(op::Device::Place { target }) => {
                 write!(f, "move_mount(device, \"\", AT_FDCWD, {target}, MOVE_MOUNT_F_EMPTY_PATH)")
             }
-            OpenTerminal { .. } => f.write_str("open_tree(terminal, \"\", OPEN_TREE_CLONE|AT_EMPTY_PATH)"),
+            Device(op::Device::Terminal { .. }) => {
+                f.write_str("open_tree(terminal, \"\", OPEN_TREE_CLONE|AT_EMPTY_PATH)")
+            }
             CopyUp { from } => write!(f, "openat(AT_FDCWD, {from}, O_RDONLY|O_DIRECTORY) /* and copy all */"),
             other => other.fmt_cgroup(f),
         }
