@@ -54,13 +54,13 @@ fn show_program(stage: &mut Stage) {
     let names: usize = docker.rules.iter().map(|rule| rule.calls.len()).sum();
     let length = compile(&docker).len();
     let text = format!(
-        "Four rules become {} instructions. Before each call the kernel starts at 0000 and goes on until a ret. A jump \
-         names where it goes if the answer is yes, then where if it is no.\n{}\nDocker's default profile names {names} \
-         calls and becomes {length} instructions.",
+        "The box keeps every capability. Who refuses, and how? Four rules become {} instructions. Before each call the \
+         kernel starts at 0000 and goes on until a ret; a jump names where it goes if the answer is yes, then if it is \
+         no.\n{}\nDocker's default profile names {names} calls and becomes {length} instructions.",
         lines.len(),
         lines.join("\n")
     );
-    stage.act("a program that is asked before every call", &text);
+    stage.act("three ways to say no", &text);
 }
 
 fn clone(flags: u64, why: &'static str) -> Step {
@@ -186,7 +186,6 @@ fn load() -> Step {
 fn filtered(place: &Path) -> Plan {
     let unshare = |name, flags| Step::new(name, Op::Unshare { flags });
     Plan::default()
-        .act("three ways to say no", "The box keeps every capability. Who refuses, and how?")
         .then(directory(place))
         .then(clone(NEWNS | NEWUTS, "root, with mounts and a host name of its own"))
         .inside(chroot::private())

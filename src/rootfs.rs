@@ -55,6 +55,8 @@ pub struct Rootfs {
     pub open_on_host: bool,
     /// what is mounted below `/`, in order
     pub mounts: Vec<Mount>,
+    /// the order shows in mountinfo, too: what comes before the last proc or sysfs is not mounted after it
+    pub in_order: bool,
     /// how device nodes come to be
     pub make: Devices,
     /// the nodes besides the six that every container has
@@ -183,19 +185,29 @@ pub fn views(rootfs: &Rootfs) -> Vec<Step> {
     let why = "a link with enough .. in it would step from / onto the old root, which is stacked there";
     let mut steps = vec![Step::new("follow no link", follow(rootfs, false)).why(why)];
     let mut made = Made::default();
-    for (_, mount) in rootfs.all_mounts().iter().enumerate().filter(|(at, _)| is_view(rootfs, *at)) {
-        steps.extend(made.directory(&mount.target));
-        steps.extend(placing::new(mount));
+    let mounts = rootfs.all_mounts();
+    for (slot, mount) in mounts.iter().enumerate().filter(|(at, _)| is_early(rootfs, &mounts, *at)) {
+        steps.extend(placing::place(slot, mount, &mut made));
     }
     steps
 }
 
-/// A proc or sysfs that does not lie on another mount of ours.
-fn is_view(rootfs: &Rootfs, at: usize) -> bool {
-    let mounts = rootfs.all_mounts();
-    let kind = matches!(&mounts[at].source, Source::New { kind, .. } if kind == "proc" || kind == "sysfs");
-    kind && !mounts[at].is_remount()
-        && !mounts[..at].iter().any(|other| mounts[at].target.starts_with(&other.target))
+/// A proc or sysfs that does not lie on another mount of ours; and, where the order must show, what is listed before it
+/// and lies where no image has links.
+fn is_early(rootfs: &Rootfs, mounts: &[Mount], at: usize) -> bool {
+    let mount = &mounts[at];
+    let Source::New { .. } = &mount.source else { return false };
+    let before = |other: usize| mount.target.starts_with(&mounts[other].target);
+    if mount.is_remount() || (0..at).any(|other| before(other) && !is_early(rootfs, mounts, other)) {
+        return false;
+    }
+    let usual = ["/dev", "/proc", "/sys"].iter().any(|top| mount.target.starts_with(top));
+    is_view(mount) || rootfs.in_order && usual && !mount.options.copy_up && mounts[at..].iter().any(is_view)
+}
+
+fn is_view(mount: &Mount) -> bool {
+    matches!(&mount.source, Source::New { kind, .. } if kind == "proc" || kind == "sysfs")
+        && !mount.is_remount()
 }
 
 /// Whether links on the mount at `/` are followed. An overlay has no other flags; a directory keeps what it has.
@@ -217,7 +229,8 @@ pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
             .why("the host is gone: a link of the image can lead nowhere but into the image"),
     ];
     let mut made = Made::default();
-    for (slot, mount) in rootfs.all_mounts().iter().enumerate().filter(|(at, _)| !is_view(rootfs, *at)) {
+    let mounts = rootfs.all_mounts();
+    for (slot, mount) in mounts.iter().enumerate().filter(|(at, _)| !is_early(rootfs, &mounts, *at)) {
         steps.extend(placing::place(slot, mount, &mut made));
     }
     if rootfs.has_dev_of_its_own() {

@@ -77,6 +77,19 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
         "go: chdir(\"/\") = success, though ENOENT (No such file or directory) was expected\n",
     ),
     (
+        "dies",
+        "observed",
+        "host make a = 0\nhost put file = 1\nhost clone = [BOX]\nbox gain nothing = 0\nbox filter = 0\n\
+         box the last = killed by SIGSYS\nhost wait = killed by SIGSYS\nundo put file = 0\nundo make a = 0\nto its end\n",
+    ),
+    ("dies", "unobserved", "to its end\n"),
+    ("lives", "unobserved", "the last: chdir(\"/\") = success, though killed by SIGSYS was expected\n"),
+    (
+        "dies_too_early",
+        "unobserved",
+        "never: chdir(\"/\") = the box's process ended here: killed by SIGSYS\n",
+    ),
+    (
         "other_error",
         "unobserved",
         "make a again: mkdir(\"[DIR]/a\", 0755) = EEXIST (File exists)\n\

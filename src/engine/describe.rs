@@ -75,6 +75,7 @@ pub fn describe(
             propagation: libc::MS_PRIVATE,
             no_pivot: false,
             open_on_host: false,
+            in_order: false,
             mounts,
             make: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
             devices: place.lent.nodes.clone(),

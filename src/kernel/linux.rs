@@ -178,10 +178,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
             let file = fs::open(path.as_c_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
             dup2(file.as_fd(), *fd)
         }
-        // SAFETY: takes three numbers; the descriptors it marks close at exec, none is closed under an owner.
-        Op::CloseRange { first } => check(unsafe {
-            libc::syscall(libc::SYS_close_range, *first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
-        }),
+        Op::CloseRange { first } => super::start::close_at_exec(*first),
         Op::Chdir { path } => rustix::process::chdir(path.as_c_str()).map(zero),
         Op::Chroot { path } => rustix::process::chroot(path.as_c_str()).map(zero),
         Op::PivotRoot { new, old } => rustix::process::pivot_root(new.as_c_str(), old.as_c_str()).map(zero),

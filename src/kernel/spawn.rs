@@ -16,7 +16,7 @@ use rustix::fs::{MemfdFlags, Mode, SeekFrom};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::linux::{Prepared, check, dup2, execute};
+use super::linux::{Prepared, dup2, execute};
 use super::op::Hook;
 use super::process::{Cloned, Exit, clone, leave, signal, wait};
 use super::signals;
@@ -74,8 +74,7 @@ fn become_hook(hook: &Hook, prepared: &Prepared, text: &OwnedFd) -> Errno {
         dup2(text.as_fd(), 0)?;
         dup2(rustix::stdio::stderr(), 1)?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
-        // SAFETY: takes three numbers; what it marks is closed by exec, nothing under an owner.
-        check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })
+        super::start::close_at_exec(3)
     };
     match prepare() {
         Ok(_) => execute(&hook.exec, prepared),

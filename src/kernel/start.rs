@@ -69,8 +69,32 @@ fn close(first: u32, last: u32) -> Result<()> {
         return Ok(());
     }
     // SAFETY: this process ends by exec or _exit, so no destructor will close what is closed here.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(|_| ())
+    match check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }) {
+        Err(Errno::NOSYS | Errno::PERM) => (first..=last.min(HIGHEST)).for_each(|fd| {
+            // SAFETY: as above.
+            unsafe { libc::close(fd.cast_signed()) };
+        }),
+        other => other.map(drop)?,
+    }
+    Ok(())
 }
+
+/// Lets exec close everything from a number on.
+pub(super) fn close_at_exec(first: u32) -> Result<i64> {
+    // SAFETY: takes three numbers; the descriptors it marks close at exec, none is closed under an owner.
+    match check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }) {
+        Err(Errno::NOSYS | Errno::PERM) => (first..=HIGHEST).for_each(|fd| {
+            // SAFETY: as above; a number that is not open is refused.
+            unsafe { libc::fcntl(fd.cast_signed(), libc::F_SETFD, libc::FD_CLOEXEC) };
+        }),
+        other => return other,
+    }
+    Ok(0)
+}
+
+/// A filter that was written before Linux 5.9 does not know close_range(2): then it is one call for each number, up to
+/// the limit that processes have unless somebody raised it far.
+const HIGHEST: u32 = 65_535;
 
 /// Whether one of these is a file that we may execute: so that whoever creates a container hears of a missing program,
 /// and not whoever starts it. execve(2) decides again.

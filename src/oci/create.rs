@@ -21,7 +21,7 @@ use super::state::{Container, Record, Root, Who, fifo, journal};
 use super::{OCI_VERSION, OciError};
 use crate::journal::Journal;
 use crate::kernel::{Errno, Op};
-use crate::launch::{LaunchError, Running, Unmet, launch};
+use crate::launch::{LaunchError, Observer, Running, Unmet, launch};
 use crate::rootfs::CgroupTree;
 use crate::spec::{Life, Process, Spec, Start};
 use crate::step::Plan;
@@ -156,14 +156,18 @@ impl Draft {
 
     /// Makes the container. Signals should be blocked by now, so that none ends us half-way. On failure everything is
     /// undone, and the poststop hooks are run.
-    pub fn make<'p>(&mut self, plan: &'p Plan) -> Result<Running<'p>, OciError> {
+    pub fn make<'p, O: Observer>(
+        &mut self,
+        plan: &'p Plan,
+        observer: &mut O,
+    ) -> Result<Running<'p>, OciError> {
         let directory = self.container.directory.clone();
         let path = journal(&directory);
         let title = format!("stepbox oci {}", self.request.id);
         let journal =
             Journal::create_at(&path, &title, plan).map_err(OciError::file("cannot write", &path))?;
         self.made = true;
-        let running = launch(plan, &mut (), Some(journal));
+        let running = launch(plan, observer, Some(journal));
         let running = running.map_err(|error| explain(error, &self.spec))?;
         let pid = running.box_pid().unwrap_or_default();
         self.container.record.init = Who::of(pid).or(Some(Who { pid, start: 0 }));

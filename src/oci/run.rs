@@ -40,7 +40,7 @@ pub fn go(root: &Root, request: Request, keep: bool) -> Result<Outcome, Failure>
     let (mut draft, plan) = draft(root, request)?;
     let made = Signals::block_all()
         .map_err(OciError::system("cannot block signals"))
-        .and_then(|signals| Ok((draft.make(&plan)?, signals)));
+        .and_then(|signals| Ok((draft.make(&plan, &mut ())?, signals)));
     match made {
         Err(error) => Err(Failure { error, troubles: draft.give_up() }),
         Ok((running, signals)) => match when {

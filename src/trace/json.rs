@@ -61,7 +61,9 @@ struct Header {
 ///
 /// # Errors
 /// What `out` reports.
-pub fn write(trace: &Trace, mut out: impl Write) -> io::Result<()> {
+pub fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
+    // serde_json writes token by token
+    let mut out = io::BufWriter::new(out);
     serde_json::to_writer_pretty(&mut out, trace)?;
     writeln!(out)?;
     out.flush()

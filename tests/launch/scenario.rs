@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use stepbox::journal::Journal;
+use stepbox::kernel::bpf::{EQUAL, Instruction, LOAD, RETURN};
 use stepbox::kernel::op::Exec;
 use stepbox::kernel::{Errno, Op};
 use stepbox::launch::{Answer, At, LaunchError, Observer, Verdict, launch};
+use stepbox::privilege::seccomp::Arch;
 use stepbox::step::{Plan, Step};
 
 /// Prints every step and every undo; stops before the step that is named "stop here".
@@ -87,6 +89,20 @@ fn me(arguments: &[&str]) -> Op {
     Op::Exec(Exec { paths: vec!["/proc/self/exe".into()], argv: argv.collect(), env: Vec::new() })
 }
 
+/// A filter that kills whoever changes his directory.
+fn deadly() -> [Step; 2] {
+    let call = Arch::OURS[0].number("chdir").expect("a call");
+    let program = [(LOAD, 0, 0, 0), (EQUAL, 1, 0, call), (RETURN, 0, 0, libc::SECCOMP_RET_ALLOW)];
+    let kill = (RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS);
+    let program = program.into_iter().chain([kill]);
+    let program = program.map(|(code, jt, jf, k)| Instruction { code, jt, jf, k }).collect();
+    [Step::new("gain nothing", Op::NoNewPrivs), Step::new("filter", Op::Seccomp { program, flags: 0 })]
+}
+
+fn last() -> Step {
+    Step::new("the last", Op::Chdir { path: "/".into() }).dies(libc::SIGSYS)
+}
+
 fn make(name: &'static str, path: PathBuf) -> Step {
     Step::new(name, Op::mkdir(&path)).undo(Op::Rmdir { path: path.into() })
 }
@@ -119,6 +135,9 @@ fn plan(name: &str, dir: &Path) -> Plan {
         "not_refused_inside" => {
             begun().then(clone()).inside([chdir("go").fails(Errno::NOENT), chdir("never")])
         }
+        "dies" => begun().then(clone()).inside(deadly()).inside(last()).then(wait()),
+        "lives" => begun().then(clone()).inside(last()).then(wait()),
+        "dies_too_early" => begun().then(clone()).inside(deadly()).inside([chdir("go"), chdir("never")]),
         "other_error" => begun().then(again("make a again").fails(Errno::NOENT)),
         "or_else" => {
             let there = make("make it", dir.join("journal")).or_else(Errno::EXIST);

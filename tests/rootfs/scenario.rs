@@ -135,6 +135,7 @@ fn plan(wanted: &Wanted, directory: &Path, text: &str) -> Result<Plan, Box<dyn s
         propagation: libc::MS_SLAVE | libc::MS_REC,
         no_pivot: false,
         open_on_host: wanted.ranges,
+        in_order: false,
         mounts: convert(&entries, &place)?,
         make: if root && !wanted.ranges { Devices::Make } else { Devices::Bind },
         devices: Vec::new(),

@@ -235,7 +235,7 @@ fn capabilities(
     let ambient = bits(&sets.ambient) & permitted & inheritable;
     let within = [
         ("effective", effective, permitted, "not in capabilities.permitted"),
-        ("inheritable", inheritable, bounding, "not in capabilities.bounding"),
+        ("inheritable", inheritable, bounding, "not in capabilities.bounding: operation not permitted"),
     ];
     for (name, set, limit, what) in within {
         if set & !limit != 0 {

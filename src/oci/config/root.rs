@@ -30,7 +30,6 @@ pub(super) fn rootfs(
             let wrong =
                 |problem| Err(ConfigError::at(format!("{name}[{index}]"), format!("{path:?}"), problem));
             match () {
-                () if !path.is_absolute() => return wrong(Problem::NotAbsolute),
                 () if super::has_nul(path) => return wrong(Problem::Nul),
                 () => {}
             }
@@ -38,6 +37,7 @@ pub(super) fn rootfs(
     }
     Ok(Rootfs {
         mounts: mounts(config, namespaces, place, &path)?,
+        in_order: true,
         root: Root::Directory(path),
         read_only: config.root.as_ref().is_some_and(|root| root.readonly),
         propagation: propagation(config)?,
@@ -48,11 +48,16 @@ pub(super) fn rootfs(
             false => Devices::Bind,
         },
         devices: devices(config)?,
-        masked: config.linux.masked_paths.clone(),
-        read_only_paths: config.linux.readonly_paths.clone(),
+        masked: from_root(&config.linux.masked_paths),
+        read_only_paths: from_root(&config.linux.readonly_paths),
         terminal: process.terminal,
         directories: vec![process.cwd.clone()],
     })
+}
+
+/// A path without `/` in front begins at the container's root all the same: other runtimes take it so.
+fn from_root(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| Path::new("/").join(path)).collect()
 }
 
 /// The directory that becomes `/`, links in its name resolved.

@@ -10,6 +10,8 @@
 //! call, where a chain would take hundreds. Jumps go forward by at most 255 instructions; where that is not enough, a
 //! plain jump helps.
 
+use std::collections::HashMap;
+
 use super::{Action, Arch, Compare, Condition, Profile, Rule, X32};
 use crate::kernel::bpf::{AND, AT_LEAST, EQUAL, GREATER, Instruction, JUMP, LOAD, RETURN};
 
@@ -31,13 +33,17 @@ impl Fate<'_> {
     }
 }
 
+/// The rules that speak of a name, in order.
+type Named<'a> = HashMap<&'a str, Vec<&'a Rule>>;
+
 /// The program for a profile.
 pub fn compile(profile: &Profile) -> Vec<Instruction> {
-    let mut named: Vec<(&str, &Rule)> = Vec::new();
+    let mut named = Named::new();
     for rule in &profile.rules {
-        named.extend(rule.calls.iter().map(|call| (call.as_ref(), rule)));
+        for call in &rule.calls {
+            named.entry(call).or_default().push(rule);
+        }
     }
-    named.sort_by_key(|(name, _)| *name); // stable: the order of the rules stays
     let mut program = vec![load(ARCH)];
     for arch in &profile.arches {
         let mut body = vec![load(NUMBER)];
@@ -51,7 +57,7 @@ pub fn compile(profile: &Profile) -> Vec<Instruction> {
 }
 
 /// Where a new fate begins, in order; the first range begins at 0.
-fn ranges<'a>(profile: &Profile, named: &[(&str, &'a Rule)], arch: Arch) -> Vec<(u32, Fate<'a>)> {
+fn ranges<'a>(profile: &Profile, named: &Named<'a>, arch: Arch) -> Vec<(u32, Fate<'a>)> {
     let mut ranges: Vec<(u32, Fate<'a>)> = vec![(0, Fate::always(profile.otherwise))];
     let mut push = |number, fate| match ranges.last_mut() {
         Some((begin, last)) if *begin == number => *last = fate,
@@ -62,8 +68,7 @@ fn ranges<'a>(profile: &Profile, named: &[(&str, &'a Rule)], arch: Arch) -> Vec<
     for number in 0..arch.end() {
         let mut fate = Fate::always(profile.otherwise);
         if let Some(name) = arch.name(number) {
-            let first = named.partition_point(|(other, _)| *other < name);
-            for (_, rule) in named[first..].iter().take_while(|(other, _)| *other == name) {
+            for rule in named.get(name).into_iter().flatten() {
                 newer = number + 1;
                 if rule.conditions.is_empty() {
                     fate.otherwise = rule.action;

@@ -74,11 +74,18 @@ function startCard() {
   const begin = make("button", { type: "button", class: "begin" }, "Begin ", make("span", { "aria-hidden": "true" }, "→"));
   begin.addEventListener("click", () => go(1));
   const key = (name) => make("kbd", {}, name);
-  const row = (event) => make("li", {}, make("b", {}, say(event.title)), make("span", {}, say(event.text)));
+  const row = (event) => make("li", {}, make("b", {}, say(event.title)), make("span", {}, say(event.text.split("\n")[0])));
   return [make("p", { class: "eyebrow" }, say(trace.title), ` · ${steps} steps`), make("h2", {}, say(nameOf(timeline[0]))),
     acts.length ? make("ol", { class: "acts" }, acts.map(row)) : "",
     make("p", { class: "begin-line" }, begin,
       make("span", { class: "quiet" }, "or ", key("→"), " forward, ", key("←"), " back, ", key("?"), " all keys"))];
+}
+
+/** The sentence of an act, and the listing below it where it has one. */
+function actText(text) {
+  const [first, ...listing] = text.split("\n");
+  const rows = listing.flatMap((line) => [...say(line), "\n"]);
+  return [make("p", { class: "act-text" }, say(first)), rows.length ? make("pre", { class: "listing" }, rows) : ""];
 }
 
 /** The card of any event: name, reason, call, answer. */
@@ -92,7 +99,7 @@ function cardOf(item, at) {
   const eyebrow = make("p", { class: "eyebrow" }, lane === "both" ? "" : badge(lane), make("span", { class: "count" }, heading),
     item.act ? make("span", { class: "more" }, say(item.act.title)) : "", event.micros ? make("span", { class: "more" }, micros) : "");
   const parts = [eyebrow, make("h2", {}, say(nameOf(item)))];
-  if (item.opens && item.act.text) parts.push(make("p", { class: "act-text" }, say(item.act.text)));
+  if (item.opens && item.act.text) parts.push(...actText(item.act.text));
   if (event.why) parts.push(make("p", { class: "why" }, say(event.why)));
   if (event.call) parts.push(callBlock(event.call, event.result, event.provoked));
   const undo = event.undo ? make("span", {}, "undo: ", make("code", {}, say(event.undo))) : "";

@@ -2,8 +2,8 @@
 //!
 //! The file's order does not count in libseccomp, which keeps rules in a tree: a higher argument before a lower; of
 //! one argument first equality (a greater value first), then inequality, then "less" (the narrower first), then
-//! "greater" (the narrower first). A rule whose conditions another has, and more, comes after it. Profiles that work
-//! under libseccomp work here in the same way; measured against libseccomp 2.5.
+//! "greater" (the narrower first). A rule whose conditions another has, and more, comes after it. Measured with
+//! libseccomp 2.5. Only where rules overlap, disagree and compare values above 32 bits has it no such order.
 
 use std::cmp::Reverse;
 
