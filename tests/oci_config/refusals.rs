@@ -96,7 +96,7 @@ refused! {
     a_mount_onto_nothing: {"mounts": [{"type": "proc"}]} => r#"mounts[0].destination: "": must be set"#;
     a_bind_of_nothing: {"mounts": [{"destination": "/x", "type": "bind", "source": "/nowhere/at/all"}]} => r#"mounts[0]: "/x": source /nowhere/at/all: ENOENT"#;
     an_unknown_propagation: {"linux": {"rootfsPropagation": "out"}} => r#"linux.rootfsPropagation: "out": not known"#;
-    a_relative_mask: {"linux": {"maskedPaths": ["proc/keys"]}} => r#"linux.maskedPaths[0]: "proc/keys": must be an absolute path"#;
+    a_nul_in_a_mask: {"linux": {"maskedPaths": ["/proc/\u{0}keys"]}} => r#"linux.maskedPaths[0]: "/proc/\0keys": a NUL"#;
     an_unknown_device: {"linux": {"devices": [{"type": "x", "path": "/dev/x"}]}} => r#"linux.devices[0].type: "x": not known: one of c, u, b, p"#;
     a_device_without_number: {"linux": {"devices": [{"type": "c", "path": "/dev/x", "major": 1}]}} => "linux.devices[0].minor: none: must be set";
     a_relative_device: {"linux": {"devices": [{"type": "p", "path": "x"}]}} => r#"linux.devices[0].path: "x": must be an absolute path"#;
