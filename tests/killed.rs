@@ -71,16 +71,19 @@ fn every_step(name: &str, site: &Site) {
     let numbers: Vec<usize> = count.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [count, born] = numbers[..] else { panic!("two numbers, not {count}") };
     assert!(count > 40, "a whole run: {count} steps");
+    // the kernel takes a cable away a moment after the namespace of one of its ends
     let script = format!(
-        "left() {{ {{ ls $D/state/containers $D/state/run/journal $D/state/run/leases 2>/dev/null | grep -v :; \
-             ip -o link 2>/dev/null | grep veth; }} | grep .; }}; \
+        "cables() {{ for i in $(seq 60); do ip -o link 2>/dev/null | grep -q veth || return; sleep 0.05; done; \
+             ip -o link | grep veth; }}; \
+         left() {{ {{ ls $D/state/containers $D/state/run/journal $D/state/run/leases 2>/dev/null | grep -v :; \
+             cables; }} | grep .; }}; \
          for victim in host box; do for n in $(seq $([ $victim = host ] && echo 0 || echo {born}) {last}); do \
            $D/killed engine $n $victim >/dev/null 2>&1; code=$?; \
            [ $victim = box ] || [ $code = 137 ] || echo $n: code $code; \
            [ $victim = host ] || ! left || echo box killed at $n: left before clean; \
            $S clean >$D/state/said 2>&1 || {{ echo $victim at $n; cat $D/state/said; }}; \
            ! left || echo left after $victim at $n; \
-         done; done; ip -o link 2>/dev/null | grep veth || true",
+         done; done",
         last = count - 1
     );
     let said = player::said(&mut site.script_of(300, &script));

@@ -75,7 +75,9 @@ fn a_name_is_taken_until_its_container_is_removed() {
 fn clean_takes_the_bridge_away() {
     let Some(site) = Site::root("clean_takes_the_bridge_away") else { return };
     let out = site.says(
-        "$S run --rm stepbox/base true; ls /sys/class/net; echo -; $S clean >&2; ls /sys/class/net; \
+        "$S run --rm stepbox/base true; \
+         for i in $(seq 60); do ls /sys/class/net | grep -q veth || break; sleep 0.05; done; \
+         ls /sys/class/net; echo -; $S clean >&2; ls /sys/class/net; \
          nft list tables 2>/dev/null || true",
     );
     let (before, after) = out.split_once("-\n").expect("both lists");
