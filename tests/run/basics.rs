@@ -102,8 +102,10 @@ fn twenty_at_once_get_addresses_of_their_own() {
     let site = Site::ours();
     site.says("$S run --rm stepbox/base true");
     let out = site.says(
-        "for i in $(seq 20); do \
-           { $S run --rm stepbox/base sh -c 'ip -o -4 addr; sleep 1' >$D/state/$i || echo failed; } & \
+        // an address is free again when its box is gone: each waits until all of them are there
+        "mkdir $D/state/all; for i in $(seq 20); do \
+           { $S run --rm -v $D/state/all:/all stepbox/base sh -c 'ip -o -4 addr; touch /all/$(hostname); \
+             while [ $(ls /all | wc -l) -lt 20 ]; do sleep 0.1; done' >$D/state/$i || echo failed; } & \
          done; wait; cat $D/state/[0-9]*",
     );
     assert!(!out.contains("failed"), "{out}");
