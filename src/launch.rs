@@ -339,10 +339,11 @@ impl<'p> Running<'p> {
                 failed.push((op.clone(), errno));
             }
         }
-        if failed.is_empty()
-            && let Some(journal) = self.journal.take()
-        {
-            journal.close();
+        match self.journal.take() {
+            Some(journal) if failed.is_empty() => journal.close(),
+            // what could not be undone now, `clean` tries again
+            Some(journal) => journal.leave(),
+            None => {}
         }
         failed
     }

@@ -20,8 +20,11 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use stepbox::journal;
+use stepbox::journal::{self, Journal};
 use stepbox::kernel::process::start_time;
+use stepbox::kernel::{Errno, Op};
+use stepbox::launch::launch;
+use stepbox::step::{Plan, Step};
 
 /// Hooks that do not succeed, in either lane, and what the error says.
 const REFUSALS: &[(&str, &str)] = &[
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     add("leave::the_box_says_what_went_wrong", the_box_says_what_went_wrong);
     add("leave::a_box_that_is_gone_is_undone", a_box_that_is_gone_is_undone);
     add("journal::an_engine_that_lives_is_left_alone", an_engine_that_lives_is_left_alone);
+    add("journal::an_undo_that_fails_is_tried_again", an_undo_that_fails_is_tried_again);
     add("look_up::before_anybody_starts", before_anybody_starts);
     add("attributes::limits", attributes::limits);
     add("attributes::ambient_capabilities", attributes::ambient);
@@ -248,6 +252,23 @@ fn an_engine_that_lives_is_left_alone(dir: &Path) -> Result<(), Failed> {
         pid.parse().ok()
     });
     deleted(dir, pid.ok_or("the journal names no box")?)
+}
+
+/// A directory cannot be removed while something is in it: the journal stays until somebody undoes that too.
+fn an_undo_that_fails_is_tried_again(dir: &Path) -> Result<(), Failed> {
+    let (made, file) = (dir.join("made"), dir.join("made/file"));
+    let undo = Op::Rmdir { path: (&made).into() };
+    let plan = Plan::default().then(Step::new("make", Op::mkdir(&made)).undo(undo.clone()));
+    let journal = Journal::create_at(&dir.join("journal"), "test", &plan)?;
+    let running = launch(&plan, &mut (), Some(journal)).map_err(|error| error.to_string())?;
+    std::fs::write(&file, "")?;
+    let failed = running.undo(&mut ());
+    assert_eq!(failed, [(undo, Errno::NOTEMPTY)]);
+    assert!(made.exists() && dir.join("journal").exists());
+    std::fs::remove_file(&file)?;
+    journal::replay_file(&dir.join("journal"))?;
+    assert!(!made.exists() && !dir.join("journal").exists());
+    Ok(())
 }
 
 fn before_anybody_starts(dir: &Path) -> Result<(), Failed> {
