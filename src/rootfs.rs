@@ -202,12 +202,12 @@ fn is_early(rootfs: &Rootfs, mounts: &[Mount], at: usize) -> bool {
         return false;
     }
     let usual = ["/dev", "/proc", "/sys"].iter().any(|top| mount.target.starts_with(top));
-    is_view(mount)
-        || rootfs.in_order && usual && !mount.options.copy_up && mounts[at..].iter().any(is_view)
+    is_view(mount) || rootfs.in_order && usual && !mount.options.copy_up && mounts[at..].iter().any(is_view)
 }
 
 fn is_view(mount: &Mount) -> bool {
-    matches!(&mount.source, Source::New { kind, .. } if kind == "proc" || kind == "sysfs") && !mount.is_remount()
+    matches!(&mount.source, Source::New { kind, .. } if kind == "proc" || kind == "sysfs")
+        && !mount.is_remount()
 }
 
 /// Whether links on the mount at `/` are followed. An overlay has no other flags; a directory keeps what it has.

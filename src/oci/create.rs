@@ -74,16 +74,18 @@ pub struct Draft {
 }
 
 /// Takes the name and plans. What is wrong with the configuration shows here, and leaves nothing behind.
-pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
+pub fn draft(root: &Root, request: Request, warn: &mut dyn FnMut(String)) -> Result<(Draft, Plan), OciError> {
     super::state::check_id(&request.id)?;
     let bundle = std::fs::canonicalize(&request.bundle)
         .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
     let config = config::load(&bundle)?;
+    config.process.iter().flat_map(config::warnings).for_each(&mut *warn);
     let path = bundle.join("config.json");
     let document = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
     let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
     let directory = root.take(&request.id)?;
     let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
+        shared(&spec.cgroup).into_iter().for_each(&mut *warn);
         let record = Record {
             oci_version: OCI_VERSION.into(),
             id: request.id.clone(),
@@ -104,6 +106,13 @@ pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
     draft.inspect_err(|_| {
         let _ = delete::remove_directory(&directory);
     })
+}
+
+/// A warning where others run in the container's cgroup: its limits count them, too, and freezing it freezes them.
+fn shared(cgroup: &crate::cgroups::Cgroup) -> Option<String> {
+    let first = cgroup.directories().into_iter().next()?.1.join("cgroup.procs");
+    let count = std::fs::read_to_string(first).unwrap_or_default().lines().count();
+    (count > 0).then(|| format!("container's cgroup is not empty: {count} process(es) found"))
 }
 
 fn plan(
@@ -212,6 +221,11 @@ pub fn explain(error: LaunchError, spec: &Spec) -> OciError {
             let path = hook.exec.paths.first().map(ToString::to_string).unwrap_or_default();
             OciError::Hook { name, at, what: format!("{path}: {}", hooks::what(step.what)) }
         }
+        Op::Mount { kind, target, .. } if step.what == Unmet::Errno(Errno::LOOP) => OciError::State(format!(
+            "unable to start container process: filesystem {:?} must be mounted on ordinary directory: {} is a link",
+            kind.as_path(),
+            target.as_path().display()
+        )),
         _ => explain_program(error, &spec.process),
     }
 }
