@@ -179,7 +179,9 @@ fn entry(
     let at = if request.process.is_some() { "" } else { "process" };
     let seccomp = config::filter(config, &place, "running")?;
     let given = Given { users: &users, home, seccomp };
-    Ok(config::entry(document, at, &place, given)?)
+    let mut entry = config::entry(document, at, &place, given)?;
+    entry.process.personality = config::personality(config)?;
+    Ok(entry)
 }
 
 /// Which ids exist for the program.
