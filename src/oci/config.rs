@@ -194,7 +194,12 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let sysctls = sysctls::settings(config, &listed)?;
     let hooks = hooks::hooks(config, place)?;
     let document = process::required(config)?;
-    let rootfs = root::rootfs(config, document, &namespaces.user, place)?;
+    let cgroup = resources::cgroup(config, place)?;
+    let tree = match listed.has(libc::CLONE_NEWCGROUP as u64) {
+        true => place.machine.cgroups.clone(),
+        false => resources::bound(&cgroup, place),
+    };
+    let rootfs = root::rootfs(config, document, &namespaces.user, place, &tree)?;
     let seccomp = filter(config, place, "creating")?;
     let home = home::of(rootfs.tree(), document.user.uid);
     let given = Given { users: &namespaces.user, home, seccomp };
@@ -211,7 +216,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         hostname: name(&config.hostname),
         domainname: name(&config.domainname),
         sysctls,
-        cgroup: resources::cgroup(config, place)?,
+        cgroup,
         resources: resources::resources(config, place),
         net,
         privilege,

@@ -19,6 +19,7 @@ use super::delete::{self, poststop};
 use super::hooks;
 use super::state::{Container, Record, Root, Who, fifo, journal};
 use super::{OCI_VERSION, OciError};
+use crate::cgroups::{Cgroup, CgroupError, Controller};
 use crate::journal::Journal;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Running, Unmet, launch};
@@ -85,7 +86,7 @@ pub fn draft(root: &Root, request: Request, warn: &mut dyn FnMut(String)) -> Res
     let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
     let directory = root.take(&request.id)?;
     let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
-        shared(&spec.cgroup).into_iter().for_each(&mut *warn);
+        fit(&spec.cgroup, warn)?;
         let record = Record {
             oci_version: OCI_VERSION.into(),
             id: request.id.clone(),
@@ -108,11 +109,17 @@ pub fn draft(root: &Root, request: Request, warn: &mut dyn FnMut(String)) -> Res
     })
 }
 
-/// A warning where others run in the container's cgroup: its limits count them, too, and freezing it freezes them.
-fn shared(cgroup: &crate::cgroups::Cgroup) -> Option<String> {
-    let first = cgroup.directories().into_iter().next()?.1.join("cgroup.procs");
-    let count = std::fs::read_to_string(first).unwrap_or_default().lines().count();
-    (count > 0).then(|| format!("container's cgroup is not empty: {count} process(es) found"))
+/// Whoever joins a frozen cgroup stops at once, and nobody waits for that. That others run in it already is only said:
+/// its limits count them, too, and freezing it freezes them.
+fn fit(cgroup: &Cgroup, warn: &mut dyn FnMut(String)) -> Result<(), CgroupError> {
+    match cgroup.vacant() {
+        Err(shared @ CgroupError::Occupied { .. }) => {
+            warn(shared.to_string());
+            let frozen = cgroup.directory(Controller::Freezer).filter(|_| cgroup.frozen().unwrap_or(false));
+            frozen.map_or(Ok(()), |directory| Err(CgroupError::Frozen(directory)))
+        }
+        other => other,
+    }
 }
 
 fn plan(

@@ -65,6 +65,11 @@ impl Listed {
         KINDS.iter().zip(&self.0).find(|((_, known), _)| *known == kind).and_then(|(_, entry)| entry.as_ref())
     }
 
+    /// Whether it is listed at all.
+    pub(super) fn has(&self, kind: u64) -> bool {
+        self.entry(kind).is_some()
+    }
+
     /// Whether the container does not share this one with us: a new one, or another than ours.
     pub(super) fn own(&self, kind: u64) -> bool {
         let same = |path: &Path| {

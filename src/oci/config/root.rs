@@ -8,7 +8,7 @@ use super::mounts::{self, Entry};
 use super::{Place, users};
 use crate::kernel::Errno;
 use crate::kernel::hint::errno_text;
-use crate::rootfs::{Device, Devices, MappedBy, Mount, Root, Rootfs};
+use crate::rootfs::{CgroupTree, Device, Devices, MappedBy, Mount, Root, Rootfs};
 use crate::spec::Users;
 use crate::userns::Range;
 
@@ -18,6 +18,7 @@ pub(super) fn rootfs(
     process: &document::Process,
     users: &Users,
     place: &Place,
+    cgroups: &CgroupTree,
 ) -> Result<Rootfs, ConfigError> {
     let path = tree(config, place)?;
     let paths = [
@@ -35,7 +36,7 @@ pub(super) fn rootfs(
         }
     }
     Ok(Rootfs {
-        mounts: mounts(config, users, place, &path)?,
+        mounts: mounts(config, users, place, (&path, cgroups))?,
         in_order: true,
         root: Root::Directory(path),
         read_only: config.root.as_ref().is_some_and(|root| root.readonly),
@@ -79,7 +80,12 @@ fn tree(config: &Config, place: &Place) -> Result<PathBuf, ConfigError> {
     }
 }
 
-fn mounts(config: &Config, users: &Users, place: &Place, rootfs: &Path) -> Result<Vec<Mount>, ConfigError> {
+fn mounts(
+    config: &Config,
+    users: &Users,
+    place: &Place,
+    (rootfs, cgroups): (&Path, &CgroupTree),
+) -> Result<Vec<Mount>, ConfigError> {
     let mut ranges: Vec<(Vec<Range>, Vec<Range>)> = Vec::new();
     for (index, mount) in config.mounts.iter().enumerate() {
         let map = |name: &str, map| users::ranges(&format!("mounts[{index}].{name}"), map);
@@ -110,7 +116,7 @@ fn mounts(config: &Config, users: &Users, place: &Place, rootfs: &Path) -> Resul
         Users::Join(path) => Some(MappedBy::File(path.clone())),
         Users::Host | Users::One(..) | Users::Helped(..) => None,
     };
-    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups: &place.machine.cgroups, users };
+    let place = mounts::Place { bundle: &place.bundle, rootfs, cgroups, users };
     mounts::convert(&entries, &place).map_err(|error| {
         let index =
             config.mounts.iter().position(|mount| mount.destination == error.destination).unwrap_or(0);
