@@ -52,7 +52,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
         .then(hooks("run a hook on the host", &spec.hooks.prestart))
         .then(hooks("run a hook on the host", &spec.hooks.create_runtime)) // the box waits: they may change it
-        .inside(hooks("run a hook in the box", &spec.hooks.create_container)) // the last who see the host's tree
+        .inside(create_container(spec)) // the last who see the host's tree
         .inside(privilege::labels(&spec.privilege)) // the host's /proc again: an image's could be a trap
         .inside(exchange(spec)) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
@@ -129,6 +129,16 @@ fn exchange(spec: &Spec) -> Vec<Step> {
 
 fn leave(spec: &Spec) -> Vec<Step> {
     if spec.rootfs.no_pivot { Vec::new() } else { chroot::leave_old_root().into() }
+}
+
+fn create_container(spec: &Spec) -> Vec<Step> {
+    let list = &spec.hooks.create_container;
+    let there = (!list.is_empty()).then(|| {
+        let op = Op::Chdir { path: spec.rootfs.tree().into() };
+        Step::new("go to the new root", op)
+            .why("where these hooks begin, so that they need not be told its name")
+    });
+    there.into_iter().chain(hooks("run a hook in the box", list)).collect()
 }
 
 fn hooks(name: &'static str, hooks: &[Hook]) -> Vec<Step> {

@@ -62,6 +62,7 @@ pub fn plan(entry: &Entry) -> Plan {
         .inside(begin::standing(&entry.process))
         .inside(terminal(entry))
         .act("inside: less and less", "What is given up here cannot be had again.")
+        .inside(place(entry)) // with the right to enter every directory of the container
         .inside(privilege::drop(&entry.privilege))
         .inside(start(entry))
 }
@@ -177,16 +178,21 @@ fn own_streams(entry: &Entry) -> Step {
         .why("/dev/stdout opens the file once more, as the program's own user")
 }
 
-fn start(entry: &Entry) -> Vec<Step> {
-    let process = &entry.process;
+fn place(entry: &Entry) -> Vec<Step> {
     let mut steps = vec![
-        Step::new("go to work", Op::Chdir { path: (&process.cwd).into() })
-            .why("as its own user, so that it cannot start where it may not go"),
+        Step::new("go to work", Op::Chdir { path: (&entry.process.cwd).into() })
+            .why("root of the box may enter every directory of it, and its user perhaps not"),
     ];
     if entry.namespaces & NEWNS != 0 {
         let why = "a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)";
         steps.push(Step::new("ask where that is", Op::Getcwd).why(why));
     }
+    steps
+}
+
+fn start(entry: &Entry) -> Vec<Step> {
+    let process = &entry.process;
+    let mut steps = Vec::new();
     steps.extend(begin::die_with_the_engine(entry.life, "the kernel forgot it when the user changed"));
     steps.extend([
         Step::new("set the umask", Op::Umask { mask: process.umask })

@@ -174,6 +174,7 @@ fn arguments_and_environment_are_read_at_the_edge() {
         ("src/observe/pause.rs", "gives the reader a shell with his own environment"),
         ("src/doctor/", "says what this machine allows, its settings included"),
         ("src/engine/base.rs", "PATH says where this machine keeps its programs"),
+        ("src/oci/config/hooks.rs", "a hook that names no environment has the one of whoever calls us"),
     ];
     let mut findings = Vec::new();
     for source in sources("src") {

@@ -74,7 +74,9 @@ pub(super) fn only<T>(
     instead: &str,
 ) -> Result<T, CgroupError> {
     let other = 3 - version;
-    let reason = format!("cgroup version {other} has nothing like it, only version {version}: {instead}");
+    let reason = format!(
+        "invalid configuration: cgroup version {other} has nothing like it, only version {version}: {instead}"
+    );
     refuse(member, value, &reason)
 }
 

@@ -293,6 +293,11 @@ fn refuse(error: &clap::Error, args: &[OsString], name: &str) -> ExitCode {
     {
         what = format!("flag provided but not defined: {}", flag.replacen("--", "-", 1));
     }
+    if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    {
+        what = format!("No help topic for '{word}'");
+    }
     let value = |option: &str| {
         let at = args.iter().position(|word| word == option)?;
         args.get(at + 1).cloned()

@@ -22,9 +22,6 @@ pub(super) fn gates(spec: &Spec) -> Vec<Step> {
                 .why("the box inherits it, and never has to look for it in a tree of others"),
         ]);
     }
-    steps.extend(
-        spec.privilege.seccomp.iter().filter_map(|profile| Some(profile.listener.as_ref()?.connect())),
-    );
     if let Some(path) = spec.process.console.as_ref().and_then(|console| console.socket.as_ref()) {
         steps.push(
             Step::new("call who takes the terminal", Op::ConnectConsole { path: path.into() })

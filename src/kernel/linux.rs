@@ -359,6 +359,7 @@ pub(super) fn execute(exec: &Exec, prepared: &Prepared) -> Errno {
         // SAFETY: errno is thread-local and was set by execve, which returns only when it failed.
         match Errno::from_raw_os_error(unsafe { *libc::__errno_location() }) {
             Errno::NOENT | Errno::NOTDIR => {}
+            Errno::LOOP if exec.paths.len() > 1 => {}
             Errno::ACCESS => reason = Errno::ACCESS,
             other => return other,
         }

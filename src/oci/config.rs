@@ -199,7 +199,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
     let home = home::of(rootfs.tree(), document.user.uid);
     let given = Given { users: &namespaces.user, home, seccomp };
     let Entry { mut process, privilege } = entry(document, "process", place, given)?;
-    process.personality = limits::personality(config.linux.personality.as_ref())?;
+    process.personality = personality(config)?;
     let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     Ok(Spec {
         id: place.id.clone(),
@@ -220,6 +220,14 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         life: place.flags.life,
         start: place.flags.start.clone(),
     })
+}
+
+/// `linux.personality`, which every program of the container has.
+///
+/// # Errors
+/// A domain that is not known, a flag.
+pub fn personality(config: &Config) -> Result<Option<u32>, ConfigError> {
+    limits::personality(config.linux.personality.as_ref())
 }
 
 /// `linux.seccomp`. Who decides about calls is told of the container as hooks are; `status` is the container's.

@@ -19,6 +19,7 @@ use super::delete::{self, poststop};
 use super::hooks;
 use super::state::{Container, Record, Root, Who, fifo, journal};
 use super::{OCI_VERSION, OciError};
+use crate::cgroups::{Cgroup, CgroupError, Controller};
 use crate::journal::Journal;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Running, Unmet, launch};
@@ -74,16 +75,18 @@ pub struct Draft {
 }
 
 /// Takes the name and plans. What is wrong with the configuration shows here, and leaves nothing behind.
-pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
+pub fn draft(root: &Root, request: Request, warn: &mut dyn FnMut(String)) -> Result<(Draft, Plan), OciError> {
     super::state::check_id(&request.id)?;
     let bundle = std::fs::canonicalize(&request.bundle)
         .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
     let config = config::load(&bundle)?;
+    config.process.iter().flat_map(config::warnings).for_each(&mut *warn);
     let path = bundle.join("config.json");
     let document = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
     let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
     let directory = root.take(&request.id)?;
     let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
+        fit(&spec.cgroup, warn)?;
         let record = Record {
             oci_version: OCI_VERSION.into(),
             id: request.id.clone(),
@@ -104,6 +107,19 @@ pub fn draft(root: &Root, request: Request) -> Result<(Draft, Plan), OciError> {
     draft.inspect_err(|_| {
         let _ = delete::remove_directory(&directory);
     })
+}
+
+/// Whoever joins a frozen cgroup stops at once, and nobody waits for that. That others run in it already is only said:
+/// its limits count them, too, and freezing it freezes them.
+fn fit(cgroup: &Cgroup, warn: &mut dyn FnMut(String)) -> Result<(), CgroupError> {
+    match cgroup.vacant() {
+        Err(shared @ CgroupError::Occupied { .. }) => {
+            warn(shared.to_string());
+            let frozen = cgroup.directory(Controller::Freezer).filter(|_| cgroup.frozen().unwrap_or(false));
+            frozen.map_or(Ok(()), |directory| Err(CgroupError::Frozen(directory)))
+        }
+        other => other,
+    }
 }
 
 fn plan(
@@ -217,6 +233,11 @@ pub fn explain(error: LaunchError, spec: &Spec) -> OciError {
             let path = hook.exec.paths.first().map(ToString::to_string).unwrap_or_default();
             OciError::Hook { name, at, what: format!("{path}: {}", hooks::what(step.what)) }
         }
+        Op::Mount { kind, target, .. } if step.what == Unmet::Errno(Errno::LOOP) => OciError::State(format!(
+            "unable to start container process: filesystem {:?} must be mounted on ordinary directory: {} is a link",
+            kind.as_path(),
+            target.as_path().display()
+        )),
         _ => explain_program(error, &spec.process),
     }
 }

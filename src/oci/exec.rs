@@ -179,7 +179,9 @@ fn entry(
     let at = if request.process.is_some() { "" } else { "process" };
     let seccomp = config::filter(config, &place, "running")?;
     let given = Given { users: &users, home, seccomp };
-    Ok(config::entry(document, at, &place, given)?)
+    let mut entry = config::entry(document, at, &place, given)?;
+    entry.process.personality = config::personality(config)?;
+    Ok(entry)
 }
 
 /// Which ids exist for the program.
@@ -227,7 +229,7 @@ fn directories(cgroup: Option<&Cgroup>, below: &[String]) -> Result<Vec<PathBuf>
         };
         let path = Path::new(path.trim_start_matches('/'));
         if path.components().any(|part| part == std::path::Component::ParentDir) {
-            return Err(OciError::Usage(format!("--cgroup {text:?}: {path:?} is not a sub cgroup path")));
+            return Err(OciError::Usage(format!("--cgroup: {} is not a sub cgroup path", path.display())));
         }
         let mut found = false;
         for (controller, directory) in &mut directories {
@@ -238,13 +240,16 @@ fn directories(cgroup: Option<&Cgroup>, below: &[String]) -> Result<Vec<PathBuf>
             }
         }
         if !found {
-            return Err(OciError::Usage(format!("--cgroup {text:?}: the container has no such controller")));
+            return Err(OciError::Usage(format!("--cgroup {text:?}: unknown controller for this container")));
         }
     }
     let directories: Vec<PathBuf> = directories.into_iter().map(|(_, directory)| directory).collect();
     for directory in directories.iter().filter(|_| !below.is_empty()) {
         if !directory.join("cgroup.procs").exists() {
-            let text = format!("--cgroup: {}: no such file or directory", directory.display());
+            let text = format!(
+                "--cgroup: adding pid to {}/cgroup.procs: no such file or directory",
+                directory.display()
+            );
             return Err(OciError::Usage(text));
         }
     }

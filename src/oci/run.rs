@@ -34,10 +34,16 @@ impl From<OciError> for Failure {
     }
 }
 
-/// Makes a container; with [`When::Foreground`] it also waits for its end, and deletes it unless it is to be kept.
-pub fn go(root: &Root, request: Request, keep: bool) -> Result<Outcome, Failure> {
+/// Makes a container; with [`When::Foreground`] it also waits for its end, and deletes it unless it is to be kept. What
+/// is not as asked for, and yet no error, goes to `warn`.
+pub fn go(
+    root: &Root,
+    request: Request,
+    keep: bool,
+    mut warn: impl FnMut(String),
+) -> Result<Outcome, Failure> {
     let when = request.when;
-    let (mut draft, plan) = draft(root, request)?;
+    let (mut draft, plan) = draft(root, request, &mut warn)?;
     let made = Signals::block_all()
         .map_err(OciError::system("cannot block signals"))
         .and_then(|signals| Ok((draft.make(&plan, &mut ())?, signals)));

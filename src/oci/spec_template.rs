@@ -12,7 +12,13 @@ use super::OciError;
 /// Writes config.json into the bundle; one that is there already stays.
 pub fn write(bundle: &Path, rootless: Option<(u32, u32)>) -> Result<(), OciError> {
     let path = bundle.join("config.json");
-    let mut text = tabbed(&template(rootless));
+    let mut config = template(rootless);
+    // as runc: under version 1 programs find their cgroup by its whole name
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        let namespaces = config["linux"]["namespaces"].as_array_mut();
+        namespaces.expect("a list").push(json!({ "type": "cgroup" }));
+    }
+    let mut text = tabbed(&config);
     text.push('\n');
     let mut file = match File::options().write(true).create_new(true).open(&path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -55,7 +61,7 @@ pub fn template(rootless: Option<(u32, u32)>) -> Value {
         "mounts": mounts(),
         "linux": {
             "resources": { "devices": [{ "allow": false, "access": "rwm" }] },
-            "namespaces": namespaces(&["pid", "network", "ipc", "uts", "mount", "cgroup"]),
+            "namespaces": namespaces(&["pid", "network", "ipc", "uts", "mount"]),
             "maskedPaths": [
                 "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
                 "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
@@ -101,7 +107,7 @@ fn without_root(config: &mut Value, uid: u32, gid: u32) {
     let linux = &mut config["linux"];
     linux["uidMappings"] = one(uid);
     linux["gidMappings"] = one(gid);
-    linux["namespaces"] = namespaces(&["pid", "ipc", "uts", "mount", "cgroup", "user"]);
+    linux["namespaces"] = namespaces(&["pid", "ipc", "uts", "mount", "user"]);
     linux.as_object_mut().expect("an object").shift_remove("resources");
     for mount in config["mounts"].as_array_mut().into_iter().flatten() {
         match mount["destination"].as_str() {

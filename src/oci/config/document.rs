@@ -156,7 +156,7 @@ pub struct Hooks {
 pub struct Hook {
     pub path: PathBuf,
     pub args: Vec<String>,
-    pub env: Vec<String>,
+    pub env: Option<Vec<String>>,
     pub timeout: Option<i64>,
 }
 

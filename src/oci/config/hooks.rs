@@ -10,6 +10,8 @@
 //!
 //! See config.md, "POSIX-platform Hooks", and runtime.md, "State".
 
+use std::ffi::OsString;
+
 use serde_json::{Value, json};
 
 use super::Place;
@@ -43,32 +45,43 @@ fn state(config: &Config, place: &Place, status: &str) -> String {
 pub(super) fn hooks(config: &Config, place: &Place) -> Result<Hooks, ConfigError> {
     let (creating, created) = (state(config, place, "creating"), state(config, place, "created"));
     check(config)?;
-    let all = |list: &[document::Hook], stdin: &str| list.iter().map(|hook| command(hook, stdin)).collect();
+    let on_host =
+        |list: &[document::Hook]| list.iter().map(|hook| command(hook, &creating, &ours())).collect();
+    let theirs: &[String] = config.process.as_ref().map_or(&[], |process| &process.env);
+    let in_box =
+        |list: &[document::Hook], stdin: &str| list.iter().map(|hook| command(hook, stdin, theirs)).collect();
     Ok(Hooks {
-        prestart: all(&config.hooks.prestart, &creating),
-        create_runtime: all(&config.hooks.create_runtime, &creating),
-        create_container: all(&config.hooks.create_container, &creating),
-        start_container: all(&config.hooks.start_container, &created),
+        prestart: on_host(&config.hooks.prestart),
+        create_runtime: on_host(&config.hooks.create_runtime),
+        create_container: in_box(&config.hooks.create_container, &creating),
+        start_container: in_box(&config.hooks.start_container, &created),
     })
 }
 
 /// The hooks that `start` runs when the program runs, each with this state on standard input.
 pub fn poststart(config: &Config, state: &str) -> Vec<Hook> {
-    config.hooks.poststart.iter().map(|hook| command(hook, state)).collect()
+    config.hooks.poststart.iter().map(|hook| command(hook, state, &ours())).collect()
 }
 
 /// The hooks that `delete` runs when everything is gone, each with this state on standard input.
 pub fn poststop(config: &Config, state: &str) -> Vec<Hook> {
-    config.hooks.poststop.iter().map(|hook| command(hook, state)).collect()
+    config.hooks.poststop.iter().map(|hook| command(hook, state, &ours())).collect()
 }
 
-fn command(hook: &document::Hook, stdin: &str) -> Hook {
+/// The environment of this process, as far as it is text.
+fn ours() -> Vec<String> {
+    let text = |(name, value): (OsString, OsString)| Some(format!("{}={}", name.to_str()?, value.to_str()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// A hook that names no environment has that of whoever runs it, as with runc: the engine, or the container.
+fn command(hook: &document::Hook, stdin: &str, inherited: &[String]) -> Hook {
     let path = hook.path.as_path().into();
     let argv = if hook.args.is_empty() { vec![path] } else { hook.args.iter().map(Into::into).collect() };
     let exec = Exec {
         paths: vec![hook.path.as_path().into()],
         argv,
-        env: hook.env.iter().map(Into::into).collect(),
+        env: hook.env.as_deref().unwrap_or(inherited).iter().map(Into::into).collect(),
     };
     Hook { exec, stdin: stdin.into(), timeout: hook.timeout.and_then(|seconds| seconds.try_into().ok()) }
 }
@@ -98,7 +111,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
                 return Err(ConfigError::at(place("path"), path, Problem::Nul));
             }
             super::process::texts(&place("args"), &hook.args)?;
-            super::process::environment(&place("env"), &hook.env)?;
+            super::process::environment(&place("env"), hook.env.as_deref().unwrap_or_default())?;
             if let Some(seconds) = hook.timeout.filter(|seconds| !(1..=i64::from(u32::MAX)).contains(seconds))
             {
                 return Err(ConfigError::at(place("timeout"), seconds, Problem::Range("at least 1 second")));
