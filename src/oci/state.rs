@@ -211,7 +211,7 @@ impl Record {
         let path = Record::file(directory);
         let save = || {
             let new = tempfile::NamedTempFile::new_in(directory)?;
-            serde_json::to_writer(new.as_file(), self)?;
+            std::io::Write::write_all(&mut new.as_file(), &serde_json::to_vec(self)?)?;
             new.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
