@@ -132,11 +132,20 @@ fn compare(title: &str, mut contenders: Vec<Contender>) {
         std::thread::sleep(Duration::from_millis(150));
         took
     });
-    let Some(first) = contenders.first() else { return };
-    println!("\n{title}\n{:28} {:>9} {:>12}   what", "", "median ms", format!("x {}", first.name));
+    if contenders.is_empty() {
+        return;
+    }
+    // whom each is compared with: the floor, and the runtimes that most engines use
+    let peers: Vec<usize> = (0..contenders.len())
+        .filter(|at| *at == 0 || ["crun", "runc"].contains(&contenders[*at].name))
+        .collect();
+    print!("\n{title}\n{:28} {:>9}", "", "median ms");
+    peers.iter().for_each(|peer| print!(" {:>12}", format!("x {}", contenders[*peer].name)));
+    println!("   what");
     for (contender, own) in contenders.iter().zip(&times) {
-        let (middle, ratio) = (median(own).as_secs_f64() * 1e3, paired(own, &times[0]));
-        println!("{:28} {middle:>9.2} {ratio:>12.2}   {}", contender.name, contender.what);
+        print!("{:28} {:>9.2}", contender.name, median(own).as_secs_f64() * 1e3);
+        peers.iter().for_each(|peer| print!(" {:>12.2}", paired(own, &times[*peer])));
+        println!("   {}", contender.what);
     }
 }
 
@@ -168,15 +177,20 @@ fn as_root(scratch: &Path, stepbox: &Path) -> Vec<Contender> {
     }
     let bwrap_layer = layer.clone();
     contenders.push(contender("bwrap", "no overlay, no cgroup, no seccomp", move || bwrap(&bwrap_layer)));
-    for runtime in ["crun", "runc"] {
+    // under this name we take runc's command line
+    let ours = scratch.join("runc");
+    std::os::unix::fs::symlink(stepbox, &ours).expect("make a link");
+    let runtimes = [("crun", Path::new("crun")), ("runc", Path::new("runc")), ("stepbox oci run", &ours)];
+    for (name, program) in runtimes {
+        let runtime = name.split(' ').next().unwrap_or_default();
         let bundle = scratch.join(format!("bundle-{runtime}"));
-        if let Err(why) = make_bundle(runtime, &bundle, &layer) {
-            println!("SKIP {runtime}: {why}");
+        if let Err(why) = make_bundle((runtime, program), &bundle, &layer) {
+            println!("SKIP {name}: {why}");
             continue;
         }
-        let state = scratch.join(format!("state-{runtime}"));
-        contenders.push(contender(runtime, "cgroups, seccomp; no overlay, no cable", move || {
-            let mut command = Command::new(runtime);
+        let (state, program) = (scratch.join(format!("state-{runtime}")), program.to_owned());
+        contenders.push(contender(name, "cgroups, seccomp; no overlay, no cable", move || {
+            let mut command = Command::new(&program);
             command.arg("--root").arg(&state).args(["run", "--bundle"]).arg(&bundle);
             command.arg(format!("stepbox-bench-{runtime}"));
             command
@@ -262,10 +276,10 @@ fn floor(scratch: &Path) -> Option<PathBuf> {
 }
 
 /// The bundle that `RUNTIME spec` makes, with our layer, limits, a seccomp filter, and `true` to run.
-fn make_bundle(runtime: &str, bundle: &Path, layer: &Path) -> Result<(), String> {
+fn make_bundle((runtime, program): (&str, &Path), bundle: &Path, layer: &Path) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     std::fs::create_dir(bundle).map_err(text)?;
-    let output = run(Command::new(runtime).arg("spec").current_dir(bundle)).map_err(text)?;
+    let output = run(Command::new(program).arg("spec").current_dir(bundle)).map_err(text)?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
