@@ -137,17 +137,23 @@ pub fn load(bundle: &Path) -> Result<Config, ConfigError> {
     read(&bundle.join("config.json"))
 }
 
-/// Reads the file of `exec --process`.
+/// What was read from the file of `exec --process`.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_process(file: &Path) -> Result<document::Process, ConfigError> {
-    read(file)
+pub fn process(path: &Path, text: &std::io::Result<Vec<u8>>) -> Result<document::Process, ConfigError> {
+    let again = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string());
+    let read = text.as_ref().map_err(|error| ConfigError::Read { path: path.into(), error: again(error) });
+    parse_at(path, read?)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text = std::fs::read(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
-    parse(&text).map_err(|error| match error {
+    parse_at(path, &text)
+}
+
+fn parse_at<T: serde::de::DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, ConfigError> {
+    parse(text).map_err(|error| match error {
         ConfigError::Json { error, .. } => ConfigError::Json { path: path.into(), error },
         other => other,
     })
