@@ -266,17 +266,15 @@ fn unsupported(config: &Config) -> Result<(), ConfigError> {
     let linux = &config.linux;
     let devices = (!linux.net_devices.is_empty()).then(|| serde_json::json!(linux.net_devices));
     let label = linux.mount_label.clone().filter(|label| !label.is_empty()).map(serde_json::Value::from);
+    // the default is what every program begins with
+    let policy = linux.memory_policy.as_ref().filter(|policy| policy["mode"] != "MPOL_DEFAULT");
     let settings = [
         ("vm", config.vm.as_ref(), "containers are processes here, not virtual machines"),
         ("windows", config.windows.as_ref(), "this is Linux"),
         ("solaris", config.solaris.as_ref(), "this is Linux"),
         ("zos", config.zos.as_ref(), "this is Linux"),
         ("linux.intelRdt", linux.intel_rdt.as_ref(), "cache and memory bandwidth are not divided here"),
-        (
-            "linux.memoryPolicy",
-            linux.memory_policy.as_ref(),
-            "memory nodes are chosen by linux.resources.cpu.mems",
-        ),
+        ("linux.memoryPolicy", policy, "memory nodes are chosen by linux.resources.cpu.mems"),
         ("linux.netDevices", devices.as_ref(), "devices are not moved here: a prestart hook can do it"),
         ("linux.mountLabel", label.as_ref(), "mounts are not labelled here"),
     ];
