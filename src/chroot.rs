@@ -12,7 +12,7 @@
 //! there. pivot_root(2) exchanges the mounts themselves. See chroot(2), pivot_root(2), path_resolution(7),
 //! mount_namespaces(7). Labs 02-chroot and 04-pivot-root, tutorials/02-chroot.md, tutorials/04-pivot-root.md.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::kernel::{CText, Errno, Op};
 use crate::probe::{Probe, Who};
@@ -98,21 +98,17 @@ pub fn leave_old_root() -> [Step; 2] {
 // ANCHOR_END: pivot
 
 /// The other way, for a root that pivot_root refuses, as an initramfs: the new root is moved over the old one, which
-/// stays below it and keeps its mounts. `unmount`: the host's /proc and /sys are taken away before, because whoever
-/// may mount could mount them again, whole, as long as they are to be seen somewhere.
-pub fn move_over(merged: &Path, unmount: bool) -> Vec<Step> {
+/// stays below it and keeps its mounts. `views` is where the host's proc and sysfs are mounted, the last first: they are
+/// taken away before, because whoever may mount could mount them again, whole, as long as one is to be seen somewhere.
+pub fn move_over(merged: &Path, views: &[PathBuf]) -> Vec<Step> {
     const GONE: &[Errno] = &[Errno::INVAL, Errno::NOENT];
     let here = || CText::from(".");
-    let detach = |name, path: &str| {
-        Step::new(name, Op::detach(path)).why("it would stay below the new root, unmasked").or_any(GONE)
+    let detach = |path: &PathBuf| {
+        Step::new("take a view of the host away", Op::detach(path))
+            .why("it would stay below the new root, unmasked")
+            .or_any(GONE)
     };
-    let mut steps = Vec::new();
-    if unmount {
-        steps.extend([
-            detach("take the host's /proc away", "/proc"),
-            detach("take the host's /sys away", "/sys"),
-        ]);
-    }
+    let mut steps: Vec<Step> = views.iter().map(detach).collect();
     steps.extend([
         Step::new("go there", Op::Chdir { path: merged.into() })
             .why("the next calls name the new root as `.`"),

@@ -22,7 +22,7 @@ use crate::cgroups::CgroupError;
 use crate::kernel::Op;
 use crate::kernel::op::Hook;
 use crate::probe::{Probe, Who};
-use crate::spec::{Net, Spec, Users};
+use crate::spec::{Net, Spec};
 use crate::step::{Plan, Step};
 use crate::{chroot, privilege, rootfs, veth};
 
@@ -123,7 +123,7 @@ fn links(step: Step) -> Step {
 fn exchange(spec: &Spec) -> Vec<Step> {
     match spec.rootfs.no_pivot {
         false => chroot::exchange(spec.rootfs.tree()).into(),
-        true => chroot::move_over(spec.rootfs.tree(), spec.namespaces.user == Users::Host),
+        true => chroot::move_over(spec.rootfs.tree(), &spec.rootfs.host_views),
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Rootfs {
     pub propagation: u64,
     /// the host's root is no mount that could be exchanged, as an initramfs: ours is moved over it
     pub no_pivot: bool,
+    /// where the host's proc and sysfs are mounted, the last first: a root that is moved over them must not hide them,
+    /// but be without them
+    pub host_views: Vec<PathBuf>,
     /// what is bound is opened by the host, because the box's users may not reach it; needs root outside
     pub open_on_host: bool,
     /// what is mounted below `/`, in order

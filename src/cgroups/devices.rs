@@ -239,7 +239,9 @@ pub(super) fn steps(changes: &[(bool, String)], directory: &Path) -> Vec<Step> {
 
 fn bits(access: &str) -> Option<u8> {
     let bit = |letter| LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, bit)| *bit);
-    access.chars().try_fold(0, |all, letter| Some(all | bit(letter)?))
+    let every = LETTERS.iter().fold(0, |all, (_, bit)| all | bit);
+    // `a` is all of them, as in devices.allow
+    access.chars().try_fold(0, |all, letter| Some(all | if letter == 'a' { every } else { bit(letter)? }))
 }
 
 /// As devices.list has it: `c 1:3 rwm`.

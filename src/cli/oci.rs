@@ -35,8 +35,11 @@ mod update;
 /// signals, delete undoes all of it.
 #[derive(Debug, Parser)]
 #[command(name = "stepbox", version = VERSION, verbatim_doc_comment, max_term_width = 100)]
-#[command(args_override_self = true, disable_help_subcommand = true)]
+#[command(args_override_self = true, disable_help_subcommand = true, disable_version_flag = true)]
 struct Cli {
+    /// Print the version
+    #[arg(short, long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -151,10 +154,13 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
     let parsed = command
         .try_get_matches_from(std::iter::once(name.into()).chain(args.iter().cloned()))
         .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &args, name),
     };
+    if let Command::Exec(args) = &mut cli.command {
+        args.read_process();
+    }
     // before anything of our own is open; what is there could be reached through /proc/self/fd (CVE-2024-21626)
     if let Err(errno) =
         crate::kernel::process::close_inherited_from(cli.command.preserved().saturating_add(3))

@@ -74,6 +74,7 @@ pub fn describe(
             read_only: request.read_only,
             propagation: libc::MS_PRIVATE,
             no_pivot: false,
+            host_views: Vec::new(),
             open_on_host: false,
             in_order: false,
             mounts,

@@ -70,7 +70,7 @@ fn close(first: u32, last: u32) -> Result<()> {
     }
     // SAFETY: this process ends by exec or _exit, so no destructor will close what is closed here.
     match check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }) {
-        Err(Errno::NOSYS | Errno::PERM) => (first..=last.min(HIGHEST)).for_each(|fd| {
+        Err(_) => (first..=last.min(HIGHEST)).for_each(|fd| {
             // SAFETY: as above.
             unsafe { libc::close(fd.cast_signed()) };
         }),
@@ -83,7 +83,7 @@ fn close(first: u32, last: u32) -> Result<()> {
 pub(super) fn close_at_exec(first: u32) -> Result<i64> {
     // SAFETY: takes three numbers; the descriptors it marks close at exec, none is closed under an owner.
     match check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }) {
-        Err(Errno::NOSYS | Errno::PERM) => (first..=HIGHEST).for_each(|fd| {
+        Err(_) => (first..=HIGHEST).for_each(|fd| {
             // SAFETY: as above; a number that is not open is refused.
             unsafe { libc::fcntl(fd.cast_signed(), libc::F_SETFD, libc::FD_CLOEXEC) };
         }),
@@ -92,8 +92,8 @@ pub(super) fn close_at_exec(first: u32) -> Result<i64> {
     Ok(0)
 }
 
-/// A filter that was written before Linux 5.9 does not know close_range(2): then it is one call for each number, up to
-/// the limit that processes have unless somebody raised it far.
+/// A filter that was written before Linux 5.9 does not know close_range(2), and answers with any errno: then it is one
+/// call for each number, up to the limit that processes have unless somebody raised it far.
 const HIGHEST: u32 = 65_535;
 
 /// Whether one of these is a file that we may execute: so that whoever creates a container hears of a missing program,

@@ -137,17 +137,23 @@ pub fn load(bundle: &Path) -> Result<Config, ConfigError> {
     read(&bundle.join("config.json"))
 }
 
-/// Reads the file of `exec --process`.
+/// What was read from the file of `exec --process`.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_process(file: &Path) -> Result<document::Process, ConfigError> {
-    read(file)
+pub fn process(path: &Path, text: &std::io::Result<Vec<u8>>) -> Result<document::Process, ConfigError> {
+    let again = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string());
+    let read = text.as_ref().map_err(|error| ConfigError::Read { path: path.into(), error: again(error) });
+    parse_at(path, read?)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text = std::fs::read(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
-    parse(&text).map_err(|error| match error {
+    parse_at(path, &text)
+}
+
+fn parse_at<T: serde::de::DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, ConfigError> {
+    parse(text).map_err(|error| match error {
         ConfigError::Json { error, .. } => ConfigError::Json { path: path.into(), error },
         other => other,
     })
@@ -260,17 +266,15 @@ fn unsupported(config: &Config) -> Result<(), ConfigError> {
     let linux = &config.linux;
     let devices = (!linux.net_devices.is_empty()).then(|| serde_json::json!(linux.net_devices));
     let label = linux.mount_label.clone().filter(|label| !label.is_empty()).map(serde_json::Value::from);
+    // the default is what every program begins with
+    let policy = linux.memory_policy.as_ref().filter(|policy| policy["mode"] != "MPOL_DEFAULT");
     let settings = [
         ("vm", config.vm.as_ref(), "containers are processes here, not virtual machines"),
         ("windows", config.windows.as_ref(), "this is Linux"),
         ("solaris", config.solaris.as_ref(), "this is Linux"),
         ("zos", config.zos.as_ref(), "this is Linux"),
         ("linux.intelRdt", linux.intel_rdt.as_ref(), "cache and memory bandwidth are not divided here"),
-        (
-            "linux.memoryPolicy",
-            linux.memory_policy.as_ref(),
-            "memory nodes are chosen by linux.resources.cpu.mems",
-        ),
+        ("linux.memoryPolicy", policy, "memory nodes are chosen by linux.resources.cpu.mems"),
         ("linux.netDevices", devices.as_ref(), "devices are not moved here: a prestart hook can do it"),
         ("linux.mountLabel", label.as_ref(), "mounts are not labelled here"),
     ];

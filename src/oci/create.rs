@@ -246,6 +246,9 @@ pub fn explain(error: LaunchError, spec: &Spec) -> OciError {
 pub(super) fn explain_program(error: LaunchError, process: &Process) -> OciError {
     let LaunchError::Step(step) = &error else { return error.into() };
     match (&step.op, step.what) {
+        (Op::ConnectListener { .. }, _) => OciError::State(format!(
+            "unable to start container process: failed to connect with seccomp agent: {error}"
+        )),
         (Op::Exec(_) | Op::LookUp { .. }, Unmet::Errno(errno)) => {
             let name = process.exec.argv.first().map(|name| name.as_path().display().to_string());
             OciError::Exec { program: name.unwrap_or_default(), errno }

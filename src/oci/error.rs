@@ -75,7 +75,7 @@ pub enum OciError {
         errno: Errno,
     },
     /// a program that had to succeed did not
-    #[error("error running {name} hook #{at}: {what}")]
+    #[error("error running {name} hook #{at}: error running hook {what}")]
     Hook {
         /// which hooks
         name: &'static str,

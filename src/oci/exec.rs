@@ -23,12 +23,12 @@ use crate::spec::{Life, Start, Users};
 use crate::userns::Range;
 
 /// What is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Request {
     /// the program and its arguments
     pub args: Vec<String>,
     /// all of it, in the shape of config.json's `process`, instead of the container's own
-    pub process: Option<PathBuf>,
+    pub process: Option<(PathBuf, std::io::Result<Vec<u8>>)>,
     /// a terminal
     pub terminal: bool,
     /// who gets its controlling end
@@ -106,7 +106,7 @@ pub fn exec(
 /// What is to be executed, as config.json would say it.
 fn document(config: &Config, request: &Request) -> Result<Process, OciError> {
     let mut process = match &request.process {
-        Some(file) => config::load_process(file)?,
+        Some((file, text)) => config::process(file, text)?,
         None => {
             let mut process = config.process.clone().unwrap_or_default();
             process.terminal = request.terminal;

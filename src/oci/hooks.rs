@@ -5,6 +5,7 @@ use super::state::{Container, Status};
 use super::{OciError, take};
 use crate::kernel::Op;
 use crate::kernel::op::Hook;
+use crate::kernel::process::Exit;
 use crate::launch::{LaunchError, Unmet};
 use crate::step::{Plan, Step};
 
@@ -42,7 +43,13 @@ pub fn what(unmet: Unmet) -> String {
     match unmet {
         Unmet::Errno(crate::kernel::Errno::TIMEDOUT) => "it ran longer than its timeout allows".into(),
         Unmet::Errno(errno) => super::errno_words(errno),
-        Unmet::Failed(exit) | Unmet::Died(exit) => format!("it {exit}"),
+        Unmet::Failed(Exit::Signal(libc::SIGSYS)) | Unmet::Died(Exit::Signal(libc::SIGSYS)) => {
+            "it was killed by SIGSYS (bad system call: the seccomp filter does not allow it)".into()
+        }
+        Unmet::Failed(exit) | Unmet::Died(exit) => match exit {
+            Exit::Code(_) => format!("it {exit}"),
+            Exit::Signal(_) => format!("it was {exit}"),
+        },
         Unmet::NotRefused(_) | Unmet::Survived(_) => "it succeeded, which was not expected".into(),
     }
 }

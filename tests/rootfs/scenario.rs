@@ -134,6 +134,7 @@ fn plan(wanted: &Wanted, directory: &Path, text: &str) -> Result<Plan, Box<dyn s
         read_only: false,
         propagation: libc::MS_SLAVE | libc::MS_REC,
         no_pivot: false,
+        host_views: vec!["/sys".into(), "/proc".into()],
         open_on_host: wanted.ranges,
         in_order: false,
         mounts: convert(&entries, &place)?,
@@ -155,7 +156,7 @@ fn plan(wanted: &Wanted, directory: &Path, text: &str) -> Result<Plan, Box<dyn s
         }
     };
     let exchange = match rootfs.no_pivot {
-        true => chroot::move_over(&tree, true),
+        true => chroot::move_over(&tree, &rootfs.host_views),
         false => chroot::exchange(&tree).into(),
     };
     let leave = if rootfs.no_pivot { Vec::new() } else { chroot::leave_old_root().into() };

@@ -60,6 +60,8 @@ pub(super) struct Exec {
     /// Pass N descriptors from 3 on to the program
     #[arg(long, value_name = "N", default_value = "0")]
     preserve_fds: u32,
+    #[arg(skip)]
+    process_text: Option<std::io::Result<Vec<u8>>>,
     /// The container
     #[arg(value_name = "CONTAINER")]
     id: String,
@@ -69,6 +71,11 @@ pub(super) struct Exec {
 }
 
 impl Exec {
+    /// Reads the file of `--process`: it may be a descriptor of our caller's, as in `-p <(…)`, which is closed next.
+    pub(super) fn read_process(&mut self) {
+        self.process_text = self.process.as_ref().map(std::fs::read);
+    }
+
     /// How many descriptors from 3 on are for the container.
     pub(super) fn preserved(&self) -> u32 {
         self.preserve_fds
@@ -82,7 +89,7 @@ impl Exec {
         let container = site.root.find(&self.id)?;
         let request = Request {
             args: self.command,
-            process: self.process,
+            process: self.process.zip(self.process_text),
             terminal: self.tty,
             console_socket: self.console_socket,
             cwd: self.cwd,

@@ -8,6 +8,7 @@ use super::mounts::{self, Entry};
 use super::{Place, resources, users};
 use crate::kernel::Errno;
 use crate::kernel::hint::errno_text;
+use crate::probe::mountinfo;
 use crate::rootfs::{Device, Devices, MappedBy, Mount, Root, Rootfs};
 use crate::spec::{Namespace, Namespaces, Users};
 use crate::userns::Range;
@@ -42,6 +43,10 @@ pub(super) fn rootfs(
         read_only: config.root.as_ref().is_some_and(|root| root.readonly),
         propagation: propagation(config)?,
         no_pivot: place.flags.no_pivot,
+        host_views: match place.flags.no_pivot && *users == Users::Host {
+            true => host_views(),
+            false => Vec::new(), // a user namespace may not take them away, nor leave a masked one
+        },
         open_on_host: place.machine.root() && users.is_new(),
         make: match place.machine.all_powerful() && *users == Users::Host {
             true => Devices::Make,
@@ -58,6 +63,14 @@ pub(super) fn rootfs(
 /// A path without `/` in front begins at the container's root all the same: other runtimes take it so.
 fn from_root(paths: &[PathBuf]) -> Vec<PathBuf> {
     paths.iter().map(|path| Path::new("/").join(path)).collect()
+}
+
+fn host_views() -> Vec<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let views = mountinfo::parse(&mounts).filter(|mount| ["proc", "sysfs"].contains(&mount.kind));
+    let mut points: Vec<PathBuf> = views.map(|mount| mount.point).collect();
+    points.reverse();
+    points
 }
 
 /// The directory that becomes `/`, links in its name resolved.

@@ -72,7 +72,7 @@ pub enum Problem {
     Contradiction,
     #[error("cannot be the default: the listener would be asked before it is there")]
     NotifyAll,
-    #[error("cannot be left to a listener: SCMP_ACT_NOTIFY is not possible for write")]
+    #[error("cannot be left to a listener: SCMP_ACT_NOTIFY cannot be used for the write syscall")]
     NotifyWrite,
     #[error("needs a listenerPath")]
     NoListener,
