@@ -166,8 +166,8 @@ fn terminal(entry: &Entry) -> Vec<Step> {
     }
     let send = if console.socket.is_some() { Op::SendConsole } else { Op::SendPty };
     steps.extend([
-        Step::new("hand out its other end", send).why("what is typed there is read here"),
         Step::new("take the terminal", Op::AttachPty).why("Ctrl-C and window changes go to who controls it"),
+        Step::new("hand out its other end", send).why("what is typed there is read here"),
         own_streams(entry),
     ]);
     steps

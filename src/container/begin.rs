@@ -64,13 +64,14 @@ pub(super) fn terminal(spec: &Spec) -> Vec<Step> {
                 let why = "a program asks for it before its first line is drawn";
                 steps.push(Step::new("give it a size", op).why(why));
             }
+            let why = "Ctrl-C and window changes go to who controls it";
+            steps.push(Step::new("take the terminal", Op::AttachPty).why(why));
+            // only now: who reads the one end while nobody has the other open is told that the terminal is closed
             let (op, why) = match console.socket {
                 Some(_) => (Op::SendConsole, "who listens at the socket reads and writes its other end"),
                 None => (Op::SendPty, "the host reads and writes its other end"),
             };
             steps.push(Step::new("hand the terminal on", op).why(why));
-            let why = "Ctrl-C and window changes go to who controls it";
-            steps.push(Step::new("take the terminal", Op::AttachPty).why(why));
         }
         None if spec.process.input == Input::Null => {
             let why = "nobody types: a read ends at once instead of stealing the host's input";

@@ -32,13 +32,12 @@ pub(super) fn call(op: &Op, context: &mut Context) -> Result<i64> {
     match op {
         Op::OpenPty => context.ptmx = Some(open()?),
         Op::SendPty => {
-            let (ptmx, loan) = (context.ptmx.as_ref(), context.loan.as_ref());
+            let (ptmx, loan) = (context.ptmx.take(), context.loan.as_ref());
             send(loan.ok_or(Errno::BADF)?.as_fd(), b"t", ptmx.ok_or(Errno::BADF)?.as_fd())?;
         }
         Op::AttachPty => {
-            let ptmx = context.ptmx.take().ok_or(Errno::BADF)?;
             let how = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-            let terminal = ioctl_tiocgptpeer(&ptmx, how)?;
+            let terminal = ioctl_tiocgptpeer(context.ptmx.as_ref().ok_or(Errno::BADF)?, how)?;
             for fd in 0..3 {
                 dup2(terminal.as_fd(), fd)?;
             }
@@ -46,7 +45,7 @@ pub(super) fn call(op: &Op, context: &mut Context) -> Result<i64> {
         }
         Op::ConnectConsole { path } => context.console = Some(connect(path)?),
         Op::SendConsole => {
-            let (console, ptmx) = (context.console.take(), context.ptmx.as_ref());
+            let (console, ptmx) = (context.console.take(), context.ptmx.take());
             // the text is what runc sends, and names nothing
             send(console.ok_or(Errno::BADF)?.as_fd(), b"/dev/ptmx", ptmx.ok_or(Errno::BADF)?.as_fd())?;
         }
