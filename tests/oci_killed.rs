@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use stepbox::kernel::Op;
 use stepbox::launch::{At, Observer, Verdict};
 use stepbox::oci::create::{Request, draft};
+use stepbox::oci::log::Log;
 use stepbox::oci::state::Root;
 
 use crate::bundle::Bundles;
@@ -56,7 +57,7 @@ fn runtime(place: &str, at: usize, the_box: bool) {
     let place = PathBuf::from(place);
     let path = std::env::var("PATH").unwrap_or_default();
     let request = Request { id: "c1".into(), bundle: place.join("b"), path, ..Request::default() };
-    let (mut draft, plan) = draft(&Root(place.join("oci")), request, &mut |_| {}).expect("a plan");
+    let (mut draft, plan) = draft(&Root(place.join("oci")), request, &mut Log::default()).expect("a plan");
     let born = plan.steps.iter().position(|step| matches!(step.op, Op::Clone { .. }));
     println!("{} {}", plan.steps.len(), born.map_or(0, |index| index + 1));
     let left = draft.make(&plan, &mut Killer { at, the_box }).map(|running| running.leave());

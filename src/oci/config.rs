@@ -35,7 +35,7 @@ mod users;
 pub use document::Config;
 pub use error::{ConfigError, Problem};
 pub use home::of as home;
-pub use process::{Entry, Given, entry, warnings};
+pub use process::{Entry, Given, entry, notes};
 
 /// Where a container is made, and by whom.
 #[derive(Debug, Clone)]

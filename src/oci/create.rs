@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use super::config::{self, Config, Flags, Machine, Place};
 use super::delete::{self, poststop};
 use super::hooks;
+use super::log::Log;
 use super::state::{Container, Record, Root, Who, fifo, journal};
 use super::{OCI_VERSION, OciError};
 use crate::cgroups::{Cgroup, CgroupError, Controller};
@@ -75,18 +76,19 @@ pub struct Draft {
 }
 
 /// Takes the name and plans. What is wrong with the configuration shows here, and leaves nothing behind.
-pub fn draft(root: &Root, request: Request, warn: &mut dyn FnMut(String)) -> Result<(Draft, Plan), OciError> {
+pub fn draft(root: &Root, request: Request, log: &mut Log) -> Result<(Draft, Plan), OciError> {
     super::state::check_id(&request.id)?;
     let bundle = std::fs::canonicalize(&request.bundle)
         .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
     let config = config::load(&bundle)?;
-    config.process.iter().flat_map(config::warnings).for_each(&mut *warn);
+    let notes = config.process.iter().flat_map(config::notes);
+    notes.for_each(|(level, text)| log.line(level, &text));
     let path = bundle.join("config.json");
     let document = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
     let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
     let directory = root.take(&request.id)?;
     let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
-        fit(&spec.cgroup, warn)?;
+        fit(&spec.cgroup, log)?;
         let record = Record {
             oci_version: OCI_VERSION.into(),
             id: request.id.clone(),
@@ -111,10 +113,10 @@ pub fn draft(root: &Root, request: Request, warn: &mut dyn FnMut(String)) -> Res
 
 /// Whoever joins a frozen cgroup stops at once, and nobody waits for that. That others run in it already is only said:
 /// its limits count them, too, and freezing it freezes them.
-fn fit(cgroup: &Cgroup, warn: &mut dyn FnMut(String)) -> Result<(), CgroupError> {
+fn fit(cgroup: &Cgroup, log: &mut Log) -> Result<(), CgroupError> {
     match cgroup.vacant() {
         Err(shared @ CgroupError::Occupied { .. }) => {
-            warn(shared.to_string());
+            log.warning(&shared.to_string());
             let frozen = cgroup.directory(Controller::Freezer).filter(|_| cgroup.frozen().unwrap_or(false));
             frozen.map_or(Ok(()), |directory| Err(CgroupError::Frozen(directory)))
         }

@@ -11,6 +11,7 @@ use super::OciError;
 use super::config::document::{Capabilities, Process, User};
 use super::config::{self, Config, Flags, Given};
 use super::create::{explain_program, place, write_pid};
+use super::log::{Log, Steps};
 use super::state::{Container, Status};
 use crate::attend::attend;
 use crate::cgroups::Cgroup;
@@ -63,12 +64,8 @@ pub struct Request {
     pub path: String,
 }
 
-/// Runs it; its end comes back where it was waited for. What was not as asked for, and yet no error, goes to `warn`.
-pub fn exec(
-    container: &Container,
-    request: Request,
-    mut warn: impl FnMut(String),
-) -> Result<Option<Exit>, OciError> {
+/// Runs it; its end comes back where it was waited for. What was not as asked for, and yet no error, is logged.
+pub fn exec(container: &Container, request: Request, log: &mut Log) -> Result<Option<Exit>, OciError> {
     let gone = || OciError::State("cannot exec in a stopped container".into());
     match container.status() {
         Status::Stopped | Status::Creating => return Err(gone()),
@@ -81,7 +78,7 @@ pub fn exec(
     let init = container.init().ok_or_else(gone)?;
     let config: Config = config::of(container.record.config.clone())?;
     let document = document(&config, &request)?;
-    config::warnings(&document).into_iter().for_each(&mut warn);
+    config::notes(&document).iter().for_each(|(level, text)| log.line(*level, text));
     let cgroups = directories(container.record.cgroup.as_ref(), &request.cgroups)?;
     let namespaces = differing(init.pid)?;
     let (pid, start) = (init.pid, init.start);
@@ -90,7 +87,10 @@ pub fn exec(
     let entry = join::Entry { pid, start, namespaces, cgroups, privilege, process, life };
     let plan = join::plan(&entry);
     let signals = Signals::block_all().map_err(OciError::system("cannot block signals"))?;
-    let running = launch(&plan, &mut (), None);
+    let running = match log.is_debug() {
+        true => launch(&plan, &mut Steps(log), None),
+        false => launch(&plan, &mut (), None),
+    };
     let mut running = running.map_err(|error| explain_program(error, &entry.process))?;
     if let Some(file) = &request.pid_file {
         write_pid(file, running.box_pid().unwrap_or_default())?;

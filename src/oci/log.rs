@@ -12,6 +12,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::kernel::Op;
+use crate::launch::{Answer, At, Observer};
+
 /// The shape of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
@@ -56,7 +59,7 @@ impl Log {
         match &mut self.file {
             Some(file) => {
                 let _ = file.write_all(line.as_bytes());
-                if level != Level::Debug {
+                if level == Level::Error {
                     let _ = writeln!(std::io::stderr(), "{message}");
                 }
             }
@@ -76,9 +79,28 @@ impl Log {
         self.line(Level::Warning, message);
     }
 
+    /// Whether anybody wants [`Level::Debug`].
+    pub fn is_debug(&self) -> bool {
+        self.debug
+    }
+
     /// For `--debug`.
     pub fn debug(&mut self, message: &str) {
         self.line(Level::Debug, message);
+    }
+}
+
+/// `--debug`: one line for each step, when it has been taken.
+#[derive(Debug)]
+pub struct Steps<'l>(pub &'l mut Log);
+
+impl Observer for Steps<'_> {
+    fn after(&mut self, at: At<'_>, answer: Answer) {
+        self.0.debug(&format!("{}: {} = {answer}", at.step.name, at.step.op));
+    }
+
+    fn undone(&mut self, _at: At<'_>, op: &Op, answer: Answer) {
+        self.0.debug(&format!("undo: {op} = {answer}"));
     }
 }
 

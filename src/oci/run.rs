@@ -4,6 +4,7 @@ use super::OciError;
 use super::create::{Draft, Request, When, draft};
 use super::delete::{poststop, remove_directory};
 use super::hooks;
+use super::log::{Log, Steps};
 use super::state::{Root, Status};
 use crate::attend::attend;
 use crate::kernel::process::Exit;
@@ -35,18 +36,18 @@ impl From<OciError> for Failure {
 }
 
 /// Makes a container; with [`When::Foreground`] it also waits for its end, and deletes it unless it is to be kept. What
-/// is not as asked for, and yet no error, goes to `warn`.
-pub fn go(
-    root: &Root,
-    request: Request,
-    keep: bool,
-    mut warn: impl FnMut(String),
-) -> Result<Outcome, Failure> {
+/// is not as asked for, and yet no error, is logged.
+pub fn go(root: &Root, request: Request, keep: bool, log: &mut Log) -> Result<Outcome, Failure> {
     let when = request.when;
-    let (mut draft, plan) = draft(root, request, &mut warn)?;
-    let made = Signals::block_all()
-        .map_err(OciError::system("cannot block signals"))
-        .and_then(|signals| Ok((draft.make(&plan, &mut ())?, signals)));
+    let (mut draft, plan) = draft(root, request, log)?;
+    let signals = Signals::block_all().map_err(OciError::system("cannot block signals"));
+    let made = signals.and_then(|signals| {
+        let running = match log.is_debug() {
+            true => draft.make(&plan, &mut Steps(log)),
+            false => draft.make(&plan, &mut ()),
+        };
+        Ok((running?, signals))
+    });
     match made {
         Err(error) => Err(Failure { error, troubles: draft.give_up() }),
         Ok((running, signals)) => match when {

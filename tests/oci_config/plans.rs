@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Bundle, ours, root, stable, user};
 use stepbox::oci::config::{self, Flags, Machine};
+use stepbox::oci::log::Level;
 use stepbox::spec::{Life, Start};
 use stepbox::step::Lane;
 
@@ -125,12 +126,16 @@ fn what_is_ignored_is_said() {
         "bounding": ["CAP_KILL", "CAP_NOT_YET"], "permitted": ["CAP_KILL", "kill"], "ambient": ["CAP_KILL"],
     }}}));
     let config = config::load(&bundle.path()).expect("a configuration");
-    let said = config::warnings(config.process.as_ref().expect("a process"));
+    let said = config::notes(config.process.as_ref().expect("a process"));
     assert_eq!(
         said,
         [
-            "ignoring unknown or unavailable capabilities: [CAP_NOT_YET kill]",
-            "ignoring ambient capabilities that are not both permitted and inheritable: [CAP_KILL]",
+            (Level::Warning, "ignoring unknown or unavailable capabilities: [CAP_NOT_YET kill]".into()),
+            (
+                Level::Debug,
+                "ignoring ambient capabilities that are not both permitted and inheritable: [CAP_KILL]"
+                    .into()
+            ),
         ]
     );
 }

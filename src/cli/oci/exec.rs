@@ -107,7 +107,7 @@ impl Exec {
             ignore_paused: self.ignore_paused,
             path: std::env::var("PATH").unwrap_or_default(),
         };
-        let exit = exec(&container, request, |text| site.log.warning(&text))?;
+        let exit = exec(&container, request, &mut site.log)?;
         Ok(exit.map_or(0, |exit| exit.code() as u8))
     }
 }

@@ -123,7 +123,7 @@ impl Create {
 
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         let request = self.making.request(site, When::Started)?;
-        let result = run::go(&site.root, request, false, |text| site.log.warning(&text));
+        let result = run::go(&site.root, request, false, &mut site.log);
         told(site, result)
     }
 }
@@ -137,7 +137,7 @@ impl Run {
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
         let when = if self.detach { When::Detached } else { When::Foreground };
         let request = self.making.request(site, when)?;
-        let result = run::go(&site.root, request, self.keep, |text| site.log.warning(&text));
+        let result = run::go(&site.root, request, self.keep, &mut site.log);
         told(site, result)
     }
 }

@@ -6,6 +6,7 @@ use super::{Machine, Place, limits, users};
 use crate::kernel::CText;
 use crate::kernel::flags;
 use crate::kernel::op::Exec;
+use crate::oci::log::Level;
 use crate::privilege::{Capabilities, Privilege, seccomp};
 use crate::spec::{Console, Input, Process, Users, WindowSize};
 
@@ -219,7 +220,7 @@ fn groups(
     }
 }
 
-/// The five sets. A name that is not known gives nothing, and [`super::warnings`] says so: configurations are written
+/// The five sets. A name that is not known gives nothing, and [`super::notes`] says so: configurations are written
 /// for newer kernels, too.
 fn capabilities(
     document: &document::Process,
@@ -252,8 +253,8 @@ fn known(name: &str) -> Option<u32> {
 }
 
 /// What is said and cannot be had, and still is no error: capabilities that are not known, and ambient ones that the
-/// kernel does not raise.
-pub fn warnings(document: &document::Process) -> Vec<String> {
+/// kernel does not raise. Those are in every bundle that `runc spec` of a certain age has written: for `--debug`.
+pub fn notes(document: &document::Process) -> Vec<(Level, String)> {
     let Some(sets) = &document.capabilities else { return Vec::new() };
     let document::Capabilities { bounding, effective, inheritable, permitted, ambient } = sets;
     let mut unknown: Vec<&str> = [bounding, effective, inheritable, permitted, ambient]
@@ -264,20 +265,21 @@ pub fn warnings(document: &document::Process) -> Vec<String> {
         .collect();
     unknown.sort_unstable();
     unknown.dedup();
-    let mut warnings = Vec::new();
+    let mut notes = Vec::new();
     if !unknown.is_empty() {
-        warnings.push(format!("ignoring unknown or unavailable capabilities: [{}]", unknown.join(" ")));
+        let names = unknown.join(" ");
+        notes.push((Level::Warning, format!("ignoring unknown or unavailable capabilities: [{names}]")));
     }
     let lacks = |name: &&String| !permitted.contains(name) || !inheritable.contains(name);
     let not_raised: Vec<&str> =
         ambient.iter().filter(lacks).map(String::as_str).filter(|name| known(name).is_some()).collect();
     if !not_raised.is_empty() {
         let names = not_raised.join(" ");
-        warnings.push(format!(
-            "ignoring ambient capabilities that are not both permitted and inheritable: [{names}]"
-        ));
+        let text =
+            format!("ignoring ambient capabilities that are not both permitted and inheritable: [{names}]");
+        notes.push((Level::Debug, text));
     }
-    warnings
+    notes
 }
 
 fn labels(
