@@ -23,9 +23,13 @@ mod player;
 mod site;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use player::said;
 use site::Site;
+
+/// One engine at a time: what another has made meanwhile would look like a leak.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What an engine says by this runtime; none, with the reason said, where it cannot run.
 fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<[String; 2]> {
@@ -41,6 +45,7 @@ fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<[String; 2]> {
     }
     Site::root(test)?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/engines/{engine}.sh"));
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = leaks::Snapshot::take();
     let answer = |runtime: &str| {
         let site = Site::root(test).expect("root");
