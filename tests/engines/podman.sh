@@ -45,7 +45,7 @@ stop() {
     podman rm -f -t 0 c >/dev/null 2>&1; podman ps -aq
 }
 pod() {
-    podman pod create --name p --infra=false >/dev/null
+    podman pod create --name p --infra=false --cgroup-parent "/$parent" >/dev/null
     run --pod p -d box sleep 100 >/dev/null; podman pod ps --format '{{.Name}} {{.NumberOfContainers}} {{.Status}}'
     podman pod stop -t 0 p >/dev/null 2>&1; podman pod rm -f p >/dev/null; podman ps -aq
 }
@@ -53,5 +53,4 @@ for one in the_end no_program no_permission user mapped policy limits too_much t
     case_ $one $one
 done | same
 podman rm -fa -t 0 >/dev/null 2>&1
-sweep "$parent"; sweep libpod_parent
-true
+sweep "$parent"
