@@ -1,0 +1,80 @@
+//! Real engines by `stepbox oci`: Docker's and podman's own commands, answered as by runc.
+//!
+//! ```text
+//!   site: own mounts, processes, network
+//!     dockerd ── containerd ── shim ── runc ─> stepbox    the same commands twice:
+//!                                  └── runc (Debian's)    the answers must be the same
+//!     podman ──── conmon ───────────── either
+//! ```
+//!
+//! They take a minute and packages that not every machine has: only with `STEPBOX_SLOW=1`.
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "support/leaks.rs"]
+#[allow(dead_code)]
+mod leaks;
+#[path = "support/player.rs"]
+#[allow(dead_code)]
+mod player;
+#[path = "run/site.rs"]
+#[allow(dead_code)]
+mod site;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use player::said;
+use site::Site;
+
+/// One engine at a time: what another has made meanwhile would look like a leak.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What an engine says by this runtime; none, with the reason said, where it cannot run.
+fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<[String; 2]> {
+    if std::env::var_os("STEPBOX_SLOW").is_none() {
+        support::skip(test, "it takes a minute: STEPBOX_SLOW=1 runs it");
+        return None;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    if let Some(missing) = needs.iter().find(|name| !found(name)) {
+        support::skip(test, &format!("there is no {missing}"));
+        return None;
+    }
+    Site::root(test)?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/engines/{engine}.sh"));
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = leaks::Snapshot::take();
+    let answer = |runtime: &str| {
+        let site = Site::root(test).expect("root");
+        let command = format!("exec bash {} {runtime}", script.display());
+        let said = said(&mut site.script_of(100, &command));
+        assert_eq!(said.code, 0, "{engine} by {runtime}: {}{}", said.out, said.err);
+        said.out
+    };
+    let both = std::thread::scope(|scope| {
+        let ours = scope.spawn(|| answer("stepbox"));
+        let theirs = answer("runc");
+        [ours.join().expect("stepbox answers"), theirs]
+    });
+    before.assert_same();
+    Some(both)
+}
+
+#[test]
+fn docker_drives_it() {
+    let needs = ["dockerd", "runc", "busybox", "tmux"];
+    let Some([ours, theirs]) = answers("docker_drives_it", "docker", &needs) else { return };
+    assert_eq!(ours, theirs);
+    insta::assert_snapshot!(ours);
+}
+
+#[test]
+fn podman_drives_it() {
+    let needs = ["podman", "conmon", "runc", "busybox"];
+    let Some([ours, theirs]) = answers("podman_drives_it", "podman", &needs) else { return };
+    assert_eq!(ours, theirs);
+    insta::assert_snapshot!(ours);
+}
