@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -104,12 +103,12 @@ fn a_terminal_goes_to_whoever_listens() {
         });
         bundles.says(
             "$R create --console-socket $B/console -b $B/t c1 && $R start c1\n\
-             i=0; while $R state c1 | grep -q running && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.05; done\n\
+             i=0; while $R state c1 | grep -q running && [ $i -lt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
              $R delete c1\n\
              $R run -d -b $B/b c2 && $R exec -d -t --console-socket $B/console c2 sh -c 'tty; read l; echo got $l'\n\
-             sleep 0.5; $R delete -f c2",
+             i=0; while $R ps -f json c2 | grep -q , && [ $i -lt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
+             $R delete -f c2",
         );
-        std::thread::sleep(Duration::from_millis(10));
         let (one, two) = engine.join().expect("it was carried");
         assert!(one.contains("/dev/pts/0") && one.contains("got one"), "{one}");
         assert!(two.contains("/dev/pts/") && two.contains("got two"), "{two}");
