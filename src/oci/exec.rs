@@ -87,6 +87,10 @@ pub fn exec(
     let (pid, start) = (init.pid, init.start);
     let life = if request.detach { Life::OfItsOwn } else { Life::OfTheEngine };
     let config::Entry { process, privilege } = entry(container, &config, &document, &request, life)?;
+    if privilege.apparmor.is_some() || privilege.selinux.is_some() {
+        let text = "apparmorProfile, selinuxLabel: exec cannot give a program a label yet, and does not run it without";
+        return Err(OciError::Unsupported(text.into()));
+    }
     let entry = join::Entry { pid, start, namespaces, cgroups, privilege, process, life };
     let plan = join::plan(&entry);
     let signals = Signals::block_all().map_err(OciError::system("cannot block signals"))?;
@@ -116,6 +120,12 @@ fn document(config: &Config, request: &Request) -> Result<Process, OciError> {
     };
     if process.args.is_empty() {
         return Err(OciError::Usage("process args cannot be empty".into()));
+    }
+    if let Some(affinity) = &process.exec_cpu_affinity {
+        let text = format!(
+            "process.execCPUAffinity: {affinity}: not supported by exec; use linux.resources.cpu.cpus"
+        );
+        return Err(OciError::Unsupported(text));
     }
     process.cwd = request.cwd.clone().unwrap_or(process.cwd);
     process.env.extend(request.env.iter().cloned());

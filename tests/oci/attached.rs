@@ -115,3 +115,14 @@ fn a_terminal_goes_to_whoever_listens() {
         bundles.assert_clean();
     }
 }
+
+#[test]
+fn what_exec_cannot_do_is_refused_by_name() {
+    let bundles = Bundles::at(Site::ours());
+    bundles.bundle("b", &["sleep", "60"], |config| {
+        config["process"]["execCPUAffinity"] = json!({ "initial": "0" });
+    });
+    let script = "$R run -d -b $B/b c1 || exit 9; $R exec c1 true; c=$?; $R delete -f c1; exit $c";
+    bundles.refused(script, 255, &["process.execCPUAffinity"]);
+    bundles.assert_clean();
+}
