@@ -39,9 +39,7 @@ pub struct Stats {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct CpuStats {
-    #[serde(skip_serializing_if = "is_default")]
     pub usage: CpuUsage,
-    #[serde(skip_serializing_if = "is_default")]
     pub throttling: Throttling,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<Pressure>,
@@ -80,9 +78,7 @@ pub struct Throttling {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Pressure {
-    #[serde(skip_serializing_if = "is_default")]
     pub some: Waiting,
-    #[serde(skip_serializing_if = "is_default")]
     pub full: Waiting,
 }
 
@@ -121,13 +117,10 @@ pub struct CpusetStats {
 pub struct MemoryStats {
     #[serde(skip_serializing_if = "is_default")]
     pub cache: u64,
-    #[serde(skip_serializing_if = "is_default")]
     pub usage: MemoryEntry,
-    #[serde(skip_serializing_if = "is_default")]
     pub swap: MemoryEntry,
-    #[serde(skip_serializing_if = "is_default")]
     pub kernel: MemoryEntry,
-    #[serde(rename = "kernelTCP", skip_serializing_if = "is_default")]
+    #[serde(rename = "kernelTCP")]
     pub kernel_tcp: MemoryEntry,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub raw: BTreeMap<String, u64>,

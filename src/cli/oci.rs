@@ -13,8 +13,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::oci::OciError;
+use crate::oci::config::Machine;
 use crate::oci::log::{Format, Log};
 use crate::oci::state::Root;
+use crate::rootfs::CgroupTree;
 
 mod exec;
 mod look;
@@ -71,7 +73,7 @@ struct Global {
     /// Let systemd make the cgroups (where it runs, and once this version can ask it; here an error)
     #[arg(long, global = true)]
     systemd_cgroup: bool,
-    /// Go on where cgroups cannot be made: true, false or auto (auto: where we are not root)
+    /// Go on where cgroups cannot be made: true, false or auto (auto: where we are not root of the machine)
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     rootless: String,
 }
@@ -161,6 +163,12 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
     if let Command::Exec(args) = &mut cli.command {
         args.read_process();
     }
+    if cli.command.runs_programs()
+        && let Err(errno) = super::program::keep_out_of_reach()
+    {
+        Log::default().error(&format!("cannot keep the runtime's own program from the container: {errno}"));
+        return ExitCode::FAILURE;
+    }
     // before anything of our own is open; what is there could be reached through /proc/self/fd (CVE-2024-21626)
     if let Err(errno) =
         crate::kernel::process::close_inherited_from(cli.command.preserved().saturating_add(3))
@@ -197,6 +205,11 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
 }
 
 impl Command {
+    /// Whether a process of ours is to become a program of a container, which could write to ours (CVE-2019-5736).
+    fn runs_programs(&self) -> bool {
+        matches!(self, Command::Create(_) | Command::Run(_) | Command::Exec(_))
+    }
+
     /// How many descriptors from 3 on are for the container.
     fn preserved(&self) -> u32 {
         match self {
@@ -241,7 +254,7 @@ impl Site {
         self.lenient = match global.rootless.as_str() {
             "true" | "1" => true,
             "false" | "0" => false,
-            "auto" => !rustix::process::geteuid().is_root(),
+            "auto" => !Machine::look("", CgroupTree::None).all_powerful(),
             other => {
                 return Err(OciError::Usage(format!("--rootless {other:?}: expected true, false or auto")));
             }

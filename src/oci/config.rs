@@ -67,6 +67,8 @@ pub struct Flags {
     pub no_pivot: bool,
     /// `--no-new-keyring`
     pub no_new_keyring: bool,
+    /// `--rootless`: where no cgroup can be made, and nothing is to be limited, go on without
+    pub lenient: bool,
     /// what the container's life depends on
     pub life: Life,
     /// when its program starts

@@ -141,11 +141,13 @@ fn plan(
         preserve_fds: request.preserve_fds,
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
+        lenient: request.lenient,
         life,
         start,
     };
     let place = place(&request.id, bundle, directory, &request.path, flags)?;
     let spec = config::spec(config, &place)?;
+    spec.cgroup.vacant()?;
     let plan = crate::container::plan(&spec)?;
     Ok((spec, plan))
 }

@@ -14,13 +14,9 @@ use serde_json::{Value, json};
 
 use super::OciError;
 use super::state::{Container, Status};
-use crate::cgroups::Controller;
+use crate::cgroups::oom::Told;
+use crate::cgroups::stats::Stats;
 use crate::kernel::process;
-
-mod stats;
-
-/// How often it is looked whether somebody was killed for memory.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// Prints what is used, once or at each interval until the container ends.
 pub fn watch(
@@ -42,33 +38,36 @@ pub fn watch(
         }
         format!("{event}\n")
     };
-    let stats = || container.record.cgroup.as_ref().map(stats::stats).unwrap_or_else(stats::nothing);
+    let cgroup = container.record.cgroup.as_ref();
+    let stats = || -> Result<Value, OciError> {
+        let stats = cgroup.map_or_else(|| Ok(Stats::default()), |cgroup| cgroup.stats())?;
+        Ok(json!(stats))
+    };
     if once {
-        return print(&line("stats", Some(stats())));
+        return print(&line("stats", Some(stats()?)));
     }
     let pidfd = process::pidfd_open(init.pid).map_err(|_| not_running())?;
-    let (mut killed, mut next) = (kills(container), Instant::now() + interval);
+    // without a memory controller nobody is killed for it
+    let mut memory = cgroup.and_then(|cgroup| cgroup.watch_oom().ok());
+    let mut next = Instant::now() + interval;
     while init.alive() {
-        let wait = next.saturating_duration_since(Instant::now()).min(LOOK);
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos()) };
-        let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout));
-        let now = kills(container);
-        for _ in killed..now {
-            print(&line("oom", None))?;
+        let wait = next.saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        let mut watched = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        watched.extend(memory.as_ref().map(|memory| PollFd::new(memory, PollFlags::IN)));
+        let _ = poll(&mut watched, Some(&timeout));
+        match memory.as_mut().map(|memory| memory.read()) {
+            Some(Ok(Told::OutOfMemory)) => print(&line("oom", None))?,
+            Some(Ok(Told::Gone) | Err(_)) => memory = None,
+            Some(Ok(Told::Nothing)) | None => {}
         }
-        killed = now.max(killed);
         if Instant::now() >= next && init.alive() {
-            print(&line("stats", Some(stats())))?;
+            // it may end between the two
+            if let Ok(stats) = stats() {
+                print(&line("stats", Some(stats)))?;
+            }
             next += interval;
         }
     }
     Ok(())
-}
-
-/// How many processes the kernel has killed in it for memory.
-fn kills(container: &Container) -> u64 {
-    let directory = container.record.cgroup.as_ref().and_then(|one| one.directory(Controller::Memory));
-    let Some(directory) = directory else { return 0 };
-    let counter = |file: &str| stats::keyed(&directory.join(file)).get("oom_kill").copied();
-    counter("memory.events").or_else(|| counter("memory.oom_control")).unwrap_or(0)
 }

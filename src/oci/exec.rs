@@ -79,11 +79,15 @@ pub fn exec(container: &Container, request: Request, log: &mut Log) -> Result<Op
     let config: Config = config::of(container.record.config.clone())?;
     let document = document(&config, &request)?;
     config::notes(&document).iter().for_each(|(level, text)| log.line(*level, text));
-    let cgroups = directories(container.record.cgroup.as_ref(), &request.cgroups)?;
+    let cgroups = directories(container.record.cgroup.as_ref(), init.pid, &request.cgroups)?;
     let namespaces = differing(init.pid)?;
     let (pid, start) = (init.pid, init.start);
     let life = if request.detach { Life::OfItsOwn } else { Life::OfTheEngine };
     let config::Entry { process, privilege } = entry(container, &config, &document, &request, life)?;
+    if privilege.apparmor.is_some() || privilege.selinux.is_some() {
+        let text = "apparmorProfile, selinuxLabel: exec cannot give a program a label yet, and does not run it without";
+        return Err(OciError::Unsupported(text.into()));
+    }
     let entry = join::Entry { pid, start, namespaces, cgroups, privilege, process, life };
     let plan = join::plan(&entry);
     let signals = Signals::block_all().map_err(OciError::system("cannot block signals"))?;
@@ -116,6 +120,12 @@ fn document(config: &Config, request: &Request) -> Result<Process, OciError> {
     };
     if process.args.is_empty() {
         return Err(OciError::Usage("process args cannot be empty".into()));
+    }
+    if let Some(affinity) = &process.exec_cpu_affinity {
+        let text = format!(
+            "process.execCPUAffinity: {affinity}: not supported by exec; use linux.resources.cpu.cpus"
+        );
+        return Err(OciError::Unsupported(text));
     }
     process.cwd = request.cwd.clone().unwrap_or(process.cwd);
     process.env.extend(request.env.iter().cloned());
@@ -168,6 +178,7 @@ fn entry(
         preserve_fds: request.preserve_fds,
         no_pivot: false,
         no_new_keyring: false,
+        lenient: true,
         life,
         start: Start::AtOnce,
     };
@@ -219,8 +230,12 @@ fn differing(pid: i32) -> Result<u64, OciError> {
 }
 
 /// Where the program is counted: in the container's cgroups, or in others below them.
-fn directories(cgroup: Option<&Cgroup>, below: &[String]) -> Result<Vec<PathBuf>, OciError> {
+fn directories(cgroup: Option<&Cgroup>, init: i32, below: &[String]) -> Result<Vec<PathBuf>, OciError> {
     let Some(cgroup) = cgroup else { return Ok(Vec::new()) };
+    if below.is_empty() {
+        // what is gone cannot be joined; a container whose cgroups were removed under it is still a container
+        return Ok(cgroup.beside(init).into_iter().filter(|directory| directory.exists()).collect());
+    }
     let mut directories = cgroup.directories();
     for text in below {
         let (controllers, path) = match text.split_once(':') {
@@ -244,7 +259,7 @@ fn directories(cgroup: Option<&Cgroup>, below: &[String]) -> Result<Vec<PathBuf>
         }
     }
     let directories: Vec<PathBuf> = directories.into_iter().map(|(_, directory)| directory).collect();
-    for directory in directories.iter().filter(|_| !below.is_empty()) {
+    for directory in &directories {
         if !directory.join("cgroup.procs").exists() {
             let text = format!(
                 "--cgroup: adding pid to {}/cgroup.procs: no such file or directory",
@@ -253,7 +268,5 @@ fn directories(cgroup: Option<&Cgroup>, below: &[String]) -> Result<Vec<PathBuf>
             return Err(OciError::Usage(text));
         }
     }
-    // what is gone cannot be joined; a container whose cgroups were removed under it is still a container
-    let there = directories.into_iter().filter(|directory| directory.exists());
-    Ok(there.collect())
+    Ok(directories)
 }

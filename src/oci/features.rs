@@ -3,75 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::config::mounts;
 use crate::kernel::flags;
-
-/// Mount options, as config.json and mount(8) write them.
-const MOUNT_OPTIONS: &[&str] = &[
-    "acl",
-    "async",
-    "atime",
-    "bind",
-    "defaults",
-    "dev",
-    "diratime",
-    "dirsync",
-    "exec",
-    "idmap",
-    "iversion",
-    "lazytime",
-    "loud",
-    "mand",
-    "noacl",
-    "noatime",
-    "nodev",
-    "nodiratime",
-    "noexec",
-    "noiversion",
-    "nolazytime",
-    "nomand",
-    "norelatime",
-    "nostrictatime",
-    "nosuid",
-    "nosymfollow",
-    "private",
-    "ratime",
-    "rbind",
-    "rdev",
-    "rdiratime",
-    "relatime",
-    "remount",
-    "rexec",
-    "ridmap",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnorelatime",
-    "rnostrictatime",
-    "rnosuid",
-    "rnosymfollow",
-    "ro",
-    "rprivate",
-    "rrelatime",
-    "rro",
-    "rrw",
-    "rshared",
-    "rslave",
-    "rstrictatime",
-    "rsuid",
-    "rsymfollow",
-    "runbindable",
-    "rw",
-    "shared",
-    "silent",
-    "slave",
-    "strictatime",
-    "suid",
-    "symfollow",
-    "sync",
-    "tmpcopyup",
-    "unbindable",
-];
 
 /// The whole answer.
 pub fn features() -> Value {
@@ -82,7 +15,7 @@ pub fn features() -> Value {
         "hooks": [
             "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"
         ],
-        "mountOptions": MOUNT_OPTIONS,
+        "mountOptions": mounts::known(),
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": capabilities,
@@ -124,4 +57,44 @@ fn seccomp() -> Value {
         "knownFlags": FLAGS,
         "supportedFlags": FLAGS
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privilege::seccomp::profile;
+
+    /// What is said is what the reader of profiles takes.
+    #[test]
+    fn every_word_about_seccomp_is_taken() {
+        let said = seccomp();
+        let words = |list: &str| said[list].as_array().cloned().expect("a list");
+        let taken =
+            |profile: Value| profile::oci(&profile).map(drop).map_err(|error| format!("{profile}: {error}"));
+        for action in words("actions") {
+            let listener = if action == "SCMP_ACT_NOTIFY" { json!("/run/listener") } else { json!("") };
+            let rule = json!([{ "names": ["kill"], "action": action }]);
+            let profile =
+                json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": rule, "listenerPath": listener });
+            assert_eq!(taken(profile), Ok(()));
+        }
+        for op in words("operators") {
+            let args = json!([{ "index": 0, "value": 1, "op": op }]);
+            let rule = json!([{ "names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": args }]);
+            assert_eq!(taken(json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": rule })), Ok(()));
+        }
+        assert_eq!(
+            taken(json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": words("archs") })),
+            Ok(())
+        );
+        for flag in words("knownFlags") {
+            let profile = json!({ "defaultAction": "SCMP_ACT_ALLOW", "flags": [flag] });
+            assert_eq!(taken(profile), Ok(()));
+        }
+    }
+
+    #[test]
+    fn mount_options_are_those_that_are_known() {
+        assert!(features()["mountOptions"].as_array().is_some_and(|words| words.contains(&json!("rbind"))));
+    }
 }

@@ -117,8 +117,8 @@ fn terminal(dir: &Path, fake: Option<&str>) -> Plan {
                 Op::Setsid,
                 Op::OpenPty,
                 Op::WindowSize { rows: 33, columns: 99 },
-                Op::SendConsole,
                 Op::AttachPty,
+                Op::SendConsole,
                 Op::CloseRange { first: 3 },
             ]
             .map(step),

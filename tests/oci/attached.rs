@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -104,15 +103,26 @@ fn a_terminal_goes_to_whoever_listens() {
         });
         bundles.says(
             "$R create --console-socket $B/console -b $B/t c1 && $R start c1\n\
-             i=0; while $R state c1 | grep -q running && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.05; done\n\
+             i=0; while $R state c1 | grep -q running && [ $i -lt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
              $R delete c1\n\
              $R run -d -b $B/b c2 && $R exec -d -t --console-socket $B/console c2 sh -c 'tty; read l; echo got $l'\n\
-             sleep 0.5; $R delete -f c2",
+             i=0; while $R ps -f json c2 | grep -q , && [ $i -lt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
+             $R delete -f c2",
         );
-        std::thread::sleep(Duration::from_millis(10));
         let (one, two) = engine.join().expect("it was carried");
         assert!(one.contains("/dev/pts/0") && one.contains("got one"), "{one}");
         assert!(two.contains("/dev/pts/") && two.contains("got two"), "{two}");
         bundles.assert_clean();
     }
+}
+
+#[test]
+fn what_exec_cannot_do_is_refused_by_name() {
+    let bundles = Bundles::at(Site::ours());
+    bundles.bundle("b", &["sleep", "60"], |config| {
+        config["process"]["execCPUAffinity"] = json!({ "initial": "0" });
+    });
+    let script = "$R run -d -b $B/b c1 || exit 9; $R exec c1 true; c=$?; $R delete -f c1; exit $c";
+    bundles.refused(script, 255, &["process.execCPUAffinity"]);
+    bundles.assert_clean();
 }

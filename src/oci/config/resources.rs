@@ -10,9 +10,9 @@ pub(super) fn cgroup(config: &Config, place: &Place) -> Result<Cgroup, ConfigErr
     let path = config.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
     match path {
         Some(path) => Ok(Cgroup::at(&place.hierarchy, path)?),
-        None if place.machine.root() => Ok(Cgroup::at(&place.hierarchy, &place.id)?),
-        // without root there may be no place for one: none is made then, unless something is to be limited
-        None => Ok(Cgroup::of_box(&place.hierarchy, &place.id)),
+        // there may be no place for one: none is made then, and a limit is an error
+        None if place.flags.lenient => Ok(Cgroup::of_box(&place.hierarchy, &place.id)),
+        None => Ok(Cgroup::at(&place.hierarchy, &place.id)?),
     }
 }
 
