@@ -24,6 +24,8 @@ mod hostile;
 mod import;
 #[path = "run/options.rs"]
 mod options;
+#[path = "run/policy.rs"]
+mod policy;
 #[path = "run/privilege.rs"]
 mod privilege;
 #[path = "run/signals.rs"]

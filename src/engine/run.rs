@@ -96,7 +96,7 @@ pub enum RunError {
     NoDevice(PathBuf),
     /// a setting that the container has no namespace of its own for
     #[error(
-        "sysctl {name:?} {}\nhint: leave it out, or give the container a network or IPC namespace of its own",
+        "sysctl {name:?} {}\nhint: leave it out; a container sets what its own network, IPC and UTS namespaces hold",
         why
     )]
     Sysctl {
@@ -156,6 +156,7 @@ pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, 
         containers: state.containers(),
         hierarchy: cgroups::detect(Path::new("/"))?,
         cgroups: machine.cgroup_tree(),
+        throttles: super::machine::throttles(Path::new("/")),
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
     };
     describe(&place, &image.config, &image.layers, request).inspect_err(|_| {
