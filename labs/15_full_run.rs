@@ -56,6 +56,7 @@ fn place(dir: &Path) -> Place {
         containers: dir.into(),
         hierarchy: Hierarchy::default(),
         cgroups: CgroupTree::None,
+        throttles: Vec::new(),
         lent: Lent::default(),
         resolvers: "nameserver 203.0.113.1\n".into(),
     }

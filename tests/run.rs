@@ -18,12 +18,16 @@ mod site;
 
 #[path = "run/basics.rs"]
 mod basics;
+#[path = "run/flags.rs"]
+mod flags;
 #[path = "run/hostile.rs"]
 mod hostile;
 #[path = "run/import.rs"]
 mod import;
 #[path = "run/options.rs"]
 mod options;
+#[path = "run/policy.rs"]
+mod policy;
 #[path = "run/privilege.rs"]
 mod privilege;
 #[path = "run/signals.rs"]

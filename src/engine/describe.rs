@@ -34,6 +34,8 @@ pub struct Place {
     pub hierarchy: Hierarchy,
     /// which cgroup tree it is shown
     pub cgroups: CgroupTree,
+    /// where the processors tell how hot they are
+    pub throttles: Vec<PathBuf>,
     /// the host's resolv.conf
     pub resolvers: String,
     /// the host's devices that it is lent
@@ -48,6 +50,9 @@ pub fn describe(
     request: &Request,
 ) -> Result<Spec, RunError> {
     let (id, machine, net) = (place.id.clone(), place.machine, place.net.clone());
+    if !request.groups.is_empty() && !(machine.root() && machine.setgroups) {
+        return Err(RunError::NotRoot("--group-add"));
+    }
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
     let namespaces = namespaces(machine, request);
@@ -62,7 +67,8 @@ pub fn describe(
         _ => address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers),
     };
     let mut mounts = mounts(place, request);
-    mounts.extend(binds);
+    // as Docker: they lie in /etc, and that is read-only
+    mounts.extend(binds.into_iter().map(|bind| if request.read_only { bind.read_only() } else { bind }));
     mounts.extend(place.lent.binds.iter().cloned());
     mounts.extend(request.tmpfs.iter().chain(&request.binds).cloned());
     let cwd = working_directory(request, config)?;
@@ -80,7 +86,7 @@ pub fn describe(
             mounts,
             make: if machine.all_powerful() { Devices::Make } else { Devices::Bind },
             devices: place.lent.nodes.clone(),
-            masked: if request.privileged { Vec::new() } else { rootfs::masked_by_default() },
+            masked: masked(place, request),
             read_only_paths: if request.privileged { Vec::new() } else { rootfs::read_only_by_default() },
             terminal: request.terminal,
             directories: vec![cwd.clone()],
@@ -122,8 +128,24 @@ fn namespaces(machine: Machine, request: &Request) -> Namespaces {
     let uts =
         if request.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
     let ours = |id| Range::one(0, id);
-    let user = if machine.root() { Users::Host } else { Users::One(ours(machine.uid), ours(machine.gid)) };
+    let net = match &request.network {
+        NetworkMode::Join { file, .. } => Some(file.as_path()),
+        _ => None,
+    };
+    let joined = [pid.file(), ipc.file(), net].into_iter().flatten().next();
+    let user = match joined {
+        _ if machine.root() => Users::Host,
+        // what another container's users own, nobody else may join
+        Some(file) => Users::Join(file.with_file_name("user")),
+        None => Users::One(ours(machine.uid), ours(machine.gid)),
+    };
     Namespaces { user, pid, ipc, uts, cgroup, time: None }
+}
+
+fn masked(place: &Place, request: &Request) -> Vec<PathBuf> {
+    let mut masked = rootfs::masked_by_default();
+    masked.extend(place.throttles.iter().cloned());
+    if request.privileged { Vec::new() } else { masked }
 }
 
 /// What every container has, as this one wants it.
@@ -134,13 +156,31 @@ fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
     if request.share.no_shm {
         mounts.retain(|mount| mount.target != Path::new("/dev/shm"));
     }
+    // nor mount its queues, which mq_open(3) finds without
+    if request.share.ipc == Namespace::Host && !machine.all_powerful() {
+        mounts.retain(|mount| mount.target != Path::new("/dev/mqueue"));
+    }
     for mount in &mut mounts {
+        if request.share.ipc == Namespace::Host && mount.target == Path::new("/dev/shm") {
+            *mount = Mount::bind("/dev/shm", "/dev/shm", true);
+        }
+        // who has not made the PID namespace cannot mount its proc: the host's shows the same
+        if request.share.pid == Namespace::Host
+            && !machine.all_powerful()
+            && mount.target == Path::new("/proc")
+        {
+            *mount = Mount::bind("/proc", "/proc", true);
+            mount.options.set_below =
+                libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+        }
         if let Source::New { data, .. } = &mut mount.source
             && mount.target == Path::new("/dev/shm")
         {
             *data = format!("mode=1777,size={}k", request.shm_size.div_ceil(1024));
         }
-        if request.privileged {
+        // as Docker: what is privileged and read-only may write into its cgroups, not into /sys
+        let stays = request.read_only && mount.target == Path::new("/sys");
+        if request.privileged && !stays {
             mount.options.flags &= !libc::MS_RDONLY;
             mount.options.set_below &= !libc::MOUNT_ATTR_RDONLY;
         }
@@ -154,6 +194,9 @@ fn sysctls(request: &Request, namespaces: &Namespaces) -> Result<Vec<(PathBuf, S
     let net = if request.network == NetworkMode::Host { Namespace::Host } else { Namespace::New };
     let check = |(name, value): &(String, String)| {
         let wrong = |why| RunError::Sysctl { name: name.clone(), why };
+        if name.replace('/', ".") == "kernel.hostname" {
+            return Err(wrong("is set by --hostname"));
+        }
         let owner = sysctl::owner(name).ok_or(wrong("belongs to the whole machine, not to a namespace"))?;
         match owner.is_own(&net, &namespaces.ipc, &namespaces.uts) {
             true => Ok((sysctl::file(name).ok_or(wrong("is no name of a setting"))?, value.clone())),

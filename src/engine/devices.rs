@@ -31,9 +31,16 @@ pub fn find(wanted: &[HostDevice], all: bool, machine: Machine) -> Result<Lent, 
         let describe = |error| RunError::Device { path: device.path.clone(), error };
         let meta = std::fs::metadata(&device.path).map_err(describe)?;
         match meta.is_dir() {
-            true => below(&device.path, &device.target, &mut |path, target| {
-                lend(path, target, &device.access, machine, &mut lent)
-            }),
+            true => {
+                let mut any = false;
+                below(&device.path, &device.target, &mut |path, target| {
+                    any = true;
+                    lend(path, target, &device.access, machine, &mut lent);
+                });
+                if !any {
+                    return Err(RunError::NoDevice(device.path.clone()));
+                }
+            }
             false if is_device(&meta) => {
                 lend(&device.path, &device.target, &device.access, machine, &mut lent)
             }

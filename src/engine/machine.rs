@@ -1,6 +1,6 @@
 //! Machine: what this process may do here, and what can be shown of it to a container.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cgroups::detect;
 use crate::kernel::flags;
@@ -53,5 +53,37 @@ impl Machine {
     pub fn cgroup_tree(self) -> CgroupTree {
         let mounts = detect::mounted(Path::new("/")).unwrap_or_default();
         CgroupTree::of(&mounts, self.all_powerful())
+    }
+}
+
+/// Where each processor below this root tells how often it grew too hot; none where it does not.
+pub fn throttles(root: &Path) -> Vec<PathBuf> {
+    let below = "sys/devices/system/cpu";
+    let entries = std::fs::read_dir(root.join(below)).into_iter().flatten().flatten();
+    let number = |name: &str| name.strip_prefix("cpu")?.parse::<u32>().ok();
+    let mut numbers: Vec<u32> =
+        entries.filter_map(|entry| number(entry.file_name().to_str().unwrap_or_default())).collect();
+    numbers.sort_unstable();
+    let file = |number: &u32| format!("{below}/cpu{number}/thermal_throttle");
+    let there = numbers.iter().map(file).filter(|file| root.join(file).exists());
+    there.map(|file| Path::new("/").join(file)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_that_tell_how_hot_they_are() {
+        let root = tempfile::tempdir().expect("a directory");
+        for name in
+            ["cpu10/thermal_throttle", "cpu2/thermal_throttle", "cpu3/cache", "cpuidle/thermal_throttle"]
+        {
+            std::fs::create_dir_all(root.path().join("sys/devices/system/cpu").join(name)).expect("made");
+        }
+        let found = throttles(root.path());
+        let wanted =
+            [2, 10].map(|cpu| PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle")));
+        assert_eq!(found, wanted);
     }
 }

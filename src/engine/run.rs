@@ -96,7 +96,7 @@ pub enum RunError {
     NoDevice(PathBuf),
     /// a setting that the container has no namespace of its own for
     #[error(
-        "sysctl {name:?} {}\nhint: leave it out, or give the container a network or IPC namespace of its own",
+        "sysctl {name:?} {}\nhint: leave it out; a container sets what its own network, IPC and UTS namespaces hold",
         why
     )]
     Sysctl {
@@ -140,6 +140,9 @@ impl RunError {
 pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, RunError> {
     let machine = Machine::look();
     let id = super::names::new_id();
+    // what can fail comes before an address is taken
+    let lent = devices::find(&request.devices, request.privileged, machine)?;
+    let hierarchy = cgroups::detect(Path::new("/"))?;
     let net = match request.network {
         NetworkMode::Host => Net::Host,
         NetworkMode::None => Net::None,
@@ -149,13 +152,14 @@ pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, 
         NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &id)?,
     };
     let place = Place {
-        lent: devices::find(&request.devices, request.privileged, machine)?,
+        lent,
         id,
         machine,
         net,
         containers: state.containers(),
-        hierarchy: cgroups::detect(Path::new("/"))?,
+        hierarchy,
         cgroups: machine.cgroup_tree(),
+        throttles: super::machine::throttles(Path::new("/")),
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
     };
     describe(&place, &image.config, &image.layers, request).inspect_err(|_| {

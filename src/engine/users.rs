@@ -69,6 +69,10 @@ pub fn find(wanted: &str, more: &[String], layers: &[PathBuf]) -> Result<User, U
             user.groups = rows().filter(member).filter_map(|row| row[2].parse().ok()).collect();
         }
     }
+    // also as one of these: a set-group-id program would else be without it, where a group may do less than all
+    // others (CVE-2022-36109)
+    user.groups.retain(|gid| *gid != user.gid);
+    user.groups.insert(0, user.gid);
     for group in more {
         let gid = number(group)?;
         if !user.groups.contains(&gid) {

@@ -91,6 +91,10 @@ fn mask(path: &Path) -> Vec<Step> {
     match (FILES.iter().find(is), DIRECTORIES.iter().find(is)) {
         (Some(row), _) => known(row, nothing()),
         (_, Some(row)) => known(row, empty()),
+        (None, None) if path.ends_with("thermal_throttle") => {
+            let why = "how often a processor grows too hot tells what other programs compute";
+            vec![Step::new("mask thermal_throttle", empty()).why(why).or_else(Errno::NOENT)]
+        }
         (None, None) => {
             let missing = &[Errno::NOENT, Errno::NOTDIR];
             let why = "whatever it tells or changes is not this container's matter";
