@@ -53,6 +53,7 @@ pub fn plan(entry: &Entry) -> Plan {
         .then(find(entry))
         .then(connect(&entry.process))
         .then(begin::listener(&entry.privilege))
+        .then(privilege::labels(&entry.privilege)) // by the host's /proc; a child inherits what its exec will take
         .act("the box is born", "Somebody else goes there, so that the engine need not come back.")
         .then(clone(entry))
         .then(enter(&entry.cgroups)) // before it opens a device

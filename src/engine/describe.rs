@@ -50,7 +50,7 @@ pub fn describe(
     request: &Request,
 ) -> Result<Spec, RunError> {
     let (id, machine, net) = (place.id.clone(), place.machine, place.net.clone());
-    if !request.groups.is_empty() && !(machine.root() && machine.setgroups) {
+    if !(request.groups.is_empty() || machine.root() && machine.setgroups) {
         return Err(RunError::NotRoot("--group-add"));
     }
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;

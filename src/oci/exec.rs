@@ -84,10 +84,6 @@ pub fn exec(container: &Container, request: Request, log: &mut Log) -> Result<Op
     let (pid, start) = (init.pid, init.start);
     let life = if request.detach { Life::OfItsOwn } else { Life::OfTheEngine };
     let config::Entry { process, privilege } = entry(container, &config, &document, &request, life)?;
-    if privilege.apparmor.is_some() || privilege.selinux.is_some() {
-        let text = "apparmorProfile, selinuxLabel: exec cannot give a program a label yet, and does not run it without";
-        return Err(OciError::Unsupported(text.into()));
-    }
     let entry = join::Entry { pid, start, namespaces, cgroups, privilege, process, life };
     let plan = join::plan(&entry);
     let signals = Signals::block_all().map_err(OciError::system("cannot block signals"))?;
