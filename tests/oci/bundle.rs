@@ -30,6 +30,11 @@ impl Bundles {
         config["process"]["terminal"] = json!(false);
         config["process"]["args"] = json!(program);
         config["root"]["path"] = json!("../rootfs");
+        if self.site.is_root() {
+            // tests run side by side, and their containers have the same names
+            let site = self.site.path().file_name().unwrap_or_default().to_string_lossy();
+            config["linux"]["cgroupsPath"] = json!(format!("/{site}-{name}"));
+        }
         change(&mut config);
         write(&directory.join("config.json"), &config);
     }
