@@ -340,7 +340,7 @@ pub enum Op {
     ConnectListener {
         path: CText,
     },
-    /// a child that will send it the filter's descriptor, with this message; see [`super::messenger`]
+    /// a child that will send it the filter's descriptor, with this message; see `super::messenger`
     ForkMessenger {
         message: CText,
     },

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Where several rules speak of one call, the one without conditions decides; else their order is libseccomp's, not
-//! the file's: see [`order`]. See config-linux.md of the OCI runtime specification, section Seccomp, and
+//! the file's: see `order`. See config-linux.md of the OCI runtime specification, section Seccomp, and
 //! docs.docker.com/engine/security/seccomp.
 
 use std::collections::HashMap;
