@@ -123,15 +123,7 @@ fn limits(entry: &Entry) -> Vec<Step> {
 }
 
 fn settle(entry: &Entry) -> Vec<Step> {
-    let why = "a box without anybody to wait for it would run on unseen";
-    let mut steps: Vec<Step> = begin::die_with_the_engine(entry.life, why).into_iter().collect();
-    steps.extend([
-        Step::new("begin a session", Op::Setsid)
-            .why("the host's terminal sends its signals to its own session only"),
-        Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
-            .why("what is ignored stays ignored after exec, and our runtime ignores it"),
-        Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
-    ]);
+    let mut steps = begin::habits(entry.life);
     if let Some(name) = &entry.process.keyring {
         let op = Op::JoinSessionKeyring { name: name.into() };
         steps.push(

@@ -107,6 +107,20 @@ pub fn standing(process: &Process) -> Vec<Step> {
     steps
 }
 
+/// What a box sheds first of all, and what a program would else inherit from us.
+pub fn habits(life: Life) -> Vec<Step> {
+    let why = "a box without anybody to wait for it would run on unseen";
+    let mut steps: Vec<Step> = die_with_the_engine(life, why).into_iter().collect();
+    steps.extend([
+        Step::new("begin a session", Op::Setsid)
+            .why("the host's terminal sends its signals to its own session only"),
+        Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
+            .why("what is ignored stays ignored after exec, and our runtime ignores it"),
+        Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
+    ]);
+    steps
+}
+
 /// Until its program runs, a box without its engine is of no use to anybody. The kernel forgets the wish now and then.
 pub fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
     let op = Op::ParentDeathSignal { signal: libc::SIGKILL };

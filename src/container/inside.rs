@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::begin::die_with_the_engine;
+use super::begin;
 use super::birth::{by_anybody, hide, seen_by_others};
 use super::links;
 use crate::kernel::flags::NEWCGROUP;
@@ -16,17 +16,11 @@ use crate::{namespaces, userns, veth};
 const NO_KEYRINGS: &[Errno] = &[Errno::NOSYS, Errno::PERM];
 
 pub(super) fn settle(spec: &Spec) -> Vec<Step> {
-    let why = "a box without anybody to wait for it would run on unseen";
-    let mut steps: Vec<Step> = die_with_the_engine(spec.life, why).into_iter().collect();
-    steps.extend([
-        Step::new("begin a session", Op::Setsid)
-            .why("the host's terminal sends its signals to its own session only"),
-        Step::new("mind broken pipes", Op::DefaultSignal { signal: libc::SIGPIPE })
-            .why("what is ignored stays ignored after exec, and our runtime ignores it"),
-        Step::new("block no signal", Op::UnblockSignals).why("a blocked signal stays blocked after exec"),
+    let mut steps = begin::habits(spec.life);
+    steps.push(
         Step::new("clear the umask", Op::Umask { mask: 0 })
             .why("the modes of what is made from here on are those that are asked for"),
-    ]);
+    );
     if let Some(Time::New(offsets)) = &spec.namespaces.time {
         steps.extend(namespaces::clocks(*offsets));
     }
