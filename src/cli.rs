@@ -5,23 +5,22 @@
 //!   argv ──> Cli (clap) ──> Request ──> engine ──> exit code: Docker's 125, 126, 127, 128 + n
 //! ```
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::engine::reference::Reference;
 use crate::engine::state::State;
 use crate::engine::store::Store;
-use crate::engine::{containers, images, network};
-use crate::lab::LABS;
-use crate::launch::Answer;
-use crate::{doctor, journal};
 
+mod containers;
+mod images;
 mod oci;
 mod program;
 mod run;
+mod system;
+mod table;
 
 /// A container engine you can step through.
 #[derive(Debug, Parser)]
@@ -35,44 +34,18 @@ struct Cli {
 enum Command {
     /// Run a program in a new container, in the foreground
     Run(Box<run::Args>),
-    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
-    Import {
-        /// The archive
-        file: PathBuf,
-        /// The image's name
-        name: String,
-    },
-    /// List images
-    Images {
-        /// Print ids only
-        #[arg(short, long)]
-        quiet: bool,
-    },
-    /// List containers that run, or all
-    Ps {
-        /// Also those that have ended
-        #[arg(short, long)]
-        all: bool,
-        /// Print ids only
-        #[arg(short, long)]
-        quiet: bool,
-    },
-    /// Remove containers that have ended
-    Rm {
-        /// Names, ids, or beginnings of ids
-        #[arg(required = true)]
-        containers: Vec<String>,
-    },
-    /// Say what this machine allows, lab by lab, and the remedy for what it does not
-    Doctor {
-        /// Print the report as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Undo what runs that were killed have left behind
-    Clean,
-    /// List the labs
-    Lab,
+    #[command(flatten)]
+    Containers(containers::Verb),
+    #[command(flatten)]
+    Images(images::Verb),
+    /// Work with containers
+    #[command(subcommand, arg_required_else_help = true)]
+    Container(containers::Group),
+    /// Work with images
+    #[command(subcommand, arg_required_else_help = true)]
+    Image(images::Group),
+    #[command(flatten)]
+    System(system::Verb),
     /// Work as an OCI runtime, with runc's command line: see stepbox oci --help
     #[command(disable_help_flag = true)]
     Oci {
@@ -95,18 +68,16 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Run(args) => return run::main(*args),
-        Command::Oci { words } => return oci::main(words, "stepbox oci"),
-        Command::Import { file, name } => import(&file, &name),
-        Command::Images { quiet } => list_images(quiet),
-        Command::Ps { all, quiet } => ps(all, quiet),
-        Command::Rm { containers } => rm(&containers),
-        Command::Doctor { json } => return examine(json),
-        Command::Clean => clean(),
-        Command::Lab => list_labs(),
+        Command::Run(args) => Ok(run::main(*args)),
+        Command::Oci { words } => Ok(oci::main(words, "stepbox oci")),
+        Command::Containers(verb) => verb.main(),
+        Command::Images(verb) => verb.main(),
+        Command::Container(verb) => verb.main(),
+        Command::Image(verb) => verb.main(),
+        Command::System(verb) => verb.main(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("stepbox: {error:#}");
             ExitCode::FAILURE
@@ -151,134 +122,20 @@ fn state() -> anyhow::Result<State> {
     Ok(State::open(|name| std::env::var_os(name).map(PathBuf::from))?)
 }
 
-fn import(file: &std::path::Path, name: &str) -> anyhow::Result<()> {
-    use anyhow::Context;
-    let reference: Reference = name.parse()?;
-    let store = Store::open(&state()?.root)?;
-    let digest = match file.to_str() {
-        Some("-") => images::import(&store, std::io::stdin().lock(), &reference, images::Change::default())?,
-        _ => {
-            let archive =
-                std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-            images::import(&store, archive, &reference, images::Change::default())?
-        }
-    };
-    println!("{digest}");
-    Ok(())
+/// The images of this user.
+fn store() -> anyhow::Result<Store> {
+    Ok(Store::open(&state()?.root)?)
 }
 
-fn list_images(quiet: bool) -> anyhow::Result<()> {
-    let store = Store::open(&state()?.root)?;
-    let mut rows = vec![["REPOSITORY".to_string(), "TAG".into(), "IMAGE ID".into()]];
-    for image in store.list()? {
-        let image = image?;
-        let (name, tag) = match &image.reference {
-            Some(reference) => (reference.familiar_name(), reference.tag().unwrap_or("<none>").to_string()),
-            None => ("<none>".into(), "<none>".into()),
-        };
-        rows.push([name, tag, image.id.hex()[..12].into()]);
-    }
-    match quiet {
-        true => rows.iter().skip(1).for_each(|row| println!("{}", row[2])),
-        false => print!("{}", table(&rows)),
-    }
-    Ok(())
-}
-
-fn ps(all: bool, quiet: bool) -> anyhow::Result<()> {
-    let state = state()?;
-    let mut rows = vec![["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES"].map(String::from)];
-    for record in containers::list(&state).into_iter().filter(|record| all || record.running()) {
-        let command = format!("\"{}\"", record.command.join(" ").escape_debug());
-        let command = match command.chars().count() {
-            0..=20 => command,
-            _ => command.chars().take(19).chain(['…']).collect(),
-        };
-        let status = record.status();
-        rows.push([record.id[..12].into(), record.image, command, record.created, status, record.name]);
-    }
-    match quiet {
-        true => rows.iter().skip(1).for_each(|row| println!("{}", row[0])),
-        false => print!("{}", table(&rows)),
-    }
-    Ok(())
-}
-
-/// Rows in columns, three blanks apart, as Docker prints them.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}   "));
-        format!("{}\n", cells.collect::<String>().trim_end())
-    };
-    rows.iter().map(line).collect()
-}
-
-fn rm(wanted: &[String]) -> anyhow::Result<()> {
-    let state = state()?;
-    let mut failed = None;
-    for name in wanted {
-        match containers::remove(&state, name) {
-            Ok(_) => println!("{name}"),
-            Err(error) => {
-                if let Some(before) = failed.replace(error) {
-                    eprintln!("stepbox: {before}");
-                }
-            }
+/// Does the same to each of these names, as Docker does: what fails is said, and the others are done all the same.
+/// Exit code 1 if one failed.
+fn each<E: std::fmt::Display>(names: &[String], mut act: impl FnMut(&str) -> Result<(), E>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for name in names {
+        if let Err(error) = act(name) {
+            eprintln!("stepbox: {error:#}");
+            code = ExitCode::FAILURE;
         }
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
-}
-
-fn examine(json: bool) -> ExitCode {
-    let report = doctor::examine();
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = match json {
-        true => serde_json::to_string_pretty(&report).expect("a report is text and lists") + "\n",
-        false => report.text(colour),
-    };
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::from(u8::from(report.blocked()))
-}
-
-fn clean() -> anyhow::Result<()> {
-    let state = state()?;
-    let mut cleaned = journal::clean(&state.journals())?;
-    // labs on the real machine are root's and keep their journals where root's engine does
-    let labs = PathBuf::from(crate::lab::JOURNALS);
-    if rustix::process::geteuid().is_root() && labs != state.journals() {
-        cleaned.extend(journal::clean(&labs)?);
-    }
-    let mut failed = 0;
-    for run in &cleaned {
-        println!("{}: {} undone", run.title.escape_debug(), run.undone.len());
-        for (op, answer) in &run.undone {
-            if let Answer::Error(_) = answer {
-                failed += 1;
-                eprintln!("stepbox: not undone: {op} = {answer}");
-            }
-        }
-    }
-    Store::open(&state.root)?.sweep()?;
-    let freed = network::free_dead_leases(&state)?;
-    let removed = network::remove_unused(&state)?;
-    println!(
-        "{} dead runs cleaned, {freed} addresses freed{}",
-        cleaned.len(),
-        if removed { ", bridge removed" } else { "" }
-    );
-    anyhow::ensure!(
-        failed == 0,
-        "{failed} undos failed; what they say tells why, then run stepbox clean again"
-    );
-    Ok(())
-}
-
-fn list_labs() -> anyhow::Result<()> {
-    let row = |lab: &crate::lab::Lab| [lab.name, lab.question, lab.docker].map(String::from);
-    let heading = ["LAB", "QUESTION", "IN DOCKER"].map(String::from);
-    print!("{}", table(&std::iter::once(heading).chain(LABS.iter().map(row)).collect::<Vec<_>>()));
-    println!("\nrun one with: cargo lab 08-overlay -- --step");
-    Ok(())
+    code
 }

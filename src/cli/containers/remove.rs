@@ -1,0 +1,21 @@
+//! `stepbox rm`.
+
+use std::process::ExitCode;
+
+use crate::cli::{each, state};
+use crate::engine::containers;
+
+/// The options of `rm`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Names, ids, or beginnings of ids
+    #[arg(required = true)]
+    containers: Vec<String>,
+}
+
+impl Args {
+    pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
+        let state = state()?;
+        Ok(each(&self.containers, |name| containers::remove(&state, name).map(|_| println!("{name}"))))
+    }
+}

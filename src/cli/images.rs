@@ -1,0 +1,45 @@
+//! The commands about images: `stepbox images` and `stepbox image ls` are the same command.
+
+mod import;
+mod list;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What is said without `image` before it, in Docker's words.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List images
+    Images(list::Args),
+    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
+    Import(import::Args),
+}
+
+/// What is said after `image`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Group {
+    /// List images
+    #[command(visible_alias = "list")]
+    Ls(list::Args),
+    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
+    Import(import::Args),
+}
+
+impl Verb {
+    pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Verb::Images(args) => args.main(),
+            Verb::Import(args) => args.main(),
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Group::Ls(args) => args.main(),
+            Group::Import(args) => args.main(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The commands about the machine and the engine itself.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::table::table;
+use crate::engine::network;
+use crate::engine::store::Store;
+use crate::lab::LABS;
+use crate::launch::Answer;
+use crate::{doctor, journal};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Say what this machine allows, lab by lab, and the remedy for what it does not
+    Doctor {
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Undo what runs that were killed have left behind
+    Clean,
+    /// List the labs
+    Lab,
+}
+
+impl Verb {
+    pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Verb::Doctor { json } => return Ok(examine(json)),
+            Verb::Clean => clean()?,
+            Verb::Lab => list_labs(),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn examine(json: bool) -> ExitCode {
+    let report = doctor::examine();
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = match json {
+        true => serde_json::to_string_pretty(&report).expect("a report is text and lists") + "\n",
+        false => report.text(colour),
+    };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::from(u8::from(report.blocked()))
+}
+
+fn clean() -> anyhow::Result<()> {
+    let state = super::state()?;
+    let mut cleaned = journal::clean(&state.journals())?;
+    // labs on the real machine are root's and keep their journals where root's engine does
+    let labs = PathBuf::from(crate::lab::JOURNALS);
+    if rustix::process::geteuid().is_root() && labs != state.journals() {
+        cleaned.extend(journal::clean(&labs)?);
+    }
+    let mut failed = 0;
+    for run in &cleaned {
+        println!("{}: {} undone", run.title.escape_debug(), run.undone.len());
+        for (op, answer) in &run.undone {
+            if let Answer::Error(_) = answer {
+                failed += 1;
+                eprintln!("stepbox: not undone: {op} = {answer}");
+            }
+        }
+    }
+    Store::open(&state.root)?.sweep()?;
+    let freed = network::free_dead_leases(&state)?;
+    let removed = network::remove_unused(&state)?;
+    println!(
+        "{} dead runs cleaned, {freed} addresses freed{}",
+        cleaned.len(),
+        if removed { ", bridge removed" } else { "" }
+    );
+    anyhow::ensure!(
+        failed == 0,
+        "{failed} undos failed; what they say tells why, then run stepbox clean again"
+    );
+    Ok(())
+}
+
+fn list_labs() {
+    let row = |lab: &crate::lab::Lab| [lab.name, lab.question, lab.docker].map(String::from);
+    let heading = ["LAB", "QUESTION", "IN DOCKER"].map(String::from);
+    print!("{}", table(&std::iter::once(heading).chain(LABS.iter().map(row)).collect::<Vec<_>>()));
+    println!("\nrun one with: cargo lab 08-overlay -- --step");
+}
