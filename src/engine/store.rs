@@ -6,6 +6,7 @@
 //!   blobs/sha256/HEX           manifests, configs, layer archives; never changed
 //!   layers/CHAIN ID/           a layer unpacked, once for all images that share it and what is below it
 //!   unsynced/CHAIN ID          the boot in which it was unpacked: after another boot it may be half on the disk
+//!   fetching/HEX               a blob that is being fetched; locked by who does
 //!   tmp/X/                     what is being made; its lock file says whether the maker lives
 //!   lock                       held while names change, for moments
 //! ```
@@ -16,12 +17,14 @@
 //!
 //! See the OCI image specification, image-layout.md. Lab 13-union-image, tutorials/13-union-image.md.
 
+mod arrivals;
 mod draft;
 mod error;
 mod names;
 mod sweep;
 mod unpacked;
 
+pub use arrivals::{Arrival, Source, Wanted};
 pub use draft::{Draft, NewLayer};
 pub use error::StoreError;
 pub use sweep::Swept;
@@ -101,14 +104,14 @@ impl Store {
         // overlayfs is given these paths by processes that may stand elsewhere
         let root = std::path::absolute(&root).map_err(|source| error::file(&root, "getcwd", source))?;
         let store = Store { root, ownership };
-        if !store.root.join("index.json").exists() {
+        if !store.root.join("index.json").exists() || !store.root.join("fetching").exists() {
             store.lay_out()?;
         }
         Ok(store)
     }
 
     fn lay_out(&self) -> Result<(), StoreError> {
-        for directory in ["blobs/sha256", "layers", "unsynced", "tmp"] {
+        for directory in ["blobs/sha256", "layers", "unsynced", "fetching", "tmp"] {
             let path = self.root.join(directory);
             // set-uid files of images must not be within reach of other users
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 /// A sha256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
@@ -29,6 +30,23 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of everything that comes out of this reader.
+    ///
+    /// # Errors
+    /// What the reader answers.
+    pub fn read(mut from: impl Read) -> io::Result<Digest> {
+        let mut hash = sha2::Sha256::new();
+        let mut chunk = vec![0; 128 * 1024];
+        loop {
+            match from.read(&mut chunk) {
+                Ok(0) => return Ok(Digest::finish(hash)),
+                Ok(count) => hash.update(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest of what this hasher has seen.

@@ -66,11 +66,11 @@ pub struct NewLayer {
 /// An image that is being made. Dropped without [`Draft::publish`], it leaves nothing.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    store: &'a Store,
-    scratch: Scratch,
-    blobs: Vec<Digest>,
-    diff_ids: Vec<Digest>,
-    chains: Vec<Digest>,
+    pub(super) store: &'a Store,
+    pub(super) scratch: Scratch,
+    pub(super) blobs: Vec<Digest>,
+    pub(super) diff_ids: Vec<Digest>,
+    pub(super) chains: Vec<Digest>,
 }
 
 impl Store {
@@ -98,10 +98,10 @@ impl Draft<'_> {
         let blob = self.scratch.path.join(format!("blobs/new-{number}"));
         let directory = self.scratch.path.join(format!("layers/new-{number}"));
         let out = File::create(&blob).map_err(|source| file(&blob, "create", source))?;
-        let mut copy = Copied { archive, out, failed: None };
+        let mut copy = Copied { archive, out, unread: None, unwritten: None };
         let applied = unpack(&mut copy, &directory, self.store);
         // a full disk is no broken archive
-        if let Some(source) = copy.failed {
+        if let Some(source) = copy.unwritten {
             return Err(file(&blob, "write", source));
         }
         let applied = applied?;
@@ -174,21 +174,35 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(|source| file(to, "rename", source))
 }
 
-/// A reader that writes down what it reads.
-struct Copied<R> {
-    archive: R,
-    out: File,
-    failed: Option<io::Error>,
+/// A reader that writes down what it reads, and remembers which of the two failed.
+pub(super) struct Copied<R> {
+    pub(super) archive: R,
+    pub(super) out: File,
+    pub(super) unread: Option<io::Error>,
+    pub(super) unwritten: Option<io::Error>,
+}
+
+impl<R> Copied<R> {
+    /// Why it stopped, if it was not what was read: then the archive is not to blame.
+    pub(super) fn reason(&mut self, path: &Path, blob: Digest) -> Option<StoreError> {
+        let unwritten = self.unwritten.take().map(|source| file(path, "write", source));
+        unwritten.or_else(|| self.unread.take().map(|source| StoreError::Fetch { blob, source }))
+    }
 }
 
 impl<R: Read> Read for Copied<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.archive.read(into)?;
-        self.out.write_all(&into[..count]).map_err(|error| {
-            let kind = error.kind();
-            self.failed = Some(error);
-            io::Error::from(kind)
-        })?;
+        let count = self.archive.read(into).map_err(|error| kept(error, &mut self.unread))?;
+        self.out.write_all(&into[..count]).map_err(|error| kept(error, &mut self.unwritten))?;
         Ok(count)
     }
+}
+
+/// Keeps an error, and passes on one of its kind. An interrupted call is no failure: it is made again.
+fn kept(error: io::Error, place: &mut Option<io::Error>) -> io::Error {
+    let kind = error.kind();
+    if kind != io::ErrorKind::Interrupted {
+        *place = Some(error);
+    }
+    io::Error::from(kind)
 }

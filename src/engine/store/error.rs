@@ -51,6 +51,24 @@ pub enum StoreError {
         /// the digest of its content
         found: Digest,
     },
+    /// A blob that is longer or shorter than its descriptor says.
+    #[error("blob {blob} has {}, the manifest says {expected}", bytes(*expected, *found))]
+    Size {
+        /// its name
+        blob: Digest,
+        /// bytes by the descriptor
+        expected: u64,
+        /// bytes that came
+        found: u64,
+    },
+    /// A blob that could not be had.
+    #[error("blob {blob}: {source}")]
+    Fetch {
+        /// its name
+        blob: Digest,
+        /// what its source answered
+        source: io::Error,
+    },
     /// A layer whose tar is not what the image's config says.
     #[error("layer {blob} unpacks to {found}, the image's config says {expected}")]
     DiffId {
@@ -88,6 +106,11 @@ pub enum StoreError {
     /// A layer that cannot be unpacked or written.
     #[error(transparent)]
     Layer(#[from] LayerError),
+}
+
+/// How many bytes came; of one that is too long only the first byte too many was looked at.
+fn bytes(expected: u64, found: u64) -> String {
+    if found > expected { format!("more than {expected} bytes") } else { format!("{found} bytes") }
 }
 
 /// A [`StoreError::File`].

@@ -45,6 +45,7 @@ impl Store {
             layers::remove(path).map_err(|source| file(path, "remove", source))?;
             swept.leftovers += 1;
         }
+        self.forget_fetching()?;
         swept.settled = self.settle_layers()?;
         Ok(swept)
     }

@@ -34,7 +34,7 @@ impl Store {
         let mut directories = Vec::with_capacity(chains.len());
         for ((blob, diff_id), chain) in blobs.iter().zip(diff_ids).zip(chains) {
             let directory = self.layer_path(*chain);
-            if !directory.is_dir() || !self.survived(*chain) {
+            if !self.is_unpacked(*chain) {
                 self.unpack_blob(blob.digest, *diff_id, *chain)?;
             }
             // overlayfs heeds the mark of an opaque directory everywhere but on a layer's root
@@ -52,7 +52,12 @@ impl Store {
         self.root.join("layers").join(chain.hex())
     }
 
-    fn unpack_blob(&self, blob: Digest, diff_id: Digest, chain: Digest) -> Result<(), StoreError> {
+    /// Whether a layer is there, and surely as it was unpacked.
+    pub(super) fn is_unpacked(&self, chain: Digest) -> bool {
+        self.layer_path(chain).is_dir() && self.survived(chain)
+    }
+
+    pub(super) fn unpack_blob(&self, blob: Digest, diff_id: Digest, chain: Digest) -> Result<(), StoreError> {
         let path = self.blob_path(blob);
         let archive = File::open(&path).map_err(|source| file(&path, "open", source))?;
         let scratch = Scratch::new(self)?;
