@@ -6,17 +6,21 @@
 //!              └ "/etc", "./etc": etc                     └─> O_EXCL | O_NOFOLLOW, data, owner, xattrs, mode, time
 //! ```
 //!
+//! Without an overlay there is one tree for all layers, and a layer is applied onto those below it ([`apply_onto`]): then a
+//! whiteout removes what it hides.
+//!
 //! A later entry takes the place of an earlier one of the same name; two directories merge. A layer's whiteout
 //! hides what is in the layers below, never what is in the layer itself.
 //!
 //! See the OCI image specification, layer.md (Applying Changesets). Lab 13-union-image, tutorials/13-union-image.md.
 
 use super::archive::Archive;
-use super::entry::{Entry, Kind, printable};
+use super::entry::{Entry, Kind, clean, printable};
 use super::error::{LayerError, Limits, Refusal};
+use super::hide::Hiding;
 use super::stream::{Tarball, stream};
 use super::tree::{self, Directory, Fail, Settled, Tree, call, look, split};
-use super::{Compression, Digest, Ownership, PREFIX, Whiteout};
+use super::{Compression, Digest, Ownership, Whiteout};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
@@ -66,10 +70,32 @@ pub fn apply_within(
     ownership: Ownership,
     limits: Limits,
 ) -> Result<Applied, LayerError> {
+    go(archive, root, ownership, limits, Hiding::Marks)
+}
+
+/// Applies a layer to a tree that holds the layers below it: what the layer hides is removed.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_onto(
+    archive: impl Read,
+    root: BorrowedFd<'_>,
+    ownership: Ownership,
+) -> Result<Applied, LayerError> {
+    go(archive, root, ownership, Limits::default(), Hiding::Removal(HashSet::new()))
+}
+
+fn go(
+    archive: impl Read,
+    root: BorrowedFd<'_>,
+    ownership: Ownership,
+    limits: Limits,
+    hiding: Hiding,
+) -> Result<Applied, LayerError> {
     let (pump, tarball) = stream(limits);
     std::thread::scope(|scope| {
         let layer = std::thread::Builder::new().name("layer".to_owned());
-        let layer = layer.spawn_scoped(scope, move || unpack(tarball, root, ownership, limits));
+        let layer = layer.spawn_scoped(scope, move || unpack(tarball, root, ownership, limits, hiding));
         let start = |source| LayerError::Create { entry: ".".to_owned(), call: "clone", source };
         let layer = layer.map_err(start)?;
         pump.run(archive);
@@ -82,10 +108,12 @@ fn unpack(
     root: BorrowedFd<'_>,
     ownership: Ownership,
     limits: Limits,
+    hiding: Hiding,
 ) -> Result<Applied, LayerError> {
     let mut archive = Archive::new(tarball, limits);
     let tree = Tree::new(root, ownership.opaque(), limits).map_err(|fail| blame(b".", fail))?;
-    let mut layer = Layer { tree, ownership, skipped: HashSet::new(), entries: 0, whiteouts: 0, xattrs: 0 };
+    let mut layer =
+        Layer { tree, ownership, hiding, skipped: HashSet::new(), entries: 0, whiteouts: 0, xattrs: 0 };
     while let Some(entry) = archive.next()? {
         layer.entries += 1;
         layer.entry(&mut archive, &entry)?;
@@ -105,23 +133,6 @@ fn unpack(
     })
 }
 
-/// A name relative to the root, without `.`, `..` and doubled slashes.
-fn clean(name: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in name.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => drop(parts.pop().ok_or(Refusal::Escapes)?),
-            part => parts.push(part),
-        }
-    }
-    let parents = parts.split_last().map_or(&[][..], |(_, parents)| parents);
-    match parents.iter().find(|part| part.starts_with(PREFIX.as_bytes())) {
-        Some(part) => Err(Refusal::WhiteoutName(printable(part))),
-        None => Ok(parts.join(&b'/')),
-    }
-}
-
 fn blame(name: &[u8], fail: Fail) -> LayerError {
     let entry = printable(name);
     match fail {
@@ -134,6 +145,7 @@ fn blame(name: &[u8], fail: Fail) -> LayerError {
 struct Layer {
     tree: Tree,
     ownership: Ownership,
+    hiding: Hiding,
     /// names of devices that were not made
     skipped: HashSet<Vec<u8>>,
     entries: u64,
@@ -158,17 +170,18 @@ impl Layer {
             Whiteout::Opaque => {
                 let directory = self.tree.directory(parent)?;
                 self.whiteouts += 1;
-                self.tree.set_opaque(&directory)?;
+                self.hiding.opaque(&mut self.tree, &directory)?;
             }
             Whiteout::Of(name) => {
                 let parent = self.tree.directory(parent)?;
                 self.whiteouts += 1;
-                self.whiteout(&parent, name)?;
+                self.hiding.whiteout(&mut self.tree, &parent, name)?;
             }
             Whiteout::No if entry.kind == Kind::Directory => self.directory(parent, base, entry)?,
             Whiteout::No if base.is_empty() => return Err(Fail::Refused(Refusal::Root)),
             Whiteout::No => {
                 let parent = self.tree.directory(parent)?;
+                self.hiding.made(&parent, base);
                 return match self.make(&parent, base, &path, entry) {
                     Err(Fail::Call(_, Errno::EXIST)) => {
                         self.tree.clear(&parent, base)?;
@@ -181,26 +194,9 @@ impl Layer {
         Ok(None)
     }
 
-    /// The entry of this name is gone in the layers below; one in this layer stays.
-    fn whiteout(&mut self, parent: &Directory, name: &[u8]) -> Result<(), Fail> {
-        match look(parent, name)? {
-            None => {
-                // since Linux 5.8 anyone may make this one device: it opens nothing
-                let kind = FileType::CharacterDevice;
-                rustix::fs::mknodat(&parent.fd, name, kind, Mode::empty(), 0).map_err(call("mknodat"))
-            }
-            Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd =
-                    rustix::fs::openat(&parent.fd, name, flags, Mode::empty()).map_err(call("openat"))?;
-                self.tree.set_opaque(&Directory { fd, real: Vec::new() })
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
     fn directory(&mut self, parent: &[u8], base: &[u8], entry: &Entry) -> Result<(), Fail> {
         let parent = self.tree.directory(parent)?;
+        self.hiding.made(&parent, base);
         let directory = match (base, look(&parent, if base.is_empty() { b"." } else { base })?) {
             (b"", _) => parent,
             (_, None) => self.tree.make(&parent, base)?,

@@ -7,6 +7,8 @@
 //!
 //! See tar(5) and the POSIX pax interchange format. Lab 13-union-image, tutorials/13-union-image.md.
 
+use super::{PREFIX, Refusal};
+
 /// What an entry makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -110,4 +112,21 @@ pub fn printable(name: &[u8]) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     text + tail
+}
+
+/// A name relative to the root, without `.`, `..` and doubled slashes.
+pub(super) fn clean(name: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in name.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop().ok_or(Refusal::Escapes)?),
+            part => parts.push(part),
+        }
+    }
+    let parents = parts.split_last().map_or(&[][..], |(_, parents)| parents);
+    match parents.iter().find(|part| part.starts_with(PREFIX.as_bytes())) {
+        Some(part) => Err(Refusal::WhiteoutName(printable(part))),
+        None => Ok(parts.join(&b'/')),
+    }
 }

@@ -279,7 +279,8 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+/// A name in a directory, from the root.
+pub(super) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }
 
