@@ -50,6 +50,8 @@ pub mod spawn;
 mod start;
 mod terminal;
 #[allow(unsafe_code)]
+pub mod trees;
+#[allow(unsafe_code)]
 pub mod users;
 
 pub use ctext::CText;

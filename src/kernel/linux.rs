@@ -199,6 +199,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::FsconfigCreate | Op::Fsmount | Op::MoveMount { .. } => mounts::build(op, context),
         Op::Device(op) => inside::device(op, context),
         Op::Users(op) => users::call(op, context),
+        Op::Tree(op) => super::trees::call(op),
         Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),

@@ -16,7 +16,7 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use mounts::{Device, MountAt, Users};
+pub use mounts::{Device, MountAt, Tree, Users};
 pub use program::{Exec, Hook, Join, Scheduling};
 
 /// One kernel operation.
@@ -203,6 +203,8 @@ pub enum Op {
     },
     /// other numbers for the owners of what is in a copy
     Users(Users),
+    /// a tree of files out of another one
+    Tree(Tree),
     /// the copy takes its place
     PlaceTree {
         slot: usize,

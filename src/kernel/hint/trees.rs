@@ -51,6 +51,15 @@ pub(super) fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::CopyUp { .. }, Errno::NOSPC) => {
             "what is to be copied does not fit: give the tmpfs a larger size="
         }
+        (Op::Tree(op::Tree::Copy { .. }), Errno::NAMETOOLONG) => {
+            "directories are nested more than 200 deep: use the storage driver overlay"
+        }
+        (Op::Tree(_), Errno::NOSPC | Errno::DQUOT) => {
+            "the disk that holds the engine's state is full: stepbox system prune, or set STEPBOX_ROOT"
+        }
+        (Op::Tree(_), Errno::NOTTY) => {
+            "the engine's state does not lie on a btrfs: use the storage driver overlay or vfs"
+        }
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! What operations around mounts speak of.
+//! What operations around mounts and whole trees speak of.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,30 @@ pub enum MountAt {
     Slot(usize),
     /// the one at this path
     Path(CText),
+}
+
+/// A whole tree out of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tree {
+    /// a directory and everything below it, to where nothing is yet: many calls
+    Copy {
+        /// the directory
+        from: CText,
+        /// where
+        to: CText,
+    },
+    /// a new subvolume of a btrfs
+    Subvolume {
+        /// where
+        path: CText,
+    },
+    /// a subvolume that begins as another one is now
+    Snapshot {
+        /// the other one
+        from: CText,
+        /// where
+        to: CText,
+    },
 }
 
 /// A user namespace that only says which number is which, and the mount that takes its numbers: mount_setattr(2),

@@ -37,6 +37,13 @@ impl Op {
                 let change = "{attr_set=MOUNT_ATTR_IDMAP, userns_fd=users}";
                 write!(f, "mount_setattr(tree, \"\", AT_EMPTY_PATH{all}, {change})")
             }
+            Tree(op::Tree::Copy { from, to }) => write!(f, "copy_file_range({from}, {to}, and all below)"),
+            Tree(op::Tree::Subvolume { path }) => {
+                write!(f, "ioctl(BTRFS_IOC_SUBVOL_CREATE, {{name={path}}})")
+            }
+            Tree(op::Tree::Snapshot { from, to }) => {
+                write!(f, "ioctl(BTRFS_IOC_SNAP_CREATE_V2, {{fd={from}, name={to}}})")
+            }
             Users(op::Users::Hold) => {
                 f.write_str("clone3({flags=CLONE_PIDFD|CLONE_NEWUSER, exit_signal=SIGCHLD})")
             }
