@@ -13,7 +13,7 @@ use stepbox::engine::describe::{Place, describe};
 use stepbox::engine::devices::Lent;
 use stepbox::engine::machine::Machine;
 use stepbox::engine::request::Request;
-use stepbox::engine::store::Store;
+use stepbox::engine::store::{Driver, Store};
 use stepbox::kernel::Op;
 use stepbox::kernel::ctext::BOX;
 use stepbox::lab::{self, LabError, Stage};
@@ -58,6 +58,7 @@ fn place(dir: &Path) -> Place {
         cgroups: CgroupTree::None,
         throttles: Vec::new(),
         lent: Lent::default(),
+        driver: Driver::Overlay,
         resolvers: "nameserver 203.0.113.1\n".into(),
     }
 }

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::engine::state::State;
@@ -122,9 +123,15 @@ fn state() -> anyhow::Result<State> {
     Ok(State::open(|name| std::env::var_os(name).map(PathBuf::from))?)
 }
 
-/// The images of this user.
+/// The images of this user, unpacked by the storage driver that `STEPBOX_STORAGE_DRIVER` names.
 fn store() -> anyhow::Result<Store> {
-    Ok(Store::open(&state()?.root)?)
+    let store = Store::open(&state()?.root)?;
+    match std::env::var("STEPBOX_STORAGE_DRIVER") {
+        Ok(name) if !name.is_empty() => {
+            Ok(store.with_driver(name.parse().context("STEPBOX_STORAGE_DRIVER")?)?)
+        }
+        _ => Ok(store),
+    }
 }
 
 /// Does the same to each of these names, as Docker does: what fails is said, and the others are done all the same.

@@ -80,7 +80,7 @@ fn directories(spec: &Spec) -> Vec<Step> {
                 .undo(Op::RemoveTree { path: path.into() }),
         );
     }
-    steps.extend(spec.rootfs.overlay().into_iter().flat_map(|overlay| overlay.directories()));
+    steps.extend(spec.rootfs.writable());
     steps.extend(spec.files.iter().map(|(path, text)| {
         let (name, why) = match path.file_name().and_then(|name| name.to_str()) {
             Some("hostname") => ("write its hostname", "the name is this run's, not the image's"),

@@ -20,7 +20,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::kernel::op::MountAt;
+use crate::kernel::op::{MountAt, Tree};
 use crate::kernel::{Errno, Op};
 use crate::overlay::Overlay;
 use crate::probe::{Probe, Who};
@@ -86,6 +86,13 @@ pub enum Root {
     },
     /// a directory, as it is
     Directory(PathBuf),
+    /// a tree of its own that begins as the image's
+    Branch {
+        /// how it is made
+        make: Tree,
+        /// where
+        path: PathBuf,
+    },
 }
 
 /// How device nodes come to be.
@@ -102,15 +109,20 @@ impl Rootfs {
     pub fn tree(&self) -> &Path {
         match &self.root {
             Root::Overlay { overlay, .. } => &overlay.merged,
-            Root::Directory(path) => path,
+            Root::Directory(path) | Root::Branch { path, .. } => path,
         }
     }
 
-    /// The layers, where there are any.
-    pub fn overlay(&self) -> Option<&Overlay> {
+    /// On the host: what the container writes to, made before anything is mounted. It outlives the container's process.
+    pub fn writable(&self) -> Vec<Step> {
         match &self.root {
-            Root::Overlay { overlay, .. } => Some(overlay),
-            Root::Directory(_) => None,
+            Root::Overlay { overlay, .. } => overlay.directories().into(),
+            Root::Directory(_) => Vec::new(),
+            Root::Branch { make, path } => vec![
+                Step::new("branch off the image's tree", Op::Tree(make.clone()))
+                    .why("without an overlay the container writes to a tree of its own, never to the image's")
+                    .undo(Op::RemoveTree { path: path.into() }),
+            ],
         }
     }
 
@@ -175,7 +187,7 @@ fn tree(rootfs: &Rootfs) -> Vec<Step> {
             };
             mount.map(shown).collect()
         }
-        Root::Directory(path) => vec![
+        Root::Directory(path) | Root::Branch { path, .. } => vec![
             Step::new("make the new root a mount", Op::bind(path, path, libc::MS_REC))
                 .why("pivot_root exchanges mounts, and a plain directory is none: EBUSY")
                 .show(seen(path)),
@@ -217,7 +229,7 @@ fn is_view(mount: &Mount) -> bool {
 fn follow(rootfs: &Rootfs, follow: bool) -> Op {
     match &rootfs.root {
         Root::Overlay { .. } => Op::remount("/", if follow { ROOT } else { ROOT | libc::MS_NOSYMFOLLOW }),
-        Root::Directory(_) => {
+        Root::Directory(_) | Root::Branch { .. } => {
             let flag = libc::MOUNT_ATTR_NOSYMFOLLOW;
             let (set, clear) = if follow { (0, flag) } else { (flag, 0) };
             Op::MountSetattr { on: MountAt::Path("/".into()), set, clear, propagation: 0, recursive: false }

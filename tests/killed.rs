@@ -54,7 +54,7 @@ fn engine(at: usize, the_box: bool) {
     let image = base::ensure(&store).expect("there is a base image");
     let request =
         Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
-    let spec = prepare(&state, &image, &request).expect("a spec");
+    let spec = prepare(&state, &image, store.driver(), &request).expect("a spec");
     let plan = container::plan(&spec).expect("a plan");
     let born = plan.steps.iter().position(|step| matches!(step.op, stepbox::kernel::Op::Clone { .. }));
     println!("{} {}", plan.steps.len(), born.expect("a box is born") + 1);

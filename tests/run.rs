@@ -18,6 +18,8 @@ mod site;
 
 #[path = "run/basics.rs"]
 mod basics;
+#[path = "run/drivers.rs"]
+mod drivers;
 #[path = "run/flags.rs"]
 mod flags;
 #[path = "run/hostile.rs"]

@@ -173,12 +173,12 @@ fn run(args: Args) -> anyhow::Result<u8> {
         anyhow::bail!("conflicting options: --hostname, and the network or host name of another");
     }
     let state = super::state()?;
-    let store = Store::open(&state.root)?;
+    let store = super::store()?;
     let image = find_image(&store, &args.image)?;
     let mut request = request(&state, &args)?;
     find_sources(&mut request.binds, args.dry_run)?;
     let name = free_name(&state, args.name.clone())?;
-    let mut spec = prepare(&state, &image, &request)?;
+    let mut spec = prepare(&state, &image, store.driver(), &request)?;
     let record = Record {
         id: spec.id.clone(),
         name,

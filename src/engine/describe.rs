@@ -8,6 +8,7 @@ use super::devices::Lent;
 use super::machine::Machine;
 use super::request::{NetworkMode, Request, Seccomp, Share};
 use super::run::RunError;
+use super::store::Driver;
 use super::{address_files, users};
 use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
@@ -40,6 +41,8 @@ pub struct Place {
     pub resolvers: String,
     /// the host's devices that it is lent
     pub lent: Lent,
+    /// how the image was unpacked
+    pub driver: Driver,
 }
 
 /// What the container will be.
@@ -76,7 +79,7 @@ pub fn describe(
     let cgroup = Cgroup::for_box(&place.hierarchy, &id, &resources);
     Ok(Spec {
         rootfs: Rootfs {
-            root: Root::Overlay { overlay: overlay(&directory, layers, machine), throw_away: request.remove },
+            root: root(place, &directory, layers, request.remove),
             read_only: request.read_only,
             propagation: libc::MS_PRIVATE,
             no_pivot: false,
@@ -234,10 +237,15 @@ fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privile
     }
 }
 
-fn overlay(directory: &Path, layers: &[PathBuf], machine: Machine) -> Overlay {
+fn root(place: &Place, directory: &Path, layers: &[PathBuf], throw_away: bool) -> Root {
+    let path = directory.join("root");
+    if let Some(make) = layers.last().and_then(|tree| place.driver.branch(tree, &path)) {
+        return Root::Branch { make, path };
+    }
     let [upper, work, merged] = ["upper", "work", "merged"].map(|name| directory.join(name));
     let lower = layers.iter().rev().cloned().collect();
-    Overlay { lower, upper, work, merged, userxattr: !machine.all_powerful() }
+    let overlay = Overlay { lower, upper, work, merged, userxattr: !place.machine.all_powerful() };
+    Root::Overlay { overlay, throw_away }
 }
 
 fn working_directory(request: &Request, config: &ImageConfig) -> Result<PathBuf, RunError> {

@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::network::{self, NetworkError};
 use super::request::{NetworkMode, Request};
 use super::state::State;
-use super::store::Image;
+use super::store::{Driver, Image};
 use super::users::UserError;
 use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
@@ -137,7 +137,7 @@ impl RunError {
 }
 
 /// What the container will be, on this machine. Takes an address where one is needed.
-pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, RunError> {
+pub fn prepare(state: &State, image: &Image, driver: Driver, request: &Request) -> Result<Spec, RunError> {
     let machine = Machine::look();
     let id = super::names::new_id();
     // what can fail comes before an address is taken
@@ -154,6 +154,7 @@ pub fn prepare(state: &State, image: &Image, request: &Request) -> Result<Spec, 
     let place = Place {
         lent,
         id,
+        driver,
         machine,
         net,
         containers: state.containers(),

@@ -5,6 +5,7 @@
 //!   index.json                 names -> manifests; replaced in one move, so that readers need no lock
 //!   blobs/sha256/HEX           manifests, configs, layer archives; never changed
 //!   layers/CHAIN ID/           a layer unpacked, once for all images that share it and what is below it
+//!   vfs/, btrfs/CHAIN ID/      the same together with what is below it, for the drivers of these names
 //!   unsynced/CHAIN ID          the boot in which it was unpacked: after another boot it may be half on the disk
 //!   fetching/HEX               a blob that is being fetched; locked by who does
 //!   tmp/X/                     what is being made; its lock file says whether the maker lives
@@ -19,6 +20,7 @@
 
 mod arrivals;
 mod draft;
+mod driver;
 mod error;
 mod names;
 mod sweep;
@@ -26,6 +28,7 @@ mod unpacked;
 
 pub use arrivals::{Arrival, Source, Wanted};
 pub use draft::{Draft, NewLayer};
+pub use driver::{Driver, DriverError};
 pub use error::StoreError;
 pub use sweep::Swept;
 
@@ -45,6 +48,7 @@ const DOCUMENT: u64 = 8 << 20;
 pub struct Store {
     root: PathBuf,
     ownership: Ownership,
+    driver: Driver,
 }
 
 /// An image that can be run: its layers are unpacked.
@@ -58,7 +62,8 @@ pub struct Image {
     pub reference: Option<Reference>,
     /// what to run
     pub config: ImageConfig,
-    /// directories of its layers, absolute, top-most last; without those below a layer that hides everything
+    /// directories of its layers, absolute, top-most last; without those below a layer that hides everything. Where
+    /// the driver makes whole trees, that tree alone
     pub layers: Vec<PathBuf>,
     /// diff ids of its layers, top-most last
     pub diff_ids: Vec<Digest>,
@@ -103,7 +108,7 @@ impl Store {
         let root = root.into();
         // overlayfs is given these paths by processes that may stand elsewhere
         let root = std::path::absolute(&root).map_err(|source| error::file(&root, "getcwd", source))?;
-        let store = Store { root, ownership };
+        let store = Store { root, ownership, driver: Driver::default() };
         if !store.root.join("index.json").exists() || !store.root.join("fetching").exists() {
             store.lay_out()?;
         }
@@ -275,7 +280,11 @@ impl Store {
     fn ready(&self, stored: Stored) -> Result<Image, StoreError> {
         let document = self.config(&stored)?;
         let diff_ids = document.rootfs.diff_ids;
-        let layers = self.unpacked(&stored.manifest.layers, &diff_ids, &chain_ids(&diff_ids))?;
+        let (blobs, chains) = (&stored.manifest.layers, chain_ids(&diff_ids));
+        let layers = match self.driver {
+            Driver::Overlay => self.unpacked(blobs, &diff_ids, &chains)?,
+            Driver::Vfs | Driver::Btrfs => vec![self.tree(blobs, &diff_ids, &chains)?],
+        };
         Ok(Image {
             id: stored.id,
             manifest: stored.digest,

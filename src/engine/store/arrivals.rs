@@ -18,7 +18,7 @@
 
 use super::draft::{Copied, rename, unpack};
 use super::error::file;
-use super::{Draft, Store, StoreError};
+use super::{Draft, Driver, Store, StoreError};
 use crate::engine::config::Descriptor;
 use crate::layers::{self, Digest, chain_ids};
 use std::fs::{self, File};
@@ -284,7 +284,7 @@ impl Drop for Fetching {
 impl Store {
     /// Unpacks a layer whose blob is here, unless that was done.
     fn unpack_where_missing(&self, blob: Digest, diff_id: Digest, chain: Digest) -> Result<(), StoreError> {
-        match self.is_unpacked(chain) {
+        match self.driver != Driver::Overlay || self.is_unpacked(chain) {
             true => Ok(()),
             false => self.unpack_blob(blob, diff_id, chain),
         }

@@ -12,7 +12,7 @@
 //! See the OCI image specification, image-layout.md. Lab 13-union-image, tutorials/13-union-image.md.
 
 use super::error::file;
-use super::{Store, StoreError, names};
+use super::{Driver, Store, StoreError, names};
 use crate::engine::config::Descriptor;
 use crate::engine::reference::Reference;
 use crate::layers::{self, Applied, Digest, chain_id};
@@ -109,7 +109,9 @@ impl Draft<'_> {
         self.diff_ids.push(applied.diff_id);
         let chain = chain_id(&self.diff_ids).unwrap_or(applied.diff_id);
         rename(&blob, &self.scratch.path.join("blobs").join(applied.digest.hex()))?;
-        rename(&directory, &self.scratch.path.join("layers").join(chain.hex()))?;
+        if self.store.driver == Driver::Overlay {
+            rename(&directory, &self.scratch.path.join("layers").join(chain.hex()))?;
+        }
         self.blobs.push(applied.digest);
         self.chains.push(chain);
         let descriptor = Descriptor::new(applied.compression.media_type(), applied.digest, applied.size);
@@ -158,8 +160,11 @@ impl Draft<'_> {
     }
 }
 
-/// Unpacks an archive into a new directory.
+/// Unpacks an archive into a new directory, or only reads it where the driver makes whole trees.
 pub(super) fn unpack(archive: impl Read, directory: &Path, store: &Store) -> Result<Applied, StoreError> {
+    if store.driver != Driver::Overlay {
+        return Ok(layers::examine(archive)?);
+    }
     let open = || -> io::Result<File> {
         fs::create_dir(directory)?;
         // what `/` gets where the archive does not say

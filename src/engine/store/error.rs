@@ -103,6 +103,15 @@ pub enum StoreError {
         /// the image
         Digest,
     ),
+    /// The storage driver needs another file system.
+    #[error(
+        "the storage driver btrfs makes snapshots, and {} does not lie on a btrfs: use overlay or vfs, or set STEPBOX_ROOT",
+        .0.display()
+    )]
+    NoBtrfs(
+        /// the store
+        PathBuf,
+    ),
     /// A layer that cannot be unpacked or written.
     #[error(transparent)]
     Layer(#[from] LayerError),

@@ -8,7 +8,7 @@
 //! Nothing is guessed from names or ages. See flock(2). Lab 13-union-image, tutorials/13-union-image.md.
 
 use super::error::file;
-use super::{Store, StoreError};
+use super::{Driver, Store, StoreError};
 use crate::layers::{self, Digest, chain_ids};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -65,8 +65,12 @@ impl Store {
             blobs.extend(stored.manifest.layers.iter().map(|layer| layer.digest));
             chains.extend(chain_ids(&config.rootfs.diff_ids));
         }
-        for chain in digests_in(&self.root.join("layers"))?.difference(&chains) {
-            self.forget_layer(*chain)?;
+        let trees = Driver::OF_TREES.into_iter().filter(|driver| self.root.join(driver.directory()).is_dir());
+        for driver in std::iter::once(Driver::Overlay).chain(trees) {
+            let store = Store { driver, ..self.clone() };
+            for chain in digests_in(&self.root.join(driver.directory()))?.difference(&chains) {
+                store.forget_layer(*chain)?;
+            }
         }
         let mut freed = 0;
         for blob in digests_in(&self.root.join("blobs/sha256"))?.difference(&blobs) {

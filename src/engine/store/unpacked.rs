@@ -15,7 +15,7 @@
 
 use super::draft::{Scratch, rename, unpack};
 use super::error::file;
-use super::{Store, StoreError};
+use super::{Driver, Store, StoreError};
 use crate::engine::config::Descriptor;
 use crate::layers::{self, Digest};
 use std::fs::{self, File};
@@ -47,9 +47,9 @@ impl Store {
         Ok(directories)
     }
 
-    /// Where the layer with this chain id is, once it is unpacked.
+    /// Where the layer with this chain id is, or the tree of it and those below, once it is unpacked.
     pub fn layer_path(&self, chain: Digest) -> PathBuf {
-        self.root.join("layers").join(chain.hex())
+        self.root.join(self.driver.directory()).join(chain.hex())
     }
 
     /// Whether a layer is there, and surely as it was unpacked.
@@ -100,7 +100,11 @@ impl Store {
     }
 
     fn mark(&self, chain: Digest) -> PathBuf {
-        self.root.join("unsynced").join(chain.hex())
+        let name = match self.driver {
+            Driver::Overlay => chain.hex(),
+            other => format!("{}-{}", other.name(), chain.hex()),
+        };
+        self.root.join("unsynced").join(name)
     }
 
     /// Syncs the file system and takes the marks of this boot away; returns how many.
