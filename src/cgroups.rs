@@ -355,7 +355,8 @@ impl Cgroup {
     }
 }
 
-fn put_into(directory: &Path) -> Step {
+/// Moves the box into the cgroup of this directory.
+pub fn put_into(directory: &Path) -> Step {
     Step::new("put the box into it", Op::write(directory.join("cgroup.procs"), BOX))
         .why("from now on the box is counted here, with everything that it will start")
         .show(Probe::Files(directory.display().to_string(), vec!["cgroup.procs"]))

@@ -15,7 +15,7 @@
 //! tutorials/15-full-run.md.
 
 pub(crate) mod begin;
-mod birth;
+pub(crate) mod birth;
 mod inside;
 
 use crate::cgroups::CgroupError;
@@ -63,10 +63,11 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .act("inside: less and less", "What is given up here cannot be had again.")
         .then(begin::limits(&spec.process)) // so late that they bind nobody but the program
         .inside(begin::place(&spec.process))
-        .inside(begin::terminal(spec))
+        .inside(birth::hide_from_its_user())
+        .inside(begin::terminal(&spec.process, spec.privilege.uid))
         .inside(begin::standing(&spec.process)) // with the privilege that it takes
         .inside(privilege::drop(&spec.privilege))
-        .inside(begin::start(spec)))
+        .inside(begin::start(spec.life, &spec.process, &spec.start, &spec.hooks.start_container)))
 }
 // ANCHOR_END: plan
 

@@ -33,7 +33,7 @@ mod mounts;
 mod placing;
 
 pub use cover::{cover, masked_by_default, read_only_by_default};
-pub use devices::Device;
+pub use devices::{Device, open_terminal};
 pub use mounts::{CgroupTree, Idmap, MappedBy, Mount, Options, Source, mounts_by_default};
 
 /// To change the flags of the mount at `/`.

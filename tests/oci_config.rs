@@ -1,6 +1,8 @@
 //! From a config.json to a plan: what is refused, in which words, and what the steps of a bundle are. Nothing is made,
 //! so everybody may run this.
 
+#[path = "oci_config/joins.rs"]
+mod joins;
 #[path = "oci_config/plans.rs"]
 mod plans;
 #[path = "oci_config/refusals.rs"]

@@ -1,12 +1,15 @@
-//! Begin: what the program is given, and the last steps before it.
+//! Begin: what a program is given, and the last steps before it; the same for a container's own and for one that joins.
 
-use super::birth::hide;
-use crate::kernel::Op;
 use crate::kernel::ctext::BOX;
+use crate::kernel::op::Hook;
+use crate::kernel::{Errno, Op};
 use crate::privilege::Privilege;
 use crate::probe::{Probe, Who};
 use crate::spec::{Input, Life, Process, Spec, Start};
 use crate::step::Step;
+
+/// A kernel without keyrings, or a seccomp filter above us that refuses them: then nobody's can be reached either.
+const NO_KEYRINGS: &[Errno] = &[Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM];
 
 /// What must be open before the clone: the fifo at which the box will wait, who decides about its calls, and who takes
 /// its terminal.
@@ -22,23 +25,26 @@ pub(super) fn gates(spec: &Spec) -> Vec<Step> {
                 .why("the box inherits it, and never has to look for it in a tree of others"),
         ]);
     }
-    if let Some(path) = spec.process.console.as_ref().and_then(|console| console.socket.as_ref()) {
+    steps.extend(listeners(&spec.process, &spec.privilege));
+    steps
+}
+
+/// Whoever takes the terminal, and whoever decides about calls, listens under a name of the host.
+pub fn listeners(process: &Process, privilege: &Privilege) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Some(path) = process.console.as_ref().and_then(|console| console.socket.as_ref()) {
         steps.push(
             Step::new("call who takes the terminal", Op::ConnectConsole { path: path.into() })
                 .why("it listens under a name of the host, which the box will not see"),
         );
     }
-    steps.extend(listener(&spec.privilege));
+    let listener = privilege.seccomp.as_ref().and_then(|profile| profile.listener.as_ref());
+    steps.extend(listener.map(|listener| listener.connect()));
     steps
 }
 
-/// Whoever decides about calls listens under a name of the host too.
-pub fn listener(privilege: &Privilege) -> Option<Step> {
-    Some(privilege.seccomp.as_ref()?.listener.as_ref()?.connect())
-}
-
 /// How soon the box is killed when memory runs out.
-pub(super) fn oom_score(process: &Process) -> Option<Step> {
+pub fn oom_score(process: &Process) -> Option<Step> {
     let score = process.oom_score_adj?;
     let op = Op::write(format!("/proc/{BOX}/oom_score_adj"), score.to_string());
     let why = "when memory runs out the kernel ends whoever has the highest score";
@@ -46,7 +52,7 @@ pub(super) fn oom_score(process: &Process) -> Option<Step> {
 }
 
 /// The limits of setrlimit(2).
-pub(super) fn limits(process: &Process) -> Vec<Step> {
+pub fn limits(process: &Process) -> Vec<Step> {
     let limit = |limit: &crate::spec::Rlimit| {
         let op = Op::Setrlimit { resource: limit.resource, soft: limit.soft, hard: limit.hard };
         Step::new("limit what it uses", op)
@@ -55,9 +61,10 @@ pub(super) fn limits(process: &Process) -> Vec<Step> {
     process.rlimits.iter().map(limit).collect()
 }
 
-pub(super) fn terminal(spec: &Spec) -> Vec<Step> {
+/// What it reads and writes, which is `uid`'s. A terminal is open already.
+pub fn terminal(process: &Process, uid: u32) -> Vec<Step> {
     let mut steps = Vec::new();
-    match &spec.process.console {
+    match &process.console {
         Some(console) => {
             if let Some(size) = console.size {
                 let op = Op::WindowSize { rows: size.rows, columns: size.columns };
@@ -73,20 +80,25 @@ pub(super) fn terminal(spec: &Spec) -> Vec<Step> {
             };
             steps.push(Step::new("hand the terminal on", op).why(why));
         }
-        None if spec.process.input == Input::Null => {
+        None if process.input == Input::Null => {
             let why = "nobody types: a read ends at once instead of stealing the host's input";
             let op = Op::Redirect { path: "/dev/null".into(), fd: 0 };
             steps.push(Step::new("close standard input", op).why(why));
         }
         None => {}
     }
-    if spec.process.own_stdio && spec.privilege.uid != 0 {
+    if process.own_stdio && uid != 0 {
         let why = "a program may open /dev/stdout again, and that asks whose it is";
-        steps.push(
-            Step::new("hand on its input and output", Op::OwnStdio { uid: spec.privilege.uid }).why(why),
-        );
+        steps.push(Step::new("hand on its input and output", Op::OwnStdio { uid }).why(why));
     }
     steps
+}
+
+/// A session keyring of its own, where one is wanted.
+pub fn keyring(process: &Process) -> Option<Step> {
+    let op = Op::JoinSessionKeyring { name: process.keyring.as_ref()?.into() };
+    let why = "keys are found through the session, and ours is the host's";
+    Some(Step::new("hold a keyring of its own", op).why(why).or_any(NO_KEYRINGS))
 }
 
 /// When the program is given the machine, and how it looks to it.
@@ -122,21 +134,32 @@ pub fn habits(life: Life) -> Vec<Step> {
 }
 
 /// Until its program runs, a box without its engine is of no use to anybody. The kernel forgets the wish now and then.
-pub fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
+fn die_with_the_engine(life: Life, why: &'static str) -> Option<Step> {
     let op = Op::ParentDeathSignal { signal: libc::SIGKILL };
     (life == Life::OfTheEngine).then(|| Step::new("die with the engine", op).why(why))
 }
 
-pub(super) fn start(spec: &Spec) -> Vec<Step> {
-    let first = 3 + spec.process.preserve_fds;
-    let exec = &spec.process.exec;
+/// To where the program starts, while every directory of the tree can still be entered.
+pub fn place(process: &Process) -> [Step; 2] {
+    [
+        Step::new("go to work", Op::Chdir { path: (&process.cwd).into() })
+            .why("root of the box may enter every directory of it, and its user perhaps not"),
+        Step::new("ask where that is", Op::Getcwd)
+            .why("a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)"),
+    ]
+}
+
+/// The last steps, with whom they wait for and what is run before the program.
+pub fn start(life: Life, process: &Process, start: &Start, hooks: &[Hook]) -> Vec<Step> {
+    let first = 3 + process.preserve_fds;
+    let exec = &process.exec;
     let mut steps: Vec<Step> =
-        die_with_the_engine(spec.life, "the kernel forgot it when the user changed").into_iter().collect();
+        die_with_the_engine(life, "the kernel forgot it when the user changed").into_iter().collect();
     steps.push(
-        Step::new("set the umask", Op::Umask { mask: spec.process.umask })
+        Step::new("set the umask", Op::Umask { mask: process.umask })
             .why("a program starts the same, whoever starts it"),
     );
-    match &spec.start {
+    match start {
         Start::AtOnce => steps.push(
             Step::new("keep no descriptor", Op::CloseRange { first })
                 .why("an open directory of the host would be a way out (CVE-2024-21626)"),
@@ -148,7 +171,7 @@ pub(super) fn start(spec: &Spec) -> Vec<Step> {
                 .why("everything is made; nothing of the host is open any more but this fifo"),
         ]),
     }
-    steps.extend(super::hooks("run a hook before the program", &spec.hooks.start_container));
+    steps.extend(super::hooks("run a hook before the program", hooks));
     steps.push(
         Step::new("run the program", Op::Exec(exec.clone()))
             .why("the same process, with another program in it")
@@ -156,15 +179,4 @@ pub(super) fn start(spec: &Spec) -> Vec<Step> {
             .show(Probe::Privilege(Who::Box)),
     );
     steps
-}
-
-/// To where the program starts, while every directory of the tree can still be entered.
-pub(super) fn place(process: &Process) -> [Step; 3] {
-    [
-        Step::new("go to work", Op::Chdir { path: (&process.cwd).into() })
-            .why("root of the box may enter every directory of it, and its user perhaps not"),
-        Step::new("ask where that is", Op::Getcwd)
-            .why("a path through /proc/self/fd leads to whatever is open, also on the host (CVE-2024-21626)"),
-        hide("from here on a process of its user, or one with its capabilities, could look at what we hold"),
-    ]
 }

@@ -1,8 +1,8 @@
 //! Birth: the one clone, and the namespaces that exist already and are joined.
 
-use crate::kernel::Op;
 use crate::kernel::flags::{INTO_CGROUP, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
 use crate::kernel::op::Join;
+use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::spec::{Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::Step;
@@ -26,28 +26,40 @@ pub fn clone_flags(spec: &Spec) -> u64 {
 
 pub(super) fn clone(spec: &Spec) -> Vec<Step> {
     let join = existing(spec);
-    let shown = |step: Step| {
-        let step = step.show(Probe::Namespaces(Who::Host)).show(Probe::Namespaces(Who::Box));
-        // in a PID namespace of its own, the first process takes all others along
-        let undo = spec.cgroup.end().filter(|_| spec.namespaces.pid != Namespace::New);
-        Step { undo, ..step }
-    };
+    // in a PID namespace of its own, the first process takes all others along
+    let undo = spec.cgroup.end().filter(|_| spec.namespaces.pid != Namespace::New);
     if join.is_empty() {
         let why = "namespaces are made in the moment of birth, so the process has never seen the host's";
-        let clone = Step::new("clone the box", Op::Clone { flags: clone_flags(spec) }).why(why);
-        return spec.cgroup.open().into_iter().chain([shown(clone)]).collect();
+        let clone = Step { undo, ..the_box(Op::Clone { flags: clone_flags(spec) }, why) };
+        return spec.cgroup.open().into_iter().chain([clone]).collect();
     }
-    let op = Op::CloneThrough { join, flags: clone_flags(spec) & !INTO_CGROUP };
-    let why = "a go-between joins what exists already, so that the box is born in it and the engine stays where it is";
     let mut steps = Vec::new();
     if seen_by_others(spec) && !by_anybody(&spec.namespaces.user) {
         steps.push(hide(
             "others will see the box: none of them may look at what it holds of the host (CVE-2016-9962)",
         ));
     }
-    steps.push(shown(Step::new("clone the box", op).why(why)));
+    steps.push(Step { undo, ..through(join, clone_flags(spec) & !INTO_CGROUP) });
     steps.extend(spec.cgroup.join());
     steps
+}
+
+/// The box, born in namespaces that exist already, and in new ones of the kinds in `flags`.
+pub fn through(join: Vec<Join>, flags: u64) -> Step {
+    let why = "a go-between joins what exists already, so that the box is born in it and the engine stays where it is";
+    the_box(Op::CloneThrough { join, flags }, why)
+}
+
+fn the_box(op: Op, why: &'static str) -> Step {
+    Step::new("clone the box", op)
+        .why(why)
+        .show(Probe::Namespaces(Who::Host))
+        .show(Probe::Namespaces(Who::Box))
+}
+
+/// Root of a user namespace that is joined: its map, which we have not seen, need not hold one.
+pub fn become_root() -> [Step; 2] {
+    userns::become_first(&[], &[]).map(|step| step.or_else(Errno::INVAL))
 }
 
 /// Steps by which the box comes to be counted, where that is not done already.
@@ -56,8 +68,12 @@ pub(super) fn enter_cgroup(spec: &Spec) -> Vec<Step> {
 }
 
 /// Until it executes a program, which is dumpable again. Its children inherit it.
-pub(super) fn hide(why: &'static str) -> Step {
+pub fn hide(why: &'static str) -> Step {
     Step::new("let nobody look in", Op::Dumpable { dumpable: false }).why(why)
+}
+
+pub(super) fn hide_from_its_user() -> Step {
+    hide("from here on a process of its user, or one with its capabilities, could look at what we hold")
 }
 
 /// Whether processes that are none of ours share the box's PID namespace.

@@ -3,17 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::begin;
-use super::birth::{by_anybody, hide, seen_by_others};
+use super::birth::{become_root, by_anybody, hide, seen_by_others};
 use super::links;
+use crate::kernel::Op;
 use crate::kernel::flags::NEWCGROUP;
-use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::spec::{Namespace, Net, Spec, Time, Users};
 use crate::step::Step;
 use crate::{namespaces, userns, veth};
-
-/// A kernel without keyrings, or a seccomp filter above us that refuses them: then nobody's can be reached either.
-const NO_KEYRINGS: &[Errno] = &[Errno::NOSYS, Errno::PERM];
 
 pub(super) fn settle(spec: &Spec) -> Vec<Step> {
     let mut steps = begin::habits(spec.life);
@@ -31,8 +28,7 @@ pub(super) fn settle(spec: &Spec) -> Vec<Step> {
         Users::Ranges(uids, gids) | Users::Helped(uids, gids, _) => {
             steps.extend(userns::become_first(uids, gids));
         }
-        // a map that we have not seen need not hold them
-        Users::Join(_) => steps.extend(userns::become_first(&[], &[]).map(|step| step.or_else(Errno::INVAL))),
+        Users::Join(_) => steps.extend(become_root()),
         Users::Host | Users::One(..) => {}
     }
     if spec.namespaces.cgroup == Namespace::New {
@@ -42,11 +38,7 @@ pub(super) fn settle(spec: &Spec) -> Vec<Step> {
         );
     }
     steps.extend(names(spec));
-    if let Some(name) = &spec.process.keyring {
-        let op = Op::JoinSessionKeyring { name: name.into() };
-        let why = "keys are found through the session, and ours is the host's";
-        steps.push(Step::new("hold a keyring of its own", op).why(why).or_any(NO_KEYRINGS));
-    }
+    steps.extend(begin::keyring(&spec.process));
     steps
 }
 

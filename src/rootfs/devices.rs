@@ -129,10 +129,15 @@ fn node(device: &Device, name: &'static str, why: &'static str, fresh: bool) -> 
 /// Where the terminal waits for its place; no mount of a container has this number.
 const TERMINAL: usize = TREES - 1;
 
-/// A terminal of the box's own devpts, and its console.
+/// A terminal of the box's own devpts.
+pub fn open_terminal() -> Step {
+    Step::new("open a terminal", Op::OpenPty).why("in the box's devpts, so that it belongs to the box")
+}
+
+/// The same, and its console.
 pub(super) fn terminal() -> [Step; 4] {
     [
-        Step::new("open a terminal", Op::OpenPty).why("in the box's devpts, so that it belongs to the box"),
+        open_terminal(),
         Step::new("open its other end", Op::Device(op::Device::Terminal { slot: TERMINAL }))
             .why("from the descriptor, not by a name that somebody could have changed (CVE-2025-52565)"),
         Step::new("make a place for the console", Op::Room { path: "/dev/console".into() })

@@ -6,13 +6,19 @@ use super::{Bundle, ours, root, stable, user};
 use stepbox::oci::config::{self, Flags, Machine};
 use stepbox::oci::log::Level;
 use stepbox::spec::{Life, Start};
-use stepbox::step::Lane;
 
 /// All snapshots lie in one folder.
 macro_rules! snapshot {
     ($text:expr) => {
         insta::with_settings!({ snapshot_path => "../snapshots" }, { insta::assert_snapshot!($text) })
     };
+}
+pub(crate) use snapshot;
+
+/// Who takes each step, its name, and what it does.
+pub fn listed(plan: &stepbox::step::Plan) -> String {
+    let line = |step: &stepbox::step::Step| format!("{:<4} {}: {}\n", step.lane.name(), step.name, step.op);
+    plan.steps.iter().map(line).collect()
 }
 
 fn plan(patch: Value, machine: Machine, flags: Flags) -> String {
@@ -21,11 +27,7 @@ fn plan(patch: Value, machine: Machine, flags: Flags) -> String {
     (place.machine, place.flags) = (machine, flags);
     let spec = bundle.spec(&place).unwrap_or_else(|error| panic!("{error}"));
     let plan = stepbox::container::plan(&spec).expect("a plan");
-    let line = |step: &stepbox::step::Step| {
-        let lane = if step.lane == Lane::Host { "host" } else { "box " };
-        format!("{lane} {}: {}\n", step.name, step.op)
-    };
-    stable(&plan.steps.iter().map(line).collect::<String>(), &bundle.path())
+    stable(&listed(&plan), &bundle.path())
 }
 
 #[test]

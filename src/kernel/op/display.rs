@@ -153,8 +153,11 @@ impl Op {
             }
             PidfdOpen { pid, .. } => write!(f, "pidfd_open({pid}, 0)"),
             CloneThrough { join, flags } => {
-                for join in join {
-                    let kinds = decode(join.kinds(), flags::NAMESPACES);
+                // in two rounds, as it is done: what belongs to a user namespace may need that one first, or last
+                let others = join.iter().map(|join| (join, join.kinds() & !flags::NEWUSER));
+                let users = join.iter().map(|join| (join, join.kinds() & flags::NEWUSER));
+                for (join, kinds) in others.chain(users).filter(|(_, kinds)| *kinds != 0) {
+                    let kinds = decode(kinds, flags::NAMESPACES);
                     match join {
                         Join::OfProcess(_) => write!(f, "setns(pidfd, {kinds}), ")?,
                         Join::File(path, _) => write!(f, "setns({path}, {kinds}), ")?,
