@@ -11,6 +11,9 @@ mod player;
 #[allow(dead_code)]
 mod site;
 
+#[path = "support/strace.rs"]
+mod strace;
+
 #[path = "oci/bundle.rs"]
 mod bundle;
 
@@ -20,5 +23,7 @@ mod attached;
 mod life;
 #[path = "oci/limits.rs"]
 mod limits;
+#[path = "oci/narrated.rs"]
+mod narrated;
 #[path = "oci/wording.rs"]
 mod wording;

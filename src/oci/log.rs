@@ -90,13 +90,13 @@ impl Log {
     }
 }
 
-/// `--debug`: one line for each step, when it has been taken.
+/// `--debug`: one line for each step, when it has been taken: who took it, what for, the call and its answer.
 #[derive(Debug)]
 pub struct Steps<'l>(pub &'l mut Log);
 
 impl Observer for Steps<'_> {
     fn after(&mut self, at: At<'_>, answer: Answer) {
-        self.0.debug(&format!("{}: {} = {answer}", at.step.name, at.step.op));
+        self.0.debug(&format!("{}: {}: {} = {answer}", at.step.lane.name(), at.step.name, at.step.op));
     }
 
     fn undone(&mut self, _at: At<'_>, op: &Op, answer: Answer) {

@@ -63,7 +63,7 @@ fn descriptors_are_handed_on_when_asked_for_and_no_others() {
 }
 
 /// Plays the engine that carries a terminal: takes it from the socket, types, and reads what comes.
-fn carry(listener: &UnixListener, typed: &str) -> String {
+pub fn carry(listener: &UnixListener, typed: &str) -> String {
     let (stream, _) = listener.accept().expect("somebody calls");
     let mut file = std::fs::File::from(received(&stream));
     file.write_all(typed.as_bytes()).expect("typed");

@@ -82,6 +82,7 @@ impl Bundles {
     }
 }
 
-fn write(path: &Path, config: &Value) {
+/// Writes a value as JSON.
+pub fn write(path: &Path, config: &Value) {
     std::fs::write(path, config.to_string()).expect("write config.json");
 }

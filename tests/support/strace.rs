@@ -6,7 +6,7 @@
 //!   chdir("/") = 0              box       18 chdir("/") = 0                 another process than the host's
 //! ```
 //!
-//! [`TABLE`] says under which names strace sees an operation. A call that it does not list is looked for under its
+//! [`wanted`] says under which names strace sees an operation. A call that it does not list is looked for under its
 //! own name, with the same strings and the same flags.
 
 use std::collections::HashSet;
@@ -17,61 +17,13 @@ use stepbox::trace::{Event, Lane, Trace};
 mod log;
 #[path = "strace/text.rs"]
 mod text;
+#[path = "strace/wanted.rs"]
+mod wanted;
 
 pub use log::{Call, read};
-use log::{flags, numbers, strings};
+use log::{numbers, strings};
 use text::{octets, same_strings};
-
-/// How an operation is recognised.
-#[derive(Debug, Clone, Copy)]
-enum Rule {
-    /// one of these calls: the same strings in the same order, the same flags
-    Call(&'static [&'static str]),
-    /// as `Call`, and the same numbers
-    Numbers(&'static [&'static str]),
-    /// the path is opened first; then one of these calls on its descriptor, with the other strings
-    Opened(&'static [&'static str]),
-    /// the directory of the path is opened first; then one of these calls on its descriptor, with the last name;
-    /// or one of these calls on the path itself
-    Below(&'static [&'static str]),
-    /// the path is opened first; then this call, its descriptor among the arguments; or the call on the path itself
-    Onto(&'static str),
-    /// the path and everything below it
-    Tree(&'static [&'static str]),
-    /// the program, found under one of several paths
-    Exec,
-    /// a message to the kernel, and its acknowledgement
-    Netlink,
-}
-
-/// As the trace prints it, as strace sees it.
-const TABLE: &[(&str, Rule)] = &[
-    ("mkdir", Rule::Below(&["mkdir", "mkdirat"])),
-    ("mknod", Rule::Below(&["mknod", "mknodat"])),
-    ("chmod", Rule::Call(&["chmod", "fchmodat", "fchmodat2"])),
-    ("rmdir", Rule::Call(&["rmdir", "unlinkat"])),
-    ("unlink", Rule::Call(&["unlink", "unlinkat"])),
-    ("unlinkat", Rule::Tree(&["unlinkat", "rmdir", "unlink"])),
-    ("symlink", Rule::Below(&["symlink", "symlinkat"])),
-    ("link", Rule::Call(&["link", "linkat"])),
-    ("rename", Rule::Call(&["rename", "renameat", "renameat2"])),
-    ("move_mount", Rule::Onto("move_mount")),
-    ("openat", Rule::Call(&["open", "openat", "openat2"])),
-    ("write", Rule::Opened(&["write", "pwrite64"])),
-    ("setns", Rule::Opened(&["setns"])),
-    ("dup2", Rule::Opened(&["dup3", "dup2"])),
-    ("copy_file_range", Rule::Opened(&["copy_file_range", "sendfile"])),
-    ("clone3", Rule::Call(&["clone3", "clone"])),
-    ("clone", Rule::Call(&["clone", "clone3", "fork", "vfork"])),
-    ("clock_nanosleep", Rule::Call(&["clock_nanosleep", "nanosleep"])),
-    ("exit_group", Rule::Numbers(&["exit_group"])),
-    ("setresuid", Rule::Numbers(&["setresuid"])),
-    ("setresgid", Rule::Numbers(&["setresgid"])),
-    ("umask", Rule::Numbers(&["umask"])),
-    ("capset", Rule::Call(&["capset"])),
-    ("execve", Rule::Exec),
-    ("sendto", Rule::Netlink),
-];
+use wanted::{Rule, Wanted};
 
 /// The messages of rtnetlink(7): strace prints a number where it cannot tell the socket's protocol.
 const MESSAGES: &[(&str, u32)] = &[
@@ -99,9 +51,13 @@ pub fn compare(trace: &Trace, calls: &[Call]) -> Result<(), String> {
             _ => continue,
         };
         let wanted = Wanted::new(call, result, is_undo);
-        match log.find(lane, &wanted) {
+        let found = match through(call) {
+            Some(parts) => log.clone_through(&parts, result),
+            None => log.find(lane, &wanted),
+        };
+        match found {
             Some(at) => {
-                if wanted.name == "clone3" {
+                if through(call).is_some() || wanted.name == "clone3" {
                     (log.clone, log.the_box) = (Some(at), None);
                 } else if lane == Lane::Container {
                     log.the_box = Some(calls[at].pid);
@@ -129,54 +85,11 @@ fn succeeded(call: &Call) -> bool {
     !call.result.starts_with('-')
 }
 
-/// What the trace says of one operation, taken apart.
-struct Wanted<'a> {
-    name: &'a str,
-    arguments: &'a str,
-    strings: Vec<Vec<u8>>,
-    flags: Vec<&'a str>,
-    /// the errors that are meant; empty for success
-    errors: Vec<&'a str>,
-    /// an undo that found its work done counts as success: see `launch::perform_undo`
-    forgiving: bool,
-    rule: Rule,
-}
-
-impl<'a> Wanted<'a> {
-    fn new(call: &'a str, result: &'a str, is_undo: bool) -> Wanted<'a> {
-        let (name, rest) = call.split_once('(').unwrap_or((call, ""));
-        let arguments = rest.rsplit_once(')').map_or(rest, |(arguments, _)| arguments);
-        // the set that is kept is not named by the kernel: each of the others is dropped by a call of its own
-        let arguments = arguments.split(", all but ").next().unwrap_or_default();
-        let error = result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
-        let rule = TABLE.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
-        let forgiving = is_undo && error.is_none();
-        // one call for each that is dropped; those that are kept are named by none of them
-        let named = arguments.split(" all but ").next().unwrap_or_default();
-        let (strings, flags) = (strings(arguments), flags(named));
-        let rule = rule.unwrap_or(Rule::Call(&[]));
-        Wanted { name, arguments, strings, flags, errors: error.into_iter().collect(), forgiving, rule }
-    }
-
-    fn answered(&self, call: &Call) -> bool {
-        let error = call.result.strip_prefix("-1 ").and_then(|error| error.split(' ').next());
-        match error {
-            None => self.errors.is_empty(),
-            Some(error) if self.forgiving => ["ENOENT", "ENODEV", "ESRCH", "EINVAL"].contains(&error),
-            Some(error) => self.errors.contains(&error),
-        }
-    }
-
-    fn named(&self, call: &Call, names: &[&str]) -> bool {
-        if names.is_empty() { call.name == self.name } else { names.contains(&call.name.as_str()) }
-    }
-
-    fn same(&self, call: &Call) -> bool {
-        same_strings(&self.strings, &strings(&call.arguments))
-            // open(2) is openat(2) from the working directory
-            && self.flags.iter().all(|flag| *flag == "AT_FDCWD" || call.arguments.contains(flag))
-            && self.answered(call)
-    }
+/// The calls of a go-between: `setns(…), setns(…), clone3(…)`.
+fn through(call: &str) -> Option<Vec<&str>> {
+    let parts: Vec<&str> = call.split_inclusive(')').map(|part| part.trim_start_matches(", ")).collect();
+    (parts.len() > 1 && parts[0].starts_with("setns(") && parts[parts.len() - 1].starts_with("clone3("))
+        .then_some(parts)
 }
 
 /// A log, how far it is read, and who is who in it.
@@ -202,6 +115,20 @@ impl Log<'_> {
         candidates.find_map(|at| self.completes(at, wanted))
     }
 
+    /// The last of the calls of somebody who is neither the host nor the box. In which order it has joined what exists
+    /// depends on who may do what.
+    fn clone_through(&self, parts: &[&str], result: &str) -> Option<usize> {
+        let (clone, joins) = parts.split_last()?;
+        let older: HashSet<u32> = self.calls[..self.at].iter().map(|call| call.pid).collect();
+        let by_another = |at: &usize| !older.contains(&self.calls[*at].pid);
+        let find = |part: &str, from: usize| {
+            let wanted = Wanted::new(part, result, false);
+            (from..self.calls.len()).filter(by_another).find_map(|at| self.completes(at, &wanted))
+        };
+        let joined: Option<Vec<usize>> = joins.iter().map(|part| find(part, self.at)).collect();
+        find(clone, joined?.into_iter().max()?)
+    }
+
     fn completes(&self, at: usize, wanted: &Wanted<'_>) -> Option<usize> {
         let call = &self.calls[at];
         let here = |matches: bool| matches.then_some(at);
@@ -223,6 +150,12 @@ impl Log<'_> {
                 here(call.name == "execve" && same && wanted.answered(call))
             }
             Rule::Opened(names) => self.opened(at, wanted, names),
+            Rule::Inherited => {
+                let file = format!("<{}>", String::from_utf8_lossy(wanted.strings.first()?));
+                let its = call.arguments.split(',').next().is_some_and(|first| first.ends_with(&file));
+                let full = call.name == "read" && call.result.parse::<u32>().is_ok_and(|count| count > 1);
+                here(its && (full || call.name == "write") && wanted.answered(call))
+            }
             Rule::Below(names) => {
                 let whole = wanted.named(call, names) && wanted.same(call);
                 if whole { Some(at) } else { self.below(at, wanted, names) }
@@ -372,6 +305,7 @@ impl Log<'_> {
             Rule::Call(names) | Rule::Numbers(names) | Rule::Opened(names) | Rule::Tree(names) => names,
             Rule::Below(names) => names,
             Rule::Onto(_) => &["openat2", "move_mount"],
+            Rule::Inherited => &["read", "write"],
             Rule::Exec => &["execve"],
             Rule::Netlink => &["sendto", "recvfrom"],
         };
