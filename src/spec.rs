@@ -88,6 +88,20 @@ pub struct Hooks {
     pub start_container: Vec<Hook>,
 }
 
+impl Hooks {
+    /// The specification's name of the list in which this one stands, and its place there.
+    pub fn place(&self, hook: &Hook) -> Option<(&'static str, usize)> {
+        let Hooks { prestart, create_runtime, create_container, start_container } = self;
+        let lists = [
+            ("prestart", prestart),
+            ("createRuntime", create_runtime),
+            ("createContainer", create_container),
+            ("startContainer", start_container),
+        ];
+        lists.iter().find_map(|(name, list)| Some((*name, list.iter().position(|one| one == hook)?)))
+    }
+}
+
 /// Which namespaces a container gets. The mount namespace is always its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {

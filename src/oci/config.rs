@@ -25,7 +25,7 @@ pub mod home;
 pub mod hooks;
 mod limits;
 pub mod mounts;
-mod namespaces;
+pub mod namespaces;
 mod process;
 mod resources;
 mod root;

@@ -233,7 +233,7 @@ pub fn explain(error: LaunchError, spec: &Spec) -> OciError {
     match &step.op {
         Op::Spawn(hook) => {
             // newuidmap and newgidmap are no hooks: the step's own name says what they were to do
-            let Some((name, at)) = which(spec, hook) else { return error.into() };
+            let Some((name, at)) = spec.hooks.place(hook) else { return error.into() };
             let path = hook.exec.paths.first().map(ToString::to_string).unwrap_or_default();
             OciError::Hook { name, at, what: format!("{path}: {}", hooks::what(step.what)) }
         }
@@ -267,14 +267,4 @@ pub(super) fn explain_program(error: LaunchError, process: &Process) -> OciError
         )),
         _ => error.into(),
     }
-}
-
-fn which(spec: &Spec, hook: &crate::kernel::op::Hook) -> Option<(&'static str, usize)> {
-    let lists = [
-        ("prestart", &spec.hooks.prestart),
-        ("createRuntime", &spec.hooks.create_runtime),
-        ("createContainer", &spec.hooks.create_container),
-        ("startContainer", &spec.hooks.start_container),
-    ];
-    lists.iter().find_map(|(name, list)| Some((*name, list.iter().position(|one| one == hook)?)))
 }

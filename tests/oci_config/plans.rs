@@ -179,3 +179,11 @@ fn a_home_is_looked_up_inside() {
         .expect("a fifo");
     assert_eq!(home(), "/");
 }
+
+/// What engines are told, so that a change of it is seen.
+#[test]
+fn features() {
+    let mut features = stepbox::oci::features::features();
+    features["annotations"]["org.stepbox.version"] = "[VERSION]".into();
+    snapshot!(serde_json::to_string_pretty(&features).expect("JSON"));
+}

@@ -151,6 +151,21 @@ pub struct Hooks {
     pub poststop: Vec<Hook>,
 }
 
+impl Hooks {
+    /// Each list with its name, in the order in which they are run.
+    pub fn lists(&self) -> [(&'static str, &[Hook]); 6] {
+        let Hooks { prestart, create_runtime, create_container, start_container, poststart, poststop } = self;
+        [
+            ("prestart", prestart),
+            ("createRuntime", create_runtime),
+            ("createContainer", create_container),
+            ("startContainer", start_container),
+            ("poststart", poststart),
+            ("poststop", poststop),
+        ]
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Hook {

@@ -88,16 +88,7 @@ fn command(hook: &document::Hook, stdin: &str, inherited: &[String]) -> Hook {
 
 /// All six lists are checked, also those that are run later.
 fn check(config: &Config) -> Result<(), ConfigError> {
-    let hooks = &config.hooks;
-    let lists = [
-        ("prestart", &hooks.prestart),
-        ("createRuntime", &hooks.create_runtime),
-        ("createContainer", &hooks.create_container),
-        ("startContainer", &hooks.start_container),
-        ("poststart", &hooks.poststart),
-        ("poststop", &hooks.poststop),
-    ];
-    for (name, list) in lists {
+    for (name, list) in config.hooks.lists() {
         for (index, hook) in list.iter().enumerate() {
             let place = |member| format!("hooks.{name}[{index}].{member}");
             let path = format!("{:?}", hook.path);

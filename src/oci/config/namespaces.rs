@@ -23,6 +23,13 @@ const KINDS: [(&str, u64); 8] = [
     ("time", NEWTIME),
 ];
 
+/// Every kind that is known, in order: `features` names them.
+pub fn known() -> Vec<&'static str> {
+    let mut names: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names
+}
+
 /// What `linux.namespaces` lists: for each kind nothing, a new one, or a file's.
 #[derive(Debug, Default)]
 pub(super) struct Listed([Option<Entry>; KINDS.len()]);

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Action, Arch, Compare, Condition, Listener, Profile, Rule};
+use super::{Action, Arch, Condition, Listener, Profile, Rule};
 use crate::kernel::flags;
 
 mod json;
@@ -23,6 +23,7 @@ mod words;
 
 use json::Node;
 pub use json::{Problem, ProfileError};
+pub use words::{Known, known};
 
 /// What Docker's profile asks of the machine and the container: it says who gets which rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,17 +199,7 @@ fn entry<'a>(node: Node<'a>) -> Result<Entry<'a>, ProfileError> {
 fn condition(node: &Node<'_>) -> Result<Condition, ProfileError> {
     let (index, value) = (node.need("index")?, node.need("value")?.number()?);
     let second = node.get("valueTwo").map_or(Ok(0), |node| node.number())?;
-    let op = node.need("op")?;
-    let compare = match op.text()? {
-        "SCMP_CMP_NE" => Compare::Ne(value),
-        "SCMP_CMP_LT" => Compare::Lt(value),
-        "SCMP_CMP_LE" => Compare::Le(value),
-        "SCMP_CMP_EQ" => Compare::Eq(value),
-        "SCMP_CMP_GE" => Compare::Ge(value),
-        "SCMP_CMP_GT" => Compare::Gt(value),
-        "SCMP_CMP_MASKED_EQ" => Compare::MaskedEq { mask: value, value: second },
-        _ => return Err(op.fails(Problem::Operator)),
-    };
+    let compare = words::compare(&node.need("op")?, value, second)?;
     match index.number()? {
         argument @ 0..=5 => Ok(Condition { argument: argument as u8, compare }),
         _ => Err(index.fails(Problem::Index)),
@@ -216,28 +207,15 @@ fn condition(node: &Node<'_>) -> Result<Condition, ProfileError> {
 }
 
 fn action(node: &Node<'_>, key: &'static str, errno: &'static str) -> Result<Action, ProfileError> {
-    let (said, number) = (node.need(key)?, node.get(errno));
-    let up_to = |most: u64| match &number {
-        None => Ok(libc::EPERM as u16),
-        Some(node) => match node.number()? {
-            number if number <= most => Ok(number as u16),
-            _ => Err(node.fails(Problem::Errno(most))),
+    let (most, action) = words::action(&node.need(key)?)?;
+    match (most, node.get(errno)) {
+        (None, None) => Ok(action(0)),
+        (None, Some(number)) => Err(number.fails(Problem::NoErrno)),
+        (Some(_), None) => Ok(action(libc::EPERM as u16)),
+        (Some(most), Some(number)) => match number.number()? {
+            within if within <= most => Ok(action(within as u16)),
+            _ => Err(number.fails(Problem::Errno(most))),
         },
-    };
-    let action = match said.text()? {
-        "SCMP_ACT_ERRNO" => return up_to(4095).map(Action::Errno),
-        "SCMP_ACT_TRACE" => return up_to(u16::MAX.into()).map(Action::Trace),
-        "SCMP_ACT_ALLOW" => Action::Allow,
-        "SCMP_ACT_LOG" => Action::Log,
-        "SCMP_ACT_NOTIFY" => Action::Notify,
-        "SCMP_ACT_TRAP" => Action::Trap,
-        "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => Action::KillThread,
-        "SCMP_ACT_KILL_PROCESS" => Action::KillProcess,
-        _ => return Err(said.fails(Problem::Action)),
-    };
-    match number {
-        Some(node) => Err(node.fails(Problem::NoErrno)),
-        None => Ok(action),
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::words::proposed;
+
 /// What is wrong with a profile, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ProfileError {
@@ -42,21 +44,13 @@ pub enum Problem {
     Missing,
     #[error("is not {0}")]
     Kind(&'static str),
-    #[error(
-        "is no action: SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_ERRNO, SCMP_ACT_TRACE, SCMP_ACT_NOTIFY, SCMP_ACT_TRAP, \
-         SCMP_ACT_KILL, SCMP_ACT_KILL_THREAD or SCMP_ACT_KILL_PROCESS"
-    )]
+    #[error("is no action: {}", proposed(self))]
     Action,
-    #[error(
-        "is no operator: SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE, SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT or SCMP_CMP_MASKED_EQ"
-    )]
+    #[error("is no operator: {}", proposed(self))]
     Operator,
     #[error("is no architecture that seccomp knows, as SCMP_ARCH_X86_64")]
     Architecture,
-    #[error(
-        "is no flag for a profile: SECCOMP_FILTER_FLAG_LOG, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_TSYNC \
-         or SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
-    )]
+    #[error("is no flag for a profile: {}", proposed(self))]
     Flag,
     #[error("is no argument of a call: they are counted from 0 to 5")]
     Index,
