@@ -5,6 +5,7 @@
 //!   argv ──> Cli (clap) ──> Request ──> engine ──> exit code: Docker's 125, 126, 127, 128 + n
 //! ```
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,15 +53,21 @@ enum Command {
     Oci {
         /// Words for the runtime
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        words: Vec<OsString>,
     },
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    program::keep_out_of_reach_early(&words);
+    let name = words.first().map(PathBuf::from).unwrap_or_default();
     if name.file_name().is_some_and(|name| name == "runc") {
-        return oci::main(std::env::args_os().skip(1).collect(), "runc");
+        return oci::main(words.split_off(1), "runc");
+    }
+    // it has a command line of its own, for which all others need not be built
+    if words.get(1).is_some_and(|word| word == "oci") {
+        return oci::main(words.split_off(2), "stepbox oci");
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
