@@ -216,6 +216,10 @@ fn skeleton(tree: &mut Tree) {
         ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
         ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+        // places for each container's own: where one is missing, the overlay has to copy /etc up and make it
+        ("etc/hostname", ""),
+        ("etc/hosts", ""),
+        ("etc/resolv.conf", ""),
     ];
     for (path, text) in files {
         tree.insert(PathBuf::from(path), Node::Text(text));
