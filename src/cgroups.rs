@@ -78,6 +78,12 @@ pub fn detect(root: &Path) -> std::io::Result<Hierarchy> {
     detect::read(root, detect::access)
 }
 
+/// The same, and every cgroup hierarchy that is mounted: both from one look.
+pub fn look(root: &Path) -> std::io::Result<(Hierarchy, Vec<detect::Mount>)> {
+    let mounts = detect::mounted(root)?;
+    Ok((detect::of(root, &mounts, detect::access)?, mounts))
+}
+
 impl Cgroup {
     /// Makes the cgroup in every hierarchy in which it is to stand, and sets the limits. A limit that cannot be set is
     /// an error; without limits, a machine where nothing can be made is none: then there are no steps.

@@ -57,13 +57,18 @@ fn hierarchy(mount: mountinfo::Mount<'_>) -> Option<Mount> {
 
 /// Reads the hierarchies under `root`, which is `/` but in tests. `may` says whether a cgroup can be made there.
 pub fn read(root: &Path, may: impl Fn(&Path) -> Result<(), Errno>) -> io::Result<Hierarchy> {
+    of(root, &mounted(root)?, may)
+}
+
+/// The same from what is mounted there.
+pub fn of(root: &Path, mounts: &[Mount], may: impl Fn(&Path) -> Result<(), Errno>) -> io::Result<Hierarchy> {
     let own = std::fs::read_to_string(root.join("proc/self/cgroup"))?;
     let under = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
     let mut hierarchy = Hierarchy::default();
-    for mount in mounted(root)? {
+    for mount in mounts {
         let at = |controller: &str| {
-            let own = own_path(&own, controller, &mount);
-            choose(&mount, &own, |directory| match mount.v2 && occupied(&under(directory), directory, &own) {
+            let own = own_path(&own, controller, mount);
+            choose(mount, &own, |directory| match mount.v2 && occupied(&under(directory), directory, &own) {
                 true => Err(Errno::BUSY),
                 false => may(&under(directory)),
             })

@@ -25,7 +25,6 @@ impl Machine {
     /// Looks.
     pub fn look() -> Machine {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
-        let whole = |map: String| map.split_whitespace().eq(["0", "0", "4294967295"]);
         let uid = rustix::process::geteuid();
         let held = read("status").lines().find_map(|line| line.strip_prefix("CapPrm:").map(str::to_string));
         let held = held.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
@@ -34,7 +33,7 @@ impl Machine {
             capabilities: held.filter(|_| uid.is_root()).unwrap_or(flags::ALL_CAPABILITIES),
             uid: uid.as_raw(),
             gid: rustix::process::getegid().as_raw(),
-            initial: whole(read("uid_map")),
+            initial: crate::kernel::users::initial(),
             setgroups: read("setgroups").trim() != "deny",
         }
     }
@@ -50,9 +49,8 @@ impl Machine {
     }
 
     /// Which cgroup tree a container can be shown. Version 1 can be mounted by root of the machine only.
-    pub fn cgroup_tree(self) -> CgroupTree {
-        let mounts = detect::mounted(Path::new("/")).unwrap_or_default();
-        CgroupTree::of(&mounts, self.all_powerful())
+    pub fn cgroup_tree(self, mounts: &[detect::Mount]) -> CgroupTree {
+        CgroupTree::of(mounts, self.all_powerful())
     }
 }
 

@@ -142,7 +142,7 @@ pub fn prepare(state: &State, image: &Image, driver: Driver, request: &Request) 
     let id = super::names::new_id();
     // what can fail comes before an address is taken
     let lent = devices::find(&request.devices, request.privileged, machine)?;
-    let hierarchy = cgroups::detect(Path::new("/"))?;
+    let (hierarchy, mounts) = cgroups::look(Path::new("/"))?;
     let net = match request.network {
         NetworkMode::Host => Net::Host,
         NetworkMode::None => Net::None,
@@ -159,7 +159,7 @@ pub fn prepare(state: &State, image: &Image, driver: Driver, request: &Request) 
         net,
         containers: state.containers(),
         hierarchy,
-        cgroups: machine.cgroup_tree(),
+        cgroups: machine.cgroup_tree(&mounts),
         throttles: super::machine::throttles(Path::new("/")),
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
     };

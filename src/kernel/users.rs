@@ -21,6 +21,12 @@ use super::process::{self, Cloned};
 
 type Result<T> = rustix::io::Result<T>;
 
+/// Whether this process is in the initial user namespace: only that one maps every id to itself.
+pub fn initial() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// The process that waits in its namespace. It ends with this value.
 #[derive(Debug)]
 pub struct Held {

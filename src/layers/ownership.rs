@@ -29,10 +29,7 @@ impl Ownership {
     pub fn of_this_process() -> Ownership {
         let needed = CapabilitySet::CHOWN | CapabilitySet::MKNOD | CapabilitySet::SYS_ADMIN;
         let able = capabilities(None).is_ok_and(|sets| sets.effective.contains(needed));
-        // only the first namespace maps every id to itself
-        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-        let first = map.split_whitespace().eq(["0", "0", "4294967295"]);
-        if able && first { Ownership::Root } else { Ownership::User }
+        if able && crate::kernel::users::initial() { Ownership::Root } else { Ownership::User }
     }
 
     /// The attribute that makes a directory opaque.

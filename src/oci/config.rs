@@ -15,6 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cgroups::Hierarchy;
+use crate::kernel;
 use crate::privilege::seccomp;
 use crate::rootfs::CgroupTree;
 use crate::spec::{Life, Spec, Start};
@@ -110,7 +111,7 @@ impl Machine {
         Machine {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
-            initial: own("uid_map").split_whitespace().eq(["0", "0", "4294967295"]),
+            initial: kernel::users::initial(),
             setgroups: own("setgroups").trim() != "deny",
             apparmor: read("/sys/module/apparmor/parameters/enabled").starts_with('Y'),
             selinux: Path::new("/sys/fs/selinux/enforce").exists(),
@@ -136,7 +137,19 @@ impl Machine {
 /// # Errors
 /// A file that cannot be read, that is no JSON, or a member of another type, by its place.
 pub fn load(bundle: &Path) -> Result<Config, ConfigError> {
-    read(&bundle.join("config.json"))
+    of(read(bundle)?)
+}
+
+/// The config.json of a bundle, as it is.
+///
+/// # Errors
+/// A file that cannot be read, or that is no JSON.
+pub fn read(bundle: &Path) -> Result<serde_json::Value, ConfigError> {
+    let path = bundle.join("config.json");
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|error| ConfigError::Json { path, error }),
+        Err(error) => Err(ConfigError::Read { path, error }),
+    }
 }
 
 /// What was read from the file of `exec --process`.
@@ -146,29 +159,11 @@ pub fn load(bundle: &Path) -> Result<Config, ConfigError> {
 pub fn process(path: &Path, text: &std::io::Result<Vec<u8>>) -> Result<document::Process, ConfigError> {
     let again = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string());
     let read = text.as_ref().map_err(|error| ConfigError::Read { path: path.into(), error: again(error) });
-    parse_at(path, read?)
+    let json = serde_json::from_slice(read?);
+    of(json.map_err(|error| ConfigError::Json { path: path.into(), error })?)
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let text = std::fs::read(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
-    parse_at(path, &text)
-}
-
-fn parse_at<T: serde::de::DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, ConfigError> {
-    parse(text).map_err(|error| match error {
-        ConfigError::Json { error, .. } => ConfigError::Json { path: path.into(), error },
-        other => other,
-    })
-}
-
-/// The same from a text. A member that is null counts as left out.
-fn parse<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
-    let json = serde_json::from_slice(text);
-    let json: serde_json::Value = json.map_err(|error| ConfigError::Json { path: "".into(), error })?;
-    of(json)
-}
-
-/// The same from JSON that was read already.
+/// From JSON that was read already. A member that is null counts as left out.
 ///
 /// # Errors
 /// As [`load`].

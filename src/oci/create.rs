@@ -80,12 +80,10 @@ pub fn draft(root: &Root, request: Request, log: &mut Log) -> Result<(Draft, Pla
     super::state::check_id(&request.id)?;
     let bundle = std::fs::canonicalize(&request.bundle)
         .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
-    let config = config::load(&bundle)?;
+    let document = config::read(&bundle)?;
+    let config: Config = config::of(document.clone())?;
     let notes = config.process.iter().flat_map(config::notes);
     notes.for_each(|(level, text)| log.line(level, &text));
-    let path = bundle.join("config.json");
-    let document = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
-    let document = serde_json::from_slice(&document).map_err(|error| OciError::Damaged { path, error })?;
     let directory = root.take(&request.id)?;
     let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
         fit(&spec.cgroup, log)?;
@@ -161,8 +159,8 @@ pub(super) fn place(
     flags: Flags,
 ) -> Result<Place, OciError> {
     let cgroups = Path::new("/sys/fs/cgroup");
-    let hierarchy = crate::cgroups::detect(Path::new("/")).map_err(OciError::file("cannot read", cgroups))?;
-    let mounts = crate::cgroups::detect::mounted(Path::new("/")).unwrap_or_default();
+    let (hierarchy, mounts) =
+        crate::cgroups::look(Path::new("/")).map_err(OciError::file("cannot read", cgroups))?;
     let mut machine = Machine::look(path, CgroupTree::None);
     machine.cgroups = CgroupTree::of(&mounts, machine.all_powerful());
     Ok(Place { id: id.into(), bundle: bundle.into(), directory: directory.into(), machine, hierarchy, flags })

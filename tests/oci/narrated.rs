@@ -100,7 +100,20 @@ fn a_containers_recipe() {
     ));
     let steps = compared(&bundles, "run");
     assert!(steps.len() > 40 && steps.iter().any(|step| step == "exchange the roots"), "{steps:?}");
+    out_of_reach_first(&bundles);
     bundles.assert_clean();
+}
+
+/// The runtime has executed itself by a read-only mount before it reads anything of the bundle, and reads that once.
+fn out_of_reach_first(bundles: &Bundles) {
+    let log = std::fs::read(bundles.site.root_directory().join("run.strace")).expect("strace's log");
+    let calls = strace::read(&String::from_utf8_lossy(&log));
+    let places = |name: &str, word: &str| -> Vec<usize> {
+        let is = |call: &strace::Call| call.name.starts_with(name) && call.arguments.contains(word);
+        calls.iter().enumerate().filter(|(_, call)| is(call)).map(|(at, _)| at).collect()
+    };
+    let (execs, reads) = (places("execveat", "AT_EMPTY_PATH"), places("open", "/config.json\""));
+    assert!(matches!((&execs[..], &reads[..]), ([exec], [read]) if exec < read), "{execs:?} {reads:?}");
 }
 
 /// Everything that a process can ask for, by a file, into a container of our own users and into one of others.
