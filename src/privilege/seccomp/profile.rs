@@ -207,8 +207,8 @@ fn condition(node: &Node<'_>) -> Result<Condition, ProfileError> {
 }
 
 fn action(node: &Node<'_>, key: &'static str, errno: &'static str) -> Result<Action, ProfileError> {
-    let (most, action) = words::action(&node.need(key)?)?;
-    match (most, node.get(errno)) {
+    let (_, most, action) = words::action(&node.need(key)?)?;
+    match (*most, node.get(errno)) {
         (None, None) => Ok(action(0)),
         (None, Some(number)) => Err(number.fails(Problem::NoErrno)),
         (Some(_), None) => Ok(action(libc::EPERM as u16)),

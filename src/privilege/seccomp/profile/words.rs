@@ -6,9 +6,9 @@ use crate::kernel::flags;
 use crate::privilege::seccomp::{Action, Arch, Compare};
 
 /// An action: its name, up to what its number may go where it has one, and what it is with that number.
-type ActionWord = (&'static str, Option<u64>, fn(u16) -> Action);
+pub(super) type ActionWord = (&'static str, Option<u64>, fn(u16) -> Action);
 
-const ACTIONS: [ActionWord; 9] = [
+static ACTIONS: [ActionWord; 9] = [
     ("SCMP_ACT_ALLOW", None, |_| Action::Allow),
     ("SCMP_ACT_LOG", None, |_| Action::Log),
     ("SCMP_ACT_ERRNO", Some(4095), Action::Errno),
@@ -138,11 +138,10 @@ pub(super) fn proposed(problem: &Problem) -> String {
     }
 }
 
-/// The action of a name, with the number that it takes: up to `most`.
-pub(super) fn action(node: &Node<'_>) -> Result<(Option<u64>, fn(u16) -> Action), ProfileError> {
+/// The action of a name.
+pub(super) fn action(node: &Node<'_>) -> Result<&'static ActionWord, ProfileError> {
     let name = node.text()?;
-    let found = ACTIONS.iter().find(|(known, ..)| *known == name);
-    found.map(|(_, most, action)| (*most, *action)).ok_or_else(|| node.fails(Problem::Action))
+    ACTIONS.iter().find(|(known, ..)| *known == name).ok_or_else(|| node.fails(Problem::Action))
 }
 
 /// The comparison of a name, with these numbers.
