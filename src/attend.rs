@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::termios::{self, OptionalActions, Termios};
 
+use crate::kernel::orphans::reap_but;
 use crate::kernel::process::{self, Exit};
 use crate::kernel::signals::Signals;
 use crate::launch::Running;
@@ -69,6 +70,10 @@ pub fn attend(running: &mut Running<'_>, signals: &Signals, interactive: bool) -
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         if ready[1] {
             while let Some(signal) = signals.next() {
+                // where the box shares the host's processes, those whose parent has died are ours
+                if signal == libc::SIGCHLD {
+                    reap_but(running.box_pid().unwrap_or_default())?;
+                }
                 pass_on(signal, running, terminal.as_ref());
             }
         }

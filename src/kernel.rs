@@ -38,6 +38,8 @@ pub mod nft;
 pub mod nsfs;
 pub mod op;
 #[allow(unsafe_code)]
+pub mod orphans;
+#[allow(unsafe_code)]
 pub mod process;
 pub mod remove;
 #[allow(unsafe_code)]

@@ -1,7 +1,7 @@
 //! Begin: what a program is given, and the last steps before it; the same for a container's own and for one that joins.
 
 use crate::kernel::ctext::BOX;
-use crate::kernel::op::Hook;
+use crate::kernel::op::{Hook, Orphans};
 use crate::kernel::{Errno, Op};
 use crate::privilege::Privilege;
 use crate::probe::{Probe, Who};
@@ -155,6 +155,13 @@ pub fn start(life: Life, process: &Process, start: &Start, hooks: &[Hook]) -> Ve
     let exec = &process.exec;
     let mut steps: Vec<Step> =
         die_with_the_engine(life, "the kernel forgot it when the user changed").into_iter().collect();
+    if process.init {
+        let op = Op::Orphans(Orphans::Init);
+        let why =
+            "process 1 has to reap orphans, and gets no signal that it has no handler for: few programs know";
+        steps.push(Step::new("leave an init behind", op).why(why));
+        steps.extend(die_with_the_engine(life, "the wish is not inherited, and its parent is now init"));
+    }
     steps.push(
         Step::new("set the umask", Op::Umask { mask: process.umask })
             .why("a program starts the same, whoever starts it"),

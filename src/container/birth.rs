@@ -1,10 +1,10 @@
 //! Birth: the one clone, and the namespaces that exist already and are joined.
 
 use crate::kernel::flags::{INTO_CGROUP, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
-use crate::kernel::op::Join;
+use crate::kernel::op::{Join, Orphans};
 use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
-use crate::spec::{Namespace, Namespaces, Net, Spec, Time, Users};
+use crate::spec::{Life, Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::Step;
 use crate::userns;
 
@@ -31,9 +31,9 @@ pub(super) fn clone(spec: &Spec) -> Vec<Step> {
     if join.is_empty() {
         let why = "namespaces are made in the moment of birth, so the process has never seen the host's";
         let clone = Step { undo, ..the_box(Op::Clone { flags: clone_flags(spec) }, why) };
-        return spec.cgroup.open().into_iter().chain([clone]).collect();
+        return adopt(spec).into_iter().chain(spec.cgroup.open()).chain([clone]).collect();
     }
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = adopt(spec).into_iter().collect();
     if seen_by_others(spec) && !by_anybody(&spec.namespaces.user) {
         steps.push(hide(
             "others will see the box: none of them may look at what it holds of the host (CVE-2016-9962)",
@@ -60,6 +60,16 @@ fn the_box(op: Op, why: &'static str) -> Step {
 /// Root of a user namespace that is joined: its map, which we have not seen, need not hold one.
 pub fn become_root() -> [Step; 2] {
     userns::become_first(&[], &[]).map(|step| step.or_else(Errno::INVAL))
+}
+
+/// Among the host's processes the first takes nobody along when it ends, and without a cgroup nobody knows who else is the
+/// box's. So what it leaves behind comes to the engine, which ends it.
+fn adopt(spec: &Spec) -> Option<Step> {
+    let left = spec.namespaces.pid == Namespace::Host && spec.life == Life::OfTheEngine;
+    let step = Step::new("adopt orphans", Op::Orphans(Orphans::Adopt))
+        .why("its processes would outlive it: there is neither a PID namespace nor a cgroup to end with it")
+        .undo(Op::Orphans(Orphans::End));
+    (left && spec.cgroup.end().is_none()).then_some(step)
 }
 
 /// Steps by which the box comes to be counted, where that is not done already.

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::ctext::{BOX, Room};
 use super::netlink::Message;
-use super::op::{Exec, Op};
+use super::op::{self, Exec, Op};
 use super::{CText, copy_up, credentials, inside, limits, messenger, mounts, socket, terminal, users};
 
 type Result<T> = rustix::io::Result<T>;
@@ -22,6 +22,8 @@ type Result<T> = rustix::io::Result<T>;
 pub enum Prepared {
     /// the operation says everything
     AsItIs,
+    /// where this process keeps its arguments and environment
+    Words(std::ops::Range<usize>),
     /// the bytes of a netlink message
     Message(Message),
     /// the pointers that execve(2) takes; they point into the operation
@@ -41,6 +43,7 @@ impl Prepared {
         Ok(match op {
             Op::Netlink(request) => Prepared::Message(request.encode(box_pid)?),
             Op::Nft(batch) => Prepared::Message(batch.encode()),
+            Op::Orphans(op::Orphans::Init) => Prepared::Words(super::orphans::own_words()),
             Op::Exec(exec) => Prepared::exec(exec, None),
             Op::Spawn(hook) => Prepared::exec(&hook.exec, box_pid),
             _ => Prepared::AsItIs,
@@ -230,6 +233,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         // SAFETY: leaves without running destructors or exit handlers, which belong to the other process.
         Op::Exit { code } => unsafe { libc::_exit(*code) },
         Op::Fork { code } => super::process::fork_and_exit(*code).map(i64::from),
+        Op::Orphans(op) => super::orphans::call(*op, prepared),
         Op::WaitFork => super::process::wait_any().map(zero),
         Op::PeekBox => super::process::peek(context.pidfd.as_ref().ok_or(Errno::CHILD)?.as_fd()).map(zero),
         Op::KillBox { signal } => {

@@ -17,7 +17,7 @@ use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
 pub use mounts::{Device, MountAt, Tree, Users};
-pub use program::{Exec, Hook, Join, Scheduling};
+pub use program::{Exec, Hook, Join, Orphans, Scheduling};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -254,6 +254,7 @@ pub enum Op {
     Fork {
         code: i32,
     },
+    Orphans(Orphans),
     /// reap that child
     WaitFork,
     /// wait until the box's process has ended

@@ -65,6 +65,19 @@ fn mask(set: &u64) -> Result<()> {
     .map(|_| ())
 }
 
+/// Every signal that can be blocked waits from now on, for [`wait_for_one`].
+pub(super) fn block_all() -> Result<()> {
+    mask(&!0)
+}
+
+/// The next signal of those that are blocked, however long it takes. None where the wait was interrupted.
+pub(super) fn wait_for_one() -> Option<i32> {
+    let (all, none) = (!0u64, std::ptr::null::<u64>());
+    // SAFETY: the set outlives the call and has the kernel's size; without a place for more, only the number comes.
+    let signal = check(unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const all, none, none, SET) });
+    signal.ok().map(|signal| signal as i32)
+}
+
 /// No signal is blocked any more.
 pub fn unblock_all() -> Result<()> {
     mask(&0)

@@ -19,6 +19,8 @@ pub struct Process {
     pub own_stdio: bool,
     /// descriptors from 3 on that stay open
     pub preserve_fds: u32,
+    /// somebody stands before it who passes signals on and reaps orphans
+    pub init: bool,
     /// the bits that the modes of new files lack
     pub umask: u32,
     /// what it may use by itself: setrlimit(2)
@@ -45,6 +47,7 @@ impl Default for Process {
             input: Input::Null,
             own_stdio: false,
             preserve_fds: 0,
+            init: false,
             umask: 0o022,
             rlimits: Vec::new(),
             oom_score_adj: None,

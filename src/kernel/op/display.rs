@@ -4,7 +4,7 @@ use std::fmt;
 
 mod mounts;
 
-use super::{Join, Op, Scheduling, signal_name};
+use super::{self as op, Join, Op, Scheduling, signal_name};
 use crate::kernel::ctext::{BOX, CText, quote};
 use crate::kernel::flags::{self, decode};
 
@@ -199,6 +199,13 @@ impl Op {
             AwaitStart { .. } => f.write_str("read(fifo, 1)"),
             LetGo { path } => write!(f, "write({path}, \"\\0\")"),
             Fork { code } => write!(f, "clone(exit_signal=SIGCHLD) /* the child: exit_group({code}) */"),
+            Orphans(op::Orphans::Adopt) => f.write_str("prctl(PR_SET_CHILD_SUBREAPER, 1)"),
+            Orphans(op::Orphans::End) => {
+                f.write_str("kill(each child, SIGKILL), wait4(-1) /* until there is none */")
+            }
+            Orphans(op::Orphans::Init) => f.write_str(
+                "clone(exit_signal=SIGCHLD) /* the parent: wait4(-1), kill(child, each signal) */",
+            ),
             WaitFork => f.write_str("wait4(child)"),
             WaitBox => f.write_str("waitid(P_PIDFD, box, WEXITED)"),
             PeekBox => f.write_str("waitid(P_PIDFD, box, WEXITED|WNOWAIT)"),

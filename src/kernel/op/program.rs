@@ -67,3 +67,15 @@ impl Join {
         }
     }
 }
+
+/// Processes whose parent has died, and whoever is asked to look after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Orphans {
+    /// prctl(PR_SET_CHILD_SUBREAPER): those of our descendants become our children
+    Adopt,
+    /// kill(2) and wait4(2) for each child, until there is none
+    End,
+    /// clone(2): the child goes on in the box's place; the parent stays, passes signals on, reaps everybody, and ends as
+    /// the child ends
+    Init,
+}

@@ -58,6 +58,7 @@ pub fn entry(
         }
     }
     let process = Process {
+        init: false,
         exec: program(document, &at, &given.home)?,
         cwd: cwd.clone(),
         console: console(document, &at, place)?,
