@@ -52,6 +52,8 @@ pub mod spawn;
 mod start;
 mod terminal;
 #[allow(unsafe_code)]
+mod theirs;
+#[allow(unsafe_code)]
 pub mod trees;
 #[allow(unsafe_code)]
 pub mod users;

@@ -204,6 +204,7 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Users(op) => users::call(op, context),
         Op::Tree(op) => super::trees::call(op),
         Op::CopyUp { from } => copy_up::fill(from.as_c_str(), context),
+        Op::OpenTheirs(theirs) => super::theirs::open(theirs, context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
         Op::Touch { path } => write_file(path.as_c_str(), OFlags::WRONLY | OFlags::CREATE, 0o644, &[]),
         _ => call_process(op, prepared, context),

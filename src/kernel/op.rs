@@ -16,7 +16,7 @@ use super::ebpf;
 use super::netlink::Request;
 use super::nft::Batch;
 pub use make::signal_name;
-pub use mounts::{Device, MountAt, Tree, Users};
+pub use mounts::{Device, MountAt, Theirs, Tree, Users};
 pub use program::{Exec, Hook, Join, Orphans, Scheduling};
 
 /// One kernel operation.
@@ -205,6 +205,7 @@ pub enum Op {
     Users(Users),
     /// a tree of files out of another one
     Tree(Tree),
+    OpenTheirs(Theirs),
     /// the copy takes its place
     PlaceTree {
         slot: usize,

@@ -27,6 +27,13 @@ pub enum Source {
         /// with everything that is mounted below it
         recursive: bool,
     },
+    /// what another container has there
+    Theirs {
+        /// the directory of its namespaces, as /proc/PID/ns
+        namespaces: PathBuf,
+        /// its users are others than ours
+        user: bool,
+    },
     /// a file system of its own
     New {
         /// what mount(2) calls its type
@@ -105,6 +112,12 @@ impl Mount {
     pub fn read_only(mut self) -> Mount {
         self.options.set_below |= libc::MOUNT_ATTR_RDONLY;
         self
+    }
+
+    /// What another container has at the same place.
+    pub fn of_another(namespaces: impl Into<PathBuf>, user: bool, target: impl Into<PathBuf>) -> Mount {
+        let source = Source::Theirs { namespaces: namespaces.into(), user };
+        Mount { target: target.into(), source, options: Options::default() }
     }
 
     /// A symbolic link instead of a mount.

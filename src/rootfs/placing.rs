@@ -12,7 +12,7 @@
 use std::path::Path;
 
 use super::{CgroupTree, Made, MappedBy, Mount, Rootfs, Source};
-use crate::kernel::op::{MountAt, Users};
+use crate::kernel::op::{MountAt, Theirs, Users};
 use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::step::Step;
@@ -39,7 +39,7 @@ macro_rules! known {
     };
 }
 
-const KNOWN: [(&str, Names); 10] = [
+const KNOWN: [(&str, Names); 11] = [
     known!("/dev/null"),
     known!("/dev/zero"),
     known!("/dev/full"),
@@ -50,6 +50,7 @@ const KNOWN: [(&str, Names); 10] = [
     known!("/etc/hosts"),
     known!("/etc/resolv.conf"),
     known!("/sys"),
+    known!("/dev/shm"),
 ];
 const OTHER: Names = Names { open: "open what will be bound", room: "make a place for it", place: "bind it" };
 
@@ -69,12 +70,21 @@ const NEW: [(&str, &str, &str); 6] = [
 
 /// Whether the host opens it, before the box is born.
 pub(super) fn by_host(rootfs: &Rootfs, mount: &Mount) -> bool {
+    if let Source::Theirs { .. } = mount.source {
+        return true;
+    }
     let bind = matches!(mount.source, Source::Bind { .. });
     bind && !mount.is_remount() && (rootfs.open_on_host || mount.options.idmap.is_some())
 }
 
 /// On the host: a source is looked up as the host's root, and cut off from the host's own mounts.
 pub(super) fn open_on_host(rootfs: &Rootfs, slot: usize, mount: &Mount) -> Vec<Step> {
+    if let Source::Theirs { namespaces, user } = &mount.source {
+        let (namespaces, source) = (namespaces.into(), (&mount.target).into());
+        let op = Op::OpenTheirs(Theirs { namespaces, user: *user, source, slot });
+        let why = "somebody has to go there: only who is in a mount namespace can copy a mount of it";
+        return vec![Step::new(names(&mount.target).open, op).why(why)];
+    }
     let Source::Bind { path, recursive, .. } = &mount.source else { return Vec::new() };
     let why = "the box's users may not reach it, and may not give its files other owners";
     let op = Op::OpenTree { source: path.into(), slot, recursive: *recursive };
@@ -182,6 +192,11 @@ pub(super) fn place(slot: usize, mount: &Mount, made: &mut Made) -> Vec<Step> {
             let op = Op::PlaceTree { slot, target: (&mount.target).into() };
             let why = "the container's name is looked up where it can only mean the container";
             steps.push(mounts(Step::new(names.place, op).why(why)));
+        }
+        Source::Theirs { .. } => {
+            let op = Op::PlaceTree { slot, target: (&mount.target).into() };
+            let why = "the same memory under the same name: what one of them writes the other reads";
+            steps.push(mounts(Step::new(names(&mount.target).place, op).why(why)));
         }
         Source::New { .. } if mount.options.copy_up => steps.extend(copied(mount)),
         Source::New { .. } => steps.extend(new(mount)),

@@ -91,3 +91,16 @@ pub enum Device {
         slot: usize,
     },
 }
+
+/// A mount of another container, which only somebody in that container's mount namespace can copy: open_tree(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Theirs {
+    /// the directory of its namespaces, as /proc/PID/ns
+    pub namespaces: CText,
+    /// its users are others than ours
+    pub user: bool,
+    /// the mount, by the name it has there; no link on the way is followed
+    pub source: CText,
+    /// the copy's number
+    pub slot: usize,
+}

@@ -63,6 +63,13 @@ impl Op {
             Device(op::Device::Terminal { .. }) => {
                 f.write_str("open_tree(terminal, \"\", OPEN_TREE_CLONE|AT_EMPTY_PATH)")
             }
+            OpenTheirs(op::Theirs { namespaces, user, source, .. }) => {
+                let space = namespaces.as_path().display();
+                let user =
+                    if *user { format!("setns(\"{space}/user\", CLONE_NEWUSER), ") } else { String::new() };
+                write!(f, "{user}setns(\"{space}/mnt\", CLONE_NEWNS), ")?;
+                write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
+            }
             CopyUp { from } => write!(f, "openat(AT_FDCWD, {from}, O_RDONLY|O_DIRECTORY) /* and copy all */"),
             other => other.fmt_cgroup(f),
         }
