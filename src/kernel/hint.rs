@@ -3,6 +3,7 @@
 use super::op::Op;
 use super::{Errno, flags};
 
+mod program;
 mod trees;
 
 /// An error's symbol and meaning, as strace prints them: `EBUSY (Device or resource busy)`.
@@ -68,6 +69,9 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
 
 /// The cause and the remedy, for every error that can be foreseen.
 pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
+    if let Some(hint) = program::hint(op, errno) {
+        return Some(hint);
+    }
     Some(match (op, errno) {
         (Op::Clone { flags }, Errno::ACCESS | Errno::BUSY | Errno::OPNOTSUPP | Errno::NODEV)
             if flags & flags::INTO_CGROUP != 0 =>
@@ -118,7 +122,8 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             | Op::LeaveCgroup { path }
             | Op::Write { path, .. }
             | Op::Inherit { to: path, .. }
-            | Op::AttachDeviceFilter { cgroup: path, .. },
+            | Op::AttachDeviceFilter { cgroup: path, .. }
+            | Op::OpenCgroup(path),
             errno,
         ) if in_cgroups(path) => {
             return cgroups(path.as_path().to_str()?, errno);
@@ -269,6 +274,16 @@ fn mounts(kind: &str, errno: Errno) -> Option<&'static str> {
 
 fn writes(path: &str, errno: Errno) -> Option<&'static str> {
     Some(match errno {
+        Errno::ACCESS | Errno::PERM if path.ends_with("oom_score_adj") => {
+            "a score below our own needs CAP_SYS_RESOURCE on the machine: run as root, or ask for no less than \
+             /proc/self/oom_score_adj holds"
+        }
+        Errno::ACCESS | Errno::PERM if path.starts_with("/proc/sys") => {
+            "this setting is the machine's, or no user namespace's: set it outside, as root, with sysctl -w"
+        }
+        Errno::NOENT if path.starts_with("/proc/sys") => {
+            "this kernel, or the container's namespace, has no such setting: look for it below /proc/sys"
+        }
         Errno::PERM if path.ends_with("gid_map") => "write deny to setgroups first: user_namespaces(7)",
         Errno::PERM if path.ends_with("uid_map") => {
             "a map is written once, by the owner, for its own id; other ids need newuidmap and /etc/subuid"
@@ -329,7 +344,10 @@ fn birth(errno: Errno) -> Option<&'static str> {
 }
 
 fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
+    const CPUSET: &str =
+        "the list is to name cpus or memory nodes that the cgroup above has, as 0-3,7: see its cpuset.cpus";
     Some(match errno {
+        Errno::ACCESS | Errno::INVAL | Errno::NODEV | Errno::RANGE if path.contains("cpuset.") => CPUSET,
         Errno::ACCESS | Errno::PERM => {
             "this cgroup is root's: run as root or, on cgroup v2, in one that systemd has delegated to you: \
              systemd-run --user --scope -p Delegate=yes COMMAND"
@@ -357,9 +375,6 @@ fn cgroups(path: &str, errno: Errno) -> Option<&'static str> {
         }
         Errno::NOENT => {
             "the parent does not hand this controller down: write +NAME to its cgroup.subtree_control"
-        }
-        Errno::INVAL if path.contains("cpuset.") => {
-            "the list is to name cpus or memory nodes that the cgroup above has, as 0-3,7: see its cpuset.cpus"
         }
         Errno::NODEV if path.contains("io.") || path.contains("blkio.") => {
             "no disk has that number: see lsblk; partitions cannot be limited"
