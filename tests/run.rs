@@ -22,16 +22,26 @@ mod basics;
 mod drivers;
 #[path = "run/flags.rs"]
 mod flags;
+#[path = "run/help.rs"]
+mod help;
 #[path = "run/hostile.rs"]
 mod hostile;
 #[path = "run/import.rs"]
 mod import;
+#[path = "run/mounts.rs"]
+mod mounts;
+#[path = "run/names.rs"]
+mod names;
 #[path = "run/options.rs"]
 mod options;
+#[path = "run/orphans.rs"]
+mod orphans;
 #[path = "run/policy.rs"]
 mod policy;
 #[path = "run/privilege.rs"]
 mod privilege;
+#[path = "run/resources.rs"]
+mod resources;
 #[path = "run/signals.rs"]
 mod signals;
 #[path = "run/terminal.rs"]

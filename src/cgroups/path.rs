@@ -48,6 +48,24 @@ impl Cgroup {
         Cgroup { hierarchy: hierarchy.keep(&everywhere.needed(resources)), ..everywhere }
     }
 
+    /// The cgroup of a box of the engine below another: absolute below the mount points, else where ours go.
+    ///
+    /// # Errors
+    /// A name that leads out of the hierarchy, and a machine on which there is no hierarchy.
+    pub fn below(
+        hierarchy: &Hierarchy,
+        parent: &str,
+        id: &str,
+        resources: &Resources,
+    ) -> Result<Cgroup, CgroupError> {
+        let cgroup = Cgroup::at(hierarchy, &format!("{parent}/stepbox-{id}"))?;
+        let cgroup = Cgroup { hierarchy: hierarchy.keep(&cgroup.needed(resources)), ..cgroup };
+        match cgroup.directories().is_empty() {
+            true => Err(CgroupError::Missing(Controller::Freezer)),
+            false => Ok(cgroup),
+        }
+    }
+
     /// The cgroup that `linux.cgroupsPath` names.
     ///
     /// # Errors

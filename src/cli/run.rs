@@ -1,11 +1,17 @@
 //! `stepbox run`: options to a [`Request`], and how the run is watched.
 
+mod container;
+mod environment;
+mod files;
 mod isolation;
 mod limits;
+mod mount;
+mod network;
 mod privilege;
+mod size;
+mod watching;
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::engine::containers::{self, Record};
@@ -18,129 +24,33 @@ use crate::engine::store::{Image, Store};
 use crate::engine::{base, names};
 use crate::launch::LaunchError;
 use crate::observe::{Watcher, Watching};
-use crate::rootfs::{Mount, Source};
 use crate::spec::Spec;
 use crate::step::Plan;
 
-/// The options of `run`.
+/// The options of `run`, in groups. As in Docker, -h is the host name's.
 #[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
 pub(super) struct Args {
-    /// Remove the container when it has ended
-    #[arg(long)]
-    rm: bool,
-    /// Keep standard input open
-    #[arg(short, long)]
-    interactive: bool,
-    /// Give it a terminal
-    #[arg(short, long)]
-    tty: bool,
-    /// Set an environment variable (NAME=value, or NAME to pass ours on)
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
-    env: Vec<String>,
-    /// The working directory inside
-    #[arg(short, long, value_name = "DIR", value_parser = absolute)]
-    workdir: Option<PathBuf>,
-    /// The user inside: name or uid, and perhaps group (USER[:GROUP])
-    #[arg(short, long)]
-    user: Option<String>,
-    /// The container's name
-    #[arg(long, value_parser = container_name)]
-    name: Option<String>,
-    /// The host name inside
-    #[arg(long, value_parser = host_name)]
-    hostname: Option<String>,
-    /// Show a directory or file of the host inside
-    #[arg(short, long, value_name = "HOST:CONTAINER[:ro]", value_parser = volume)]
-    volume: Vec<Mount>,
+    #[command(flatten)]
+    container: container::Args,
+    #[command(flatten)]
+    files: files::Args,
     #[command(flatten)]
     limits: limits::Args,
     #[command(flatten)]
+    network: network::Args,
+    #[command(flatten)]
     isolation: isolation::Args,
-    /// Nothing of its / can be written, but for volumes and --tmpfs
-    #[arg(long)]
-    read_only: bool,
-    /// Another group that the user inside belongs to (name or gid)
-    #[arg(long, value_name = "GROUP")]
-    group_add: Vec<String>,
     #[command(flatten)]
     privilege: privilege::Args,
-    /// Pause before each kernel operation
-    #[arg(long)]
-    step: bool,
-    /// Say what happens, and why, without pausing
-    #[arg(long)]
-    explain: bool,
-    /// Print the plan; do nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Write the trace to FILE as JSON
-    #[arg(long, value_name = "FILE")]
-    json_trace: Option<PathBuf>,
-    /// Write the trace to FILE as one page that steps back and forth
-    #[arg(long, value_name = "FILE")]
-    html_trace: Option<PathBuf>,
+    #[command(flatten)]
+    watching: watching::Args,
     /// The image, as stepbox/base
+    #[arg(help_heading = None)]
     image: String,
     /// The program and its arguments, instead of the image's own
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(help_heading = None, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
-}
-
-fn absolute(text: &str) -> Result<PathBuf, String> {
-    match Path::new(text).is_absolute() {
-        true => Ok(text.into()),
-        false => Err("must be an absolute path".into()),
-    }
-}
-
-fn container_name(text: &str) -> Result<String, String> {
-    match names::valid(text) {
-        true => Ok(text.into()),
-        false => Err("only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two letters at least".into()),
-    }
-}
-
-fn host_name(text: &str) -> Result<String, String> {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.';
-    match !text.is_empty() && text.len() <= 63 && text.chars().all(allowed) && !text.starts_with('-') {
-        true => Ok(text.into()),
-        false => Err("1 to 63 letters, digits, dots and hyphens".into()),
-    }
-}
-
-fn volume(text: &str) -> Result<Mount, String> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (source, target, mode) = match parts.as_slice() {
-        [source, target] => (source, target, "rw"),
-        [source, target, mode] => (source, target, *mode),
-        _ => return Err("expected HOST:CONTAINER or HOST:CONTAINER:ro".into()),
-    };
-    if !source.starts_with('/') {
-        return Err(format!(
-            "{source:?} is not an absolute path; named volumes are not part of this version"
-        ));
-    }
-    let target = limits::target(target)?;
-    let bind = Mount::bind(clean(source), target, true);
-    match mode {
-        "ro" => Ok(bind.read_only()),
-        "rw" => Ok(bind),
-        other => Err(format!("{other:?} is not a mode that is known here: ro or rw")),
-    }
-}
-
-/// `..` taken away by its text, as Docker does: a source that is missing is made, and nothing beside it.
-fn clean(path: &str) -> PathBuf {
-    use std::path::Component;
-    let mut cleaned = PathBuf::from("/");
-    for part in Path::new(path).components() {
-        match part {
-            Component::Normal(name) => cleaned.push(name),
-            Component::ParentDir => _ = cleaned.pop(),
-            _ => {}
-        }
-    }
-    cleaned
 }
 
 pub(super) fn main(args: Args) -> ExitCode {
@@ -149,7 +59,7 @@ pub(super) fn main(args: Args) -> ExitCode {
         eprintln!("stepbox: cannot close what the caller left open: {errno}");
         return ExitCode::from(125);
     }
-    if !args.dry_run
+    if !args.watching.dry_run
         && let Err(errno) = super::program::keep_out_of_reach()
     {
         eprintln!("stepbox: cannot keep its own program from the container: {errno}");
@@ -166,18 +76,18 @@ pub(super) fn main(args: Args) -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<u8> {
-    if args.interactive && args.tty && !std::io::stdin().is_terminal() {
+    if args.container.interactive && args.container.tty && !std::io::stdin().is_terminal() {
         anyhow::bail!("the input device is not a terminal: leave out -t, or run it in a terminal");
     }
-    if args.hostname.is_some() && args.isolation.shares_names() {
-        anyhow::bail!("conflicting options: --hostname, and the network or host name of another");
-    }
+    let named = [args.container.hostname.is_some(), args.container.domainname.is_some()];
+    args.network.check(named != [false; 2])?;
+    args.isolation.check(named[0], named[1])?;
+    args.files.check()?;
     let state = super::state()?;
     let store = super::store()?;
     let image = find_image(&store, &args.image)?;
-    let mut request = request(&state, &args)?;
-    find_sources(&mut request.binds, args.dry_run)?;
-    let name = free_name(&state, args.name.clone())?;
+    let request = request(&state, &args)?;
+    let name = free_name(&state, args.container.name.clone())?;
     let mut spec = prepare(&state, &image, store.driver(), &request)?;
     let record = Record {
         id: spec.id.clone(),
@@ -185,6 +95,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
         image: args.image.clone(),
         command: spec.process.exec.argv.iter().map(|word| word.as_path().display().to_string()).collect(),
         created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        shareable: args.isolation.shareable(),
         engine: std::process::id(),
         exit_code: None,
     };
@@ -195,7 +106,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
     let Some(code) = exit? else { return Ok(0) };
-    if !args.rm {
+    if !args.container.rm {
         Record { exit_code: Some(code), ..record }.save(&spec.directory)?;
     }
     Ok(code as u8)
@@ -209,8 +120,8 @@ fn watched(
     plan: &Plan,
     request: &Request,
 ) -> anyhow::Result<Option<i32>> {
-    let watches = args.step || args.explain || args.json_trace.is_some() || args.html_trace.is_some();
-    if !watches && !args.dry_run {
+    let args = &args.watching;
+    if !args.anybody() && !args.dry_run {
         return Ok(Some(foreground(state, spec, plan, request, &mut ())?.code()));
     }
     let watching = Watching {
@@ -254,60 +165,41 @@ fn find_image(store: &Store, name: &str) -> anyhow::Result<Image> {
 }
 
 fn request(state: &State, args: &Args) -> anyhow::Result<Request> {
-    let mut env = Vec::new();
-    for pair in &args.env {
-        match pair.split_once('=') {
-            Some(("", _)) => anyhow::bail!("invalid environment variable {pair:?}: it has no name"),
-            Some(_) => env.push(pair.clone()),
-            None => env.extend(std::env::var(pair).map(|value| format!("{pair}={value}"))),
-        }
-    }
+    let (container, files) = (&args.container, &args.files);
     let capabilities = args.privilege.capabilities(Machine::look().capabilities);
     Ok(Request {
         // not the whole command line: an environment variable may be a secret, and journals and traces are read
         title: format!("stepbox run {}", args.image),
-        hostname: args.hostname.clone(),
-        remove: args.rm,
-        stdin: args.interactive,
-        terminal: args.tty,
-        env,
-        workdir: args.workdir.clone(),
-        user: args.user.clone(),
-        binds: args.volume.clone(),
-        limits: args.limits.limits(),
-        network: args.isolation.network(state)?,
-        privileged: args.privilege.privileged(),
-        read_only: args.read_only,
-        tmpfs: args.limits.tmpfs.clone(),
-        shm_size: args.limits.shm_size,
-        devices: args.limits.device.clone(),
+        hostname: container.hostname.clone(),
+        domainname: container.domainname.clone(),
+        remove: container.rm,
+        stdin: container.interactive,
+        terminal: container.tty,
+        entrypoint: container.entrypoint(),
+        init: container.init,
+        env: container.env()?,
+        workdir: container.workdir.clone(),
+        user: container.user.clone(),
+        groups: container.group_add.clone(),
+        binds: files.binds(args.watching.dry_run)?,
+        tmpfs: files.in_memory(),
+        read_only: files.read_only,
+        shm_size: files.shm_size,
+        limits: args.limits.limits()?,
         rlimits: args.limits.ulimit.clone(),
-        sysctls: args.limits.sysctl.clone(),
-        groups: args.group_add.clone(),
         oom_score_adj: args.limits.oom_score_adj,
+        cgroup_parent: args.limits.cgroup_parent.clone(),
+        network: args.network.mode(state)?,
+        lookup: args.network.lookup(),
         share: args.isolation.share(state)?,
+        sysctls: args.isolation.sysctl.clone(),
+        privileged: args.privilege.privileged(),
         capabilities,
         no_new_privs: args.privilege.no_new_privs(),
         seccomp: args.privilege.seccomp(capabilities)?,
+        devices: args.privilege.device.clone(),
         command: args.command.clone(),
     })
-}
-
-/// As Docker does for -v: a source that is missing becomes a directory; a dry run makes none.
-fn find_sources(binds: &mut [Mount], dry_run: bool) -> Result<(), RunError> {
-    for bind in binds {
-        let Source::Bind { path, directory, .. } = &mut bind.source else { continue };
-        let describe = |error| RunError::Bind { path: path.clone(), error };
-        match std::fs::metadata(&path) {
-            Ok(meta) => *directory = meta.is_dir(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && dry_run => *directory = true,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(&path).map_err(describe)?;
-            }
-            Err(error) => return Err(describe(error)),
-        }
-    }
-    Ok(())
 }
 
 fn free_name(state: &State, wanted: Option<String>) -> Result<String, RunError> {

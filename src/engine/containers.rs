@@ -21,6 +21,9 @@ pub struct Record {
     pub command: Vec<String>,
     /// when it was made, RFC 3339
     pub created: String,
+    /// others may have a part in its IPC namespace and its /dev/shm
+    #[serde(default)]
+    pub shareable: bool,
     /// the engine that runs it
     pub engine: u32,
     /// how its program ended, once it has
@@ -88,6 +91,11 @@ pub enum ContainerError {
     /// it does not run
     #[error("container {0} is not running")]
     NotRunning(String),
+    /// its memory is its own
+    #[error(
+        "can't join IPC of container {0}: non-shareable IPC (hint: use --ipc shareable for the donor container)"
+    )]
+    NotShareable(String),
     /// its files
     #[error("cannot remove container {name}: {error}")]
     Remove {

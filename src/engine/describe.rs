@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::ImageConfig;
 use super::devices::Lent;
 use super::machine::Machine;
-use super::request::{NetworkMode, Request, Seccomp, Share};
+use super::request::{NetworkMode, Request, Seccomp, Share, Shm};
 use super::run::RunError;
 use super::store::Driver;
 use super::{address_files, users};
@@ -39,6 +39,8 @@ pub struct Place {
     pub throttles: Vec<PathBuf>,
     /// the host's resolv.conf
     pub resolvers: String,
+    /// the host's hosts
+    pub hosts: String,
     /// the host's devices that it is lent
     pub lent: Lent,
     /// how the image was unpacked
@@ -67,16 +69,23 @@ pub fn describe(
     };
     let (files, binds) = match &request.network {
         NetworkMode::Join { directory, .. } => (Vec::new(), address_files::of_another(directory)),
-        _ => address_files::files(&directory, hostname.as_deref(), &net, &place.resolvers),
+        _ => address_files::files(place, request, &directory, hostname.as_deref())?,
     };
     let mut mounts = mounts(place, request);
     // as Docker: they lie in /etc, and that is read-only
     mounts.extend(binds.into_iter().map(|bind| if request.read_only { bind.read_only() } else { bind }));
     mounts.extend(place.lent.binds.iter().cloned());
-    mounts.extend(request.tmpfs.iter().chain(&request.binds).cloned());
+    let mut wanted: Vec<Mount> = request.tmpfs.iter().chain(&request.binds).cloned().collect();
+    // as Docker: what lies deeper is mounted later, whatever was said first
+    wanted.sort_by_key(|mount| mount.target.components().count());
+    mounts.extend(wanted);
+    let named = hostname.is_some() || request.domainname.is_some();
     let cwd = working_directory(request, config)?;
     let resources = resources(place, request);
-    let cgroup = Cgroup::for_box(&place.hierarchy, &id, &resources);
+    let cgroup = match &request.cgroup_parent {
+        Some(parent) => Cgroup::below(&place.hierarchy, parent, &id, &resources)?,
+        None => Cgroup::for_box(&place.hierarchy, &id, &resources),
+    };
     Ok(Spec {
         rootfs: Rootfs {
             root: root(place, &directory, layers, request.remove),
@@ -104,21 +113,19 @@ pub fn describe(
             keyring: Some(format!("_ses.{id}")),
             rlimits: request.rlimits.clone(),
             oom_score_adj: request.oom_score_adj,
+            init: request.init,
             ..Process::default()
         },
         hooks: Hooks::default(),
         life: Life::OfTheEngine,
         start: Start::AtOnce,
-        namespaces: Namespaces {
-            uts: if hostname.is_some() { Namespace::New } else { namespaces.uts },
-            ..namespaces
-        },
+        namespaces: Namespaces { uts: if named { Namespace::New } else { namespaces.uts }, ..namespaces },
         id,
         directory,
         makes_directory: true,
         files,
         hostname,
-        domainname: None,
+        domainname: request.domainname.clone(),
         cgroup,
         resources,
         net,
@@ -156,17 +163,23 @@ fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
     let machine = place.machine;
     let bind_sysfs = matches!(place.net, Net::Host | Net::Join(_)) && !machine.all_powerful();
     let mut mounts = rootfs::mounts_by_default(&place.cgroups, bind_sysfs, machine.all_powerful());
-    if request.share.no_shm {
-        mounts.retain(|mount| mount.target != Path::new("/dev/shm"));
+    match &request.share.shm {
+        Shm::Own => {}
+        Shm::None => mounts.retain(|mount| mount.target != Path::new("/dev/shm")),
+        other => {
+            let shared = match other {
+                Shm::Theirs(namespaces) => Mount::of_another(namespaces, !machine.root(), "/dev/shm"),
+                _ => Mount::bind("/dev/shm", "/dev/shm", true),
+            };
+            let old = mounts.iter_mut().find(|mount| mount.target == Path::new("/dev/shm"));
+            old.into_iter().for_each(|mount| *mount = shared.clone());
+        }
     }
     // nor mount its queues, which mq_open(3) finds without
     if request.share.ipc == Namespace::Host && !machine.all_powerful() {
         mounts.retain(|mount| mount.target != Path::new("/dev/mqueue"));
     }
     for mount in &mut mounts {
-        if request.share.ipc == Namespace::Host && mount.target == Path::new("/dev/shm") {
-            *mount = Mount::bind("/dev/shm", "/dev/shm", true);
-        }
         // who has not made the PID namespace cannot mount its proc: the host's shows the same
         if request.share.pid == Namespace::Host
             && !machine.all_powerful()
@@ -216,7 +229,7 @@ fn resources(place: &Place, request: &Request) -> Resources {
         true => devices::all(),
         false => devices::default().into_iter().chain(place.lent.rules.iter().cloned()).collect(),
     };
-    Resources { devices: filters.then_some(rules), ..Resources::from(&request.limits) }
+    Resources { devices: filters.then_some(rules), ..request.limits.clone() }
 }
 
 fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {
@@ -267,9 +280,13 @@ fn program(
     home: &str,
 ) -> Result<Exec, RunError> {
     const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let mut argv = config.entrypoint.clone().unwrap_or_default();
+    // as Docker: the image's command belongs to the image's entry point
+    let (mut argv, rest) = match &request.entrypoint {
+        Some(entrypoint) => (entrypoint.clone(), None),
+        None => (config.entrypoint.clone().unwrap_or_default(), config.cmd.clone()),
+    };
     match request.command.is_empty() {
-        true => argv.extend(config.cmd.clone().unwrap_or_default()),
+        true => argv.extend(rest.unwrap_or_default()),
         false => argv.extend(request.command.iter().cloned()),
     }
     let Some(name) = argv.first() else { return Err(RunError::NoCommand) };

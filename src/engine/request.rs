@@ -1,8 +1,9 @@
 //! Request: what the user asked for, checked, and what a container gets that asks for nothing.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::cgroups::Limits;
+use crate::cgroups::Resources;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
@@ -14,6 +15,8 @@ pub struct Request {
     pub title: String,
     /// `--hostname`
     pub hostname: Option<String>,
+    /// `--domainname`
+    pub domainname: Option<String>,
     /// `--rm`
     pub remove: bool,
     /// `-i`
@@ -26,10 +29,18 @@ pub struct Request {
     pub workdir: Option<PathBuf>,
     /// `-u`
     pub user: Option<String>,
-    /// `-v`
+    /// `--entrypoint`, instead of the image's; without a word, none
+    pub entrypoint: Option<Vec<String>>,
+    /// `--init`
+    pub init: bool,
+    /// `-v`, `--mount type=bind`
     pub binds: Vec<Mount>,
-    /// `-m`, `--cpus`, `--pids-limit`
-    pub limits: Limits,
+    /// `-m`, `--cpus`, `--pids-limit` and their like; of devices it says nothing
+    pub limits: Resources,
+    /// `--cgroup-parent`
+    pub cgroup_parent: Option<String>,
+    /// `--add-host`, `--dns`, `--dns-search`, `--dns-option`
+    pub lookup: Lookup,
     /// `--network`
     pub network: NetworkMode,
     /// `--cap-add`, `--cap-drop`: what root inside may have, as bits
@@ -42,7 +53,7 @@ pub struct Request {
     pub privileged: bool,
     /// `--read-only`
     pub read_only: bool,
-    /// `--tmpfs`
+    /// `--tmpfs`, `--mount type=tmpfs`
     pub tmpfs: Vec<Mount>,
     /// `--shm-size`, bytes
     pub shm_size: u64,
@@ -68,14 +79,19 @@ impl Default for Request {
         Request {
             title: String::new(),
             hostname: None,
+            domainname: None,
             remove: false,
             stdin: false,
             terminal: false,
             env: Vec::new(),
             workdir: None,
             user: None,
+            entrypoint: None,
+            init: false,
             binds: Vec::new(),
-            limits: Limits::default(),
+            limits: Resources::default(),
+            cgroup_parent: None,
+            lookup: Lookup::default(),
             network: NetworkMode::Default,
             capabilities: crate::privilege::default_set(),
             no_new_privs: false,
@@ -106,6 +122,28 @@ pub struct HostDevice {
     pub access: String,
 }
 
+/// How it finds the addresses of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// names that need nobody to be asked
+    pub hosts: Vec<(String, HostAddress)>,
+    /// whom to ask, instead of those that the host asks
+    pub servers: Vec<IpAddr>,
+    /// domains in which a short name is looked for, instead of the host's; `.` is none at all
+    pub search: Vec<String>,
+    /// options of resolv.conf(5), instead of the host's
+    pub options: Vec<String>,
+}
+
+/// An address in `--add-host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAddress {
+    /// this one
+    Ip(IpAddr),
+    /// `host-gateway`: where the host can be reached
+    Gateway,
+}
+
 /// Which namespaces are not the container's alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
@@ -113,8 +151,8 @@ pub struct Share {
     pub pid: Namespace,
     /// `--ipc`
     pub ipc: Namespace,
-    /// `--ipc none`: and no /dev/shm either
-    pub no_shm: bool,
+    /// `--ipc`, as to /dev/shm
+    pub shm: Shm,
     /// `--uts`
     pub uts: Namespace,
     /// `--cgroupns`
@@ -124,8 +162,22 @@ pub struct Share {
 impl Default for Share {
     fn default() -> Share {
         let new = || Namespace::New;
-        Share { pid: new(), ipc: new(), no_shm: false, uts: new(), cgroup: new() }
+        Share { pid: new(), ipc: new(), shm: Shm::Own, uts: new(), cgroup: new() }
     }
+}
+
+/// Whose /dev/shm it has: the memory of shm_open(3) goes with the IPC namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Shm {
+    /// its own
+    #[default]
+    Own,
+    /// none
+    None,
+    /// the host's
+    Hosts,
+    /// that of the container whose namespaces are in this directory, as /proc/PID/ns
+    Theirs(PathBuf),
 }
 
 /// `--security-opt seccomp=…`.

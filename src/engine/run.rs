@@ -18,7 +18,7 @@ use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
 use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
-use crate::kernel::{Errno, Op};
+use crate::kernel::{Errno, Op, hint};
 use crate::launch::{LaunchError, Observer, Unmet, launch};
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
@@ -38,7 +38,7 @@ pub enum RunError {
         errno: Errno,
     },
     /// the working directory cannot be entered
-    #[error("cannot start in {}: {}", .0.display(), crate::kernel::hint::errno_text(*.1))]
+    #[error("cannot start in {}: {}{}", .0.display(), hint::errno_text(*.1), workdir_hint(.0, *.1))]
     Workdir(PathBuf, Errno),
     /// the user is not known to the image
     #[error(transparent)]
@@ -63,8 +63,13 @@ pub enum RunError {
     #[error("{0} holds a NUL byte, which no program can be given")]
     Nul(&'static str),
     /// a limit that cannot be set here
-    #[error(transparent)]
-    Cgroup(#[from] CgroupError),
+    #[error("{}", super::limits::in_our_words(.0))]
+    Cgroup(CgroupError),
+    /// nobody knows the host's address
+    #[error(
+        "unable to derive the IP value for host-gateway\nhint: a container reaches the host through a bridge: use --network bridge, or say the address"
+    )]
+    NoGateway,
     /// the name is taken
     #[error(
         "the container name {name:?} is already in use by container {id}; remove it with: stepbox rm {name}"
@@ -83,6 +88,9 @@ pub enum RunError {
         /// what the system said
         error: std::io::Error,
     },
+    /// a bind mount's source that is not there, and is not made
+    #[error("invalid mount config for type \"bind\": bind source path does not exist: {}\nhint: make it first, or use --volume, which makes it", .0.display())]
+    NoSource(PathBuf),
     /// a device of the host that is not there
     #[error("cannot lend the device {}: {error}", path.display())]
     Device {
@@ -116,12 +124,24 @@ pub enum RunError {
     System(#[from] Errno),
 }
 
+/// Not as its source: its text would follow ours, in words that are not the command line's.
+impl From<CgroupError> for RunError {
+    fn from(error: CgroupError) -> RunError {
+        RunError::Cgroup(error)
+    }
+}
+
+fn workdir_hint(path: &Path, errno: Errno) -> String {
+    let hint = hint::hint(&Op::Chdir { path: path.into() }, errno);
+    hint.map_or(String::new(), |hint| format!("\nhint: {hint}"))
+}
+
 fn exec_reason(errno: Errno) -> String {
     match errno {
         Errno::NOENT => "executable file not found in $PATH".into(),
         Errno::ACCESS => "permission denied".into(),
         Errno::NOEXEC => "exec format error: a program for another machine, or a script without #!".into(),
-        other => crate::kernel::hint::errno_text(other),
+        other => hint::errno_text(other),
     }
 }
 
@@ -162,6 +182,7 @@ pub fn prepare(state: &State, image: &Image, driver: Driver, request: &Request) 
         cgroups: machine.cgroup_tree(&mounts),
         throttles: super::machine::throttles(Path::new("/")),
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
+        hosts: std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
     };
     describe(&place, &image.config, &image.layers, request).inspect_err(|_| {
         let _ = network::give_back(&place.net);
@@ -189,7 +210,7 @@ pub fn foreground<O: Observer>(
             .keep(|op| matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&spec.directory)));
     }
     for (op, errno) in running.undo(observer) {
-        eprintln!("stepbox: not undone: {op}: {}", crate::kernel::hint::errno_text(errno));
+        eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
     }
     Ok(exit)
 }

@@ -60,7 +60,7 @@ fn limits_settings_and_groups() {
 #[test]
 fn what_is_another_containers() {
     for site in [Site::ours(), Site::nobody()] {
-        let begin = "$S run --rm --name peer --network none --hostname red stepbox/base sh -c \
+        let begin = "$S run --rm --name peer --ipc shareable --network none --hostname red stepbox/base sh -c \
                      'ls -l /proc/self/ns; sleep 5' >$D/state/peer & \
                      while ! grep -q uts $D/state/peer; do sleep 0.1; done;";
         let names = "grep -o \"[a-z]*:.[0-9]*\" $D/state/peer >$D/state/names;";

@@ -44,6 +44,11 @@ impl Site {
         None
     }
 
+    /// As root who may limit containers.
+    pub fn limited_root(test: &str) -> Option<Site> {
+        Site::root(test).and_then(|_| Site::limited(test))
+    }
+
     /// As a user who is not root: nobody where the tests run as root.
     pub fn nobody() -> Site {
         let uid = rustix::process::geteuid().as_raw();

@@ -1,90 +1,143 @@
-//! The options of `run` that say what the container may use, and which of the kernel's settings are its own.
+//! The options of `run` that say how much of the machine the container may use.
 
-use std::path::{Component, Path, PathBuf};
-
-use crate::cgroups::Limits;
-use crate::engine::request::HostDevice;
+use super::size::{memory, swap};
+use crate::cgroups::{BlockIo, Cpu, Memory, Resources};
+use crate::engine::limits::{Asked, LimitError};
 use crate::kernel::flags;
-use crate::rootfs::Mount;
 use crate::spec::Rlimit;
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Resources")]
 #[group(skip)]
 pub(super) struct Args {
-    /// The most memory it may use (bytes, or with b, k, m, g; at least 6m)
-    #[arg(short, long, value_parser = memory)]
+    /// The most memory it may use (bytes, or with k, m, g)
+    #[arg(short, long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
-    /// The most processor time it may use (1.5: one and a half processors)
-    #[arg(long, value_parser = cpus)]
+    /// The most memory and swap together (-1: any; default: twice)
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = swap)]
+    memory_swap: Option<i64>,
+    /// What it is left with when the machine runs short
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory_reservation: Option<u64>,
+    /// Over the limit it waits and is not killed (cgroup version 1)
+    #[arg(long)]
+    oom_kill_disable: bool,
+    /// How soon it is killed when memory runs out (-1000 to 1000)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    pub(super) oom_score_adj: Option<i32>,
+    /// The most processor time (1.5: one and a half processors)
+    #[arg(long, value_name = "N", value_parser = cpus)]
     cpus: Option<u64>,
+    /// Its weight when all want more (2 to 262144; others: 1024)
+    #[arg(short = 'c', long, value_name = "N", value_parser = shares)]
+    cpu_shares: Option<u64>,
+    /// The period in which processor time is counted, in microseconds
+    #[arg(long, value_name = "N")]
+    cpu_period: Option<u64>,
+    /// The most processor time in each period, in microseconds
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    cpu_quota: Option<i64>,
+    /// The only processors it may use (0-3,7)
+    #[arg(long, value_name = "LIST", value_parser = list)]
+    cpuset_cpus: Option<String>,
+    /// The only memory nodes it may use (0,1)
+    #[arg(long, value_name = "LIST", value_parser = list)]
+    cpuset_mems: Option<String>,
+    /// Its weight at the disks (10 to 1000)
+    #[arg(long, value_name = "N", value_parser = weight)]
+    blkio_weight: Option<u16>,
     /// The most processes it may have (-1: no limit)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pids_limit: Option<i64>,
-    /// The most of one thing that each process may have (nofile=1024, or nofile=1024:4096)
+    /// The most that each process may have (nofile=1024:4096)
     #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = ulimit)]
     pub(super) ulimit: Vec<Rlimit>,
-    /// How soon it is killed when memory runs out (-1000 to 1000)
-    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
-    pub(super) oom_score_adj: Option<i32>,
-    /// One of the kernel's settings that belong to a namespace (net.ipv4.ip_forward=1)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl)]
-    pub(super) sysctl: Vec<(String, String)>,
-    /// Lend it a device of the host
-    #[arg(long, value_name = "HOST[:CONTAINER][:rwm]", value_parser = device)]
-    pub(super) device: Vec<HostDevice>,
-    /// A file system in memory, with mount options (/run:size=64m,mode=755)
-    #[arg(long, value_name = "CONTAINER[:OPTIONS]", value_parser = tmpfs)]
-    pub(super) tmpfs: Vec<Mount>,
-    /// The size of /dev/shm
-    #[arg(long, value_parser = size, default_value = "64m")]
-    pub(super) shm_size: u64,
+    /// The cgroup above its own
+    #[arg(long, value_name = "PATH", value_parser = parent)]
+    pub(super) cgroup_parent: Option<String>,
 }
 
 impl Args {
-    pub(super) fn limits(&self) -> Limits {
-        Limits {
+    pub(super) fn limits(&self) -> anyhow::Result<Resources> {
+        let asked = Asked {
             memory: self.memory,
-            // as Docker: as much swap again
-            swap: self.memory,
+            memory_swap: self.memory_swap,
+            reservation: self.memory_reservation,
             cpus: self.cpus,
-            pids: self.pids_limit.and_then(|most| u64::try_from(most).ok()).filter(|most| *most > 0),
+            period: self.cpu_period,
+            quota: self.cpu_quota,
+            pids: self.pids_limit.and_then(|most| u64::try_from(most).ok()),
+        };
+        let Resources { memory, cpu, pids, .. } = asked.resources()?;
+        for (what, wanted, there) in [
+            ("CPUs", &self.cpuset_cpus, "/sys/devices/system/cpu/online"),
+            ("memory nodes", &self.cpuset_mems, "/sys/devices/system/node/online"),
+        ] {
+            available(what, wanted.as_deref(), there)?;
         }
+        Ok(Resources {
+            memory: Memory { disable_oom_killer: self.oom_kill_disable.then_some(true), ..memory },
+            cpu: Cpu {
+                shares: self.cpu_shares,
+                cpus: self.cpuset_cpus.clone(),
+                mems: self.cpuset_mems.clone(),
+                ..cpu
+            },
+            block_io: BlockIo { weight: self.blkio_weight, ..BlockIo::default() },
+            pids,
+            ..Resources::default()
+        })
     }
 }
 
-/// A path of the container that can be mounted on.
-pub(super) fn target(text: &str) -> Result<PathBuf, String> {
-    let path = Path::new(text);
-    if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
-        return Err(format!("{text} must be an absolute path without .."));
+/// # Errors
+/// A processor or a memory node that this machine has not.
+fn available(what: &'static str, wanted: Option<&str>, there: &str) -> anyhow::Result<()> {
+    let (Some(wanted), Ok(there)) = (wanted, std::fs::read_to_string(there)) else { return Ok(()) };
+    let here = spans(there.trim()).unwrap_or_default();
+    let has =
+        |&(from, to): &(u32, u32)| (from..=to).all(|one| here.iter().any(|(a, b)| (*a..=*b).contains(&one)));
+    match spans(wanted).unwrap_or_default().iter().all(has) {
+        true => Ok(()),
+        false => Err(LimitError::NotThere(what, wanted.into(), there.trim().into()).into()),
     }
-    if path == Path::new("/") {
-        return Err("the container's / cannot be covered".into());
-    }
-    Ok(path.components().collect())
 }
 
-fn size(text: &str) -> Result<u64, String> {
-    let lower = text.to_ascii_lowercase();
-    let lower = lower.strip_suffix("ib").or(lower.strip_suffix('b')).unwrap_or(&lower);
-    let (digits, shift) = match lower.strip_suffix(['k', 'm', 'g', 't']) {
-        Some(digits) => (digits, ["k", "m", "g", "t"].iter().position(|unit| lower.ends_with(unit))),
-        None => (lower, None),
+/// `0-3,7` as (0, 3) and (7, 7).
+fn spans(text: &str) -> Option<Vec<(u32, u32)>> {
+    let span = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let span: (u32, u32) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+        (span.0 <= span.1 && span.1 < 1 << 16).then_some(span)
     };
-    let factor = shift.map_or(1, |place| 1u64 << (10 * (place + 1)));
-    let number: u64 = digits.parse().map_err(|_| "expected a size, as 64m".to_string())?;
-    match number.checked_mul(factor) {
-        Some(0) => Err("expected a size above 0".into()),
-        Some(bytes) => Ok(bytes),
-        None => Err("is more than can be counted".into()),
+    text.split(',').map(span).collect()
+}
+
+fn list(text: &str) -> Result<String, String> {
+    spans(text).map(|_| text.into()).ok_or("expected numbers and spans, as 0-3,7".into())
+}
+
+/// 0 is nothing said, as in Docker.
+fn shares(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(shares @ (0 | 2..=262_144)) => Ok(shares),
+        _ => Err("expected 2 to 262144".into()),
     }
 }
 
-fn memory(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 6 << 20;
-    match size(text)? {
-        bytes @ LEAST.. => Ok(bytes),
-        _ => Err("the least memory limit is 6m".into()),
+fn weight(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(weight @ (0 | 10..=1000)) => Ok(weight),
+        _ => Err("Range of blkio weight is from 10 to 1000".into()),
+    }
+}
+
+/// A path of cgroups; what it leads to is the kernel's to say.
+fn parent(text: &str) -> Result<String, String> {
+    let parts = text.split('/').filter(|part| !part.is_empty());
+    match text.contains(['\0', '\n']) || parts.clone().any(|part| part == "..") || parts.count() == 0 {
+        true => Err("expected the path of a cgroup, without ..: /group or group".into()),
+        false => Ok(text.trim_end_matches('/').into()),
     }
 }
 
@@ -115,54 +168,4 @@ fn ulimit(text: &str) -> Result<Rlimit, String> {
         true => Ok(Rlimit { resource, soft, hard }),
         false => Err(format!("the soft limit {soft} is above the hard limit {hard}")),
     }
-}
-
-fn sysctl(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !text.contains('\0') => Ok((name.into(), value.into())),
-        _ => Err("expected NAME=VALUE".into()),
-    }
-}
-
-fn device(text: &str) -> Result<HostDevice, String> {
-    let access = |text: &str| !text.is_empty() && text.chars().all(|letter| "rwm".contains(letter));
-    let parts: Vec<&str> = text.split(':').collect();
-    let (path, inside, may) = match parts.as_slice() {
-        [path] => (*path, *path, "rwm"),
-        [path, may] if access(may) => (*path, *path, *may),
-        [path, inside] => (*path, *inside, "rwm"),
-        [path, inside, may] if access(may) => (*path, *inside, *may),
-        _ => return Err("expected HOST, HOST:CONTAINER or HOST:CONTAINER:rwm".into()),
-    };
-    if !Path::new(path).is_absolute() {
-        return Err(format!("{path:?} is not an absolute path"));
-    }
-    Ok(HostDevice { path: path.into(), target: target(inside)?, access: may.into() })
-}
-
-fn tmpfs(text: &str) -> Result<Mount, String> {
-    let (path, options) = text.split_once(':').unwrap_or((text, ""));
-    let mut flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mut data = Vec::new();
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "rw" => flags &= !libc::MS_RDONLY,
-            "ro" => flags |= libc::MS_RDONLY,
-            "exec" => flags &= !libc::MS_NOEXEC,
-            "noexec" => flags |= libc::MS_NOEXEC,
-            "suid" => flags &= !libc::MS_NOSUID,
-            "nosuid" => flags |= libc::MS_NOSUID,
-            "dev" => flags &= !libc::MS_NODEV,
-            "nodev" => flags |= libc::MS_NODEV,
-            own if ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"].contains(&key(own)) => {
-                data.push(own)
-            }
-            other => return Err(format!("{other:?} is no option of tmpfs that is known here")),
-        }
-    }
-    Ok(Mount::new("tmpfs", target(path)?, flags, &data.join(",")))
-}
-
-fn key(option: &str) -> &str {
-    option.split('=').next().unwrap_or_default()
 }

@@ -4,26 +4,31 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::engine::request::Seccomp;
+use super::files::target;
+use crate::engine::request::{HostDevice, Seccomp};
 use crate::kernel::flags;
 use crate::privilege;
 use crate::privilege::seccomp::profile::{self, Host};
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Privilege")]
 #[group(skip)]
 pub(super) struct Args {
-    /// Hide nothing and refuse nothing: all capabilities, all devices, no filter
+    /// Refuse nothing: all capabilities and devices, no filter
     #[arg(long)]
     privileged: bool,
-    /// Let root inside keep a capability (NAME, CAP_NAME or ALL)
+    /// Let root inside keep a capability (NAME or ALL)
     #[arg(long, value_name = "CAP", value_parser = capability)]
     cap_add: Vec<u64>,
-    /// Take a capability away from root inside (NAME, CAP_NAME or ALL)
+    /// Take a capability away from root inside (NAME or ALL)
     #[arg(long, value_name = "CAP", value_parser = capability)]
     cap_drop: Vec<u64>,
-    /// seccomp=FILE|builtin|unconfined, no-new-privileges[=true|false]
+    /// seccomp=FILE|builtin|unconfined, no-new-privileges
     #[arg(long, value_name = "OPTION", value_parser = security)]
     security_opt: Vec<Security>,
+    /// Lend it a device of the host
+    #[arg(long, value_name = "HOST[:CONTAINER][:rwm]", value_parser = device)]
+    pub(super) device: Vec<HostDevice>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,4 +119,20 @@ fn security(text: &str) -> Result<Security, String> {
                 .into())
         }
     }
+}
+
+fn device(text: &str) -> Result<HostDevice, String> {
+    let access = |text: &str| !text.is_empty() && text.chars().all(|letter| "rwm".contains(letter));
+    let parts: Vec<&str> = text.split(':').collect();
+    let (path, inside, may) = match parts.as_slice() {
+        [path] => (*path, *path, "rwm"),
+        [path, may] if access(may) => (*path, *path, *may),
+        [path, inside] => (*path, *inside, "rwm"),
+        [path, inside, may] if access(may) => (*path, *inside, *may),
+        _ => return Err("expected HOST, HOST:CONTAINER or HOST:CONTAINER:rwm".into()),
+    };
+    if !Path::new(path).is_absolute() {
+        return Err(format!("{path:?} is not an absolute path"));
+    }
+    Ok(HostDevice { path: path.into(), target: target(inside)?, access: may.into() })
 }

@@ -1,0 +1,127 @@
+//! `--mount`: fields in one line, as Docker takes them; a field that holds a comma stands in double quotes.
+//!
+//! ```text
+//!   type=bind,source=/srv,target=/data,readonly        type=tmpfs,target=/run,tmpfs-size=64m,tmpfs-mode=1777
+//! ```
+
+use std::path::Path;
+
+use super::files::{clean, target};
+use super::size::size_or_none;
+use crate::rootfs::{Mount, Source};
+
+/// The fields of one mount, as they were written.
+#[derive(Debug, Default)]
+struct Fields {
+    kind: Option<String>,
+    source: Option<String>,
+    target: Option<String>,
+    read_only: bool,
+    not_recursive: bool,
+    size: Option<u64>,
+    mode: Option<u32>,
+    /// the kind of mount that each special field belongs to, as `tmpfs-*`
+    special: Vec<&'static str>,
+}
+
+/// One mount.
+pub(super) fn parse(text: &str) -> Result<Mount, String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    let record = match reader.records().next() {
+        Some(Ok(record)) => record,
+        _ => return Err("expected FIELD=VALUE, with commas between".into()),
+    };
+    let mut fields = Fields::default();
+    record.iter().try_for_each(|field| fields.take(field))?;
+    fields.mount()
+}
+
+impl Fields {
+    fn take(&mut self, field: &str) -> Result<(), String> {
+        let (key, value) = field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value)));
+        let key = key.to_ascii_lowercase();
+        let flag = |value: Option<&str>| match value {
+            None | Some("true" | "1") => Ok(true),
+            Some("false" | "0") => Ok(false),
+            Some(other) => Err(format!("invalid value for {key}: {other}")),
+        };
+        let bare = ["readonly", "ro", "bind-nonrecursive"].contains(&key.as_str());
+        let Some(value) = value.or(bare.then_some("true")) else {
+            return Err(format!("invalid field '{field}' must be a key=value pair"));
+        };
+        match key.as_str() {
+            "type" => self.kind = Some(value.to_ascii_lowercase()),
+            "source" | "src" => self.source = Some(value.into()),
+            "target" | "dst" | "destination" => self.target = Some(value.into()),
+            "readonly" | "ro" => self.read_only = flag(Some(value))?,
+            "bind-nonrecursive" => {
+                self.special.push("bind");
+                self.not_recursive = flag(Some(value))?;
+            }
+            "bind-propagation" => match value {
+                "private" | "rprivate" => self.special.push("bind"),
+                "shared" | "rshared" | "slave" | "rslave" => {
+                    return Err(format!(
+                        "bind-propagation={value} is not part of this version: private or rprivate"
+                    ));
+                }
+                other => return Err(format!("invalid value for bind-propagation: {other}")),
+            },
+            "tmpfs-size" => {
+                self.special.push("tmpfs");
+                self.size =
+                    Some(size_or_none(value).map_err(|_| format!("invalid value for tmpfs-size: {value}"))?);
+            }
+            "tmpfs-mode" => {
+                self.special.push("tmpfs");
+                let mode = u32::from_str_radix(value, 8).ok().filter(|mode| *mode <= 0o7777);
+                self.mode = Some(mode.ok_or(format!("invalid value for tmpfs-mode: {value}"))?);
+            }
+            key if key.starts_with("volume-") => {
+                return Err("volumes are not part of this version: type=bind or type=tmpfs".into());
+            }
+            key => return Err(format!("unexpected key '{key}' in '{field}'")),
+        }
+        Ok(())
+    }
+
+    fn mount(self) -> Result<Mount, String> {
+        let kind = match self.kind.as_deref() {
+            Some(kind @ ("bind" | "tmpfs")) => kind,
+            None | Some("volume") => {
+                return Err("volumes are not part of this version: type=bind or type=tmpfs".into());
+            }
+            Some("") => return Err("type is required".into()),
+            Some(other) => return Err(format!("mount type unknown: {other:?}")),
+        };
+        if let Some(other) = self.special.iter().find(|special| **special != kind) {
+            return Err(format!("cannot mix '{other}-*' options with mount type '{kind}'"));
+        }
+        let wrong = |why: &str| format!("invalid mount config for type {kind:?}: {why}");
+        let place = self.target.filter(|target| !target.is_empty()).ok_or("target is required")?;
+        let place = target(&place).map_err(|why| wrong(&why))?;
+        let source = self.source.filter(|source| !source.is_empty());
+        match (kind, source) {
+            ("tmpfs", Some(_)) => Err(wrong("field Source must not be specified")),
+            ("tmpfs", None) => {
+                let read_only = if self.read_only { libc::MS_RDONLY } else { 0 };
+                let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | read_only;
+                let size = self.size.filter(|size| *size != 0).map(|size| format!("size={size}"));
+                let mode = self.mode.map(|mode| format!("mode={mode:o}"));
+                let data: Vec<String> = size.into_iter().chain(mode).collect();
+                Ok(Mount::new("tmpfs", place, flags, &data.join(",")))
+            }
+            (_, None) => Err(wrong("field Source must not be empty")),
+            (_, Some(source)) if !Path::new(&source).is_absolute() => {
+                Err(wrong(&format!("invalid mount path: '{source}' mount path must be absolute")))
+            }
+            (_, Some(source)) => {
+                let mut bind = Mount::bind(clean(&source), place, true);
+                if let Source::Bind { recursive, .. } = &mut bind.source {
+                    *recursive = !self.not_recursive;
+                }
+                Ok(if self.read_only { bind.read_only() } else { bind })
+            }
+        }
+    }
+}
