@@ -6,7 +6,7 @@ use crate::site::Site;
 fn signalled(site: &Site, signal: &str, program: &str) -> String {
     assert!(!program.contains('\''), "{program} stands in quotes");
     let out = site.says(&format!(
-        "$S run --rm stepbox/base sh -c '{program}' >$D/state/out & pid=$!; \
+        ": >$D/state/out; $S run --rm stepbox/base sh -c '{program}' >$D/state/out & pid=$!; \
          for i in $(seq 100); do grep -q ready $D/state/out && break; sleep 0.05; done; \
          kill -{signal} $pid; wait $pid; echo code $?; cat $D/state/out"
     ));
