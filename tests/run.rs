@@ -16,6 +16,8 @@ mod archive;
 #[path = "run/site.rs"]
 mod site;
 
+#[path = "run/attacks.rs"]
+mod attacks;
 #[path = "run/basics.rs"]
 mod basics;
 #[path = "run/drivers.rs"]

@@ -223,7 +223,7 @@ fn receive(socket: std::os::fd::BorrowedFd<'_>) -> Result<(String, OwnedFd), Fai
     Ok((name, fd.ok_or("no descriptor came")?))
 }
 
-/// A file of somebody else's in the place of ptmx is not taken for a terminal.
+/// A file of somebody else's in the place of ptmx is not taken for a terminal (CVE-2025-52565).
 pub fn fake_console(dir: &Path) -> Result<(), Failed> {
     for fake in ["dev-null", "dev-pts-0", "etc-passwd"] {
         if fake == "dev-pts-0" && !Path::new("/dev/pts/0").exists() {

@@ -29,6 +29,7 @@ fn refused(said: &str, step: &str, errno: &str) {
 
 fn names() -> Vec<Scenario> {
     vec![
+        // CVE-2021-30465: links among the targets, left by whoever had the volume before
         Scenario {
             name: "a_target_that_climbs_stays_inside",
             root: false,
@@ -88,6 +89,7 @@ fn names() -> Vec<Scenario> {
 
 fn kernel() -> Vec<Scenario> {
     vec![
+        // CVE-2019-16884, CVE-2025-52881: what is written to /proc must reach it
         Scenario {
             name: "proc_by_another_name_is_not_covered",
             root: false,
@@ -109,6 +111,7 @@ fn kernel() -> Vec<Scenario> {
             wanted: Wanted { mounts: "- files /data bind", ..Wanted::default() },
             check: |_, said| refused(said, "bind it: ", "ELOOP"),
         },
+        // CVE-2023-27561: the same, where /proc itself leads elsewhere
         Scenario {
             name: "proc_is_no_link",
             root: false,
@@ -122,6 +125,7 @@ fn kernel() -> Vec<Scenario> {
 fn disguises() -> Vec<Scenario> {
     let mask: fn(&mut stepbox::rootfs::Rootfs) = |rootfs| rootfs.masked = vec!["/proc/keys".into()];
     vec![
+        // CVE-2025-31133: masked with what the image calls /dev/null
         Scenario {
             name: "a_null_that_is_a_link_masks_nothing",
             root: false,

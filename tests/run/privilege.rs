@@ -23,6 +23,14 @@ call("tiocsti", 16, 0, 0x5412, 0);
 call("tiocsti-high", 16, 0, 0x5412 | 1 << 32, 0);
 call("bpf", 321, 0, 0, 0);
 call("ptrace", 101, 0, 0, 0, 0);
+call("tioclinux", 16, 0, 0x541c, 0);
+call("io_uring", 425, 1, 0);
+call("setns", 308, 0, 0);
+call("clone-user", 56, 0x10000000 | 17, 0, 0, 0, 0) if $ARGV[0] eq "refused";
+for (["cgroup", 0x2000000], ["uts", 0x4000000], ["ipc", 0x8000000], ["net", 0x40000000], ["mount", 0x20000]) {
+    call("unshare-$_->[0]", 272, $_->[1]) if $ARGV[0] eq "refused";
+}
+call("unshare-user", 272, 0x10000000);
 "#;
 
 /// What the calls answer in a container with these options. None where this machine cannot make them.
@@ -33,8 +41,9 @@ fn calls(site: &Site, options: &str) -> Option<String> {
         return None;
     }
     std::fs::write(site.path().join("calls.pl"), CALLS).expect("a file");
+    let word = if options.is_empty() { "refused" } else { "tried" };
     let options = format!("{options} -v /usr:/host/usr:ro -v $D/calls.pl:/host/calls.pl:ro");
-    Some(site.inside(&options, &format!("{HOST} chroot /host perl /calls.pl </dev/null")))
+    Some(site.inside(&options, &format!("{HOST} chroot /host perl /calls.pl {word} </dev/null")))
 }
 
 /// The host's programs below /host, for a machine whose /bin is in /usr.
@@ -47,7 +56,7 @@ fn assert_says(out: &str, wanted: &[(&str, i32)]) {
     }
 }
 
-const REFUSED: [(&str, i32); 10] = [
+const REFUSED: [(&str, i32); 20] = [
     ("keyctl", libc::EPERM),
     ("vsock", libc::EPERM),
     ("vsock-high", libc::EPERM),
@@ -58,6 +67,16 @@ const REFUSED: [(&str, i32); 10] = [
     ("newer", libc::ENOSYS),
     ("tiocsti", libc::EPERM),
     ("tiocsti-high", libc::EPERM),
+    ("tioclinux", libc::EPERM),
+    ("io_uring", libc::EPERM),
+    ("setns", libc::EPERM),
+    ("clone-user", libc::EPERM),
+    ("unshare-cgroup", libc::EPERM),
+    ("unshare-uts", libc::EPERM),
+    ("unshare-ipc", libc::EPERM),
+    ("unshare-net", libc::EPERM),
+    ("unshare-mount", libc::EPERM),
+    ("unshare-user", libc::EPERM),
 ];
 
 #[test]
@@ -78,8 +97,13 @@ fn unconfined_is_without_a_filter() {
     let options = "--security-opt seccomp=unconfined";
     assert_eq!(site.inside(options, "grep Seccomp: /proc/self/status"), "Seccomp:\t0\n");
     let Some(out) = calls(&site, options) else { return };
-    assert_says(&out, &[("clone3", libc::EINVAL), ("newer", libc::ENOSYS)]);
+    let unlocked = [("clone3", libc::EINVAL), ("newer", libc::ENOSYS), ("setns", libc::EINVAL)];
+    assert_says(&out, &unlocked);
+    // there is no terminal to push letters into
+    assert_says(&out, &[("tiocsti", libc::ENOTTY), ("tioclinux", libc::ENOTTY)]);
     assert!(out.contains("personality ok\n"), "{out}");
+    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    assert!(!out.contains("io_uring 1\n") || disabled.trim() != "0", "{out}");
     site.assert_clean();
 }
 
