@@ -17,6 +17,7 @@
 pub(crate) mod begin;
 pub(crate) mod birth;
 mod inside;
+pub(crate) mod watch;
 
 use crate::cgroups::CgroupError;
 use crate::kernel::Op;
@@ -37,6 +38,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
         .then(begin::gates(spec)) // opened by the host's names; the box has copies
+        .then(watch::call(&spec.process))
         .then(rootfs::open_on_host(&spec.rootfs)) // the box inherits what is open
         .act("the box is born", "One call, and the new process has a machine of its own.")
         .then(birth::clone(spec)) // in its cgroup, where that can be
@@ -66,6 +68,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(birth::hide_from_its_user())
         .inside(begin::terminal(&spec.process, spec.privilege.uid))
         .inside(begin::standing(&spec.process)) // with the privilege that it takes
+        .then(watch::tell(&spec.process, "standard")) // before anything of the program can run, and end
         .inside(privilege::drop(&spec.privilege))
         .inside(begin::start(spec.life, &spec.process, &spec.start, &spec.hooks.start_container)))
 }

@@ -17,7 +17,7 @@
 
 use std::path::PathBuf;
 
-use crate::container::{begin, birth};
+use crate::container::{begin, birth, watch};
 use crate::kernel::flags::NEWUSER;
 use crate::kernel::op::Join;
 use crate::kernel::{Errno, Op};
@@ -53,12 +53,15 @@ pub fn plan(entry: &Entry) -> Plan {
         .act("on the host", "Nothing of the container is trusted, not even its number.")
         .then(find(entry))
         .then(begin::listeners(process, privilege)) // in the container their names would lead elsewhere
+        .then(watch::call(process))
         .then(privilege::labels(privilege)) // by the host's /proc; a child inherits what its exec will take
         .act("the box is born", "Somebody else goes there, so that the engine need not come back.")
         .then(birth::through(vec![Join::OfProcess(entry.namespaces)], 0)) // a PID namespace is entered by birth alone
+        .inside(run_on(&process.affinity.initial)) // until it is where its cgroup's cpus count
         .then(entry.cgroups.iter().map(|directory| cgroups::put_into(directory))) // before it opens a device
         .then(oom_score(entry)) // the container's own /proc is not trusted
         .act("inside: a process among others", "From here on, names mean what the container wants.")
+        .inside(run_on(&process.affinity.finally))
         .inside(begin::habits(entry.life))
         .inside(users(entry)) // before it makes anything: what nobody owns cannot be given away
         .inside(begin::keyring(process))
@@ -68,6 +71,7 @@ pub fn plan(entry: &Entry) -> Plan {
         .inside(process.console.as_ref().map(|_| rootfs::open_terminal()))
         .inside(begin::terminal(process, privilege.uid))
         .inside(begin::standing(process)) // with the privilege that it takes
+        .then(watch::tell(process, "setns"))
         .inside(privilege::drop(privilege))
         .inside(begin::start(entry.life, process, &Start::AtOnce, &[]))
 }
@@ -82,6 +86,12 @@ fn find(entry: &Entry) -> [Step; 2] {
             "processes of the container will see the box, and what it has open of the host: CVE-2016-9962",
         ),
     ]
+}
+
+fn run_on(cpus: &Option<Vec<u32>>) -> Option<Step> {
+    let op = Op::SchedSetaffinity { cpus: cpus.clone()? };
+    let why = "the others may be promised to somebody whom a stranger's work would keep waiting";
+    Some(Step::new("run on these cpus", op).why(why))
 }
 
 fn oom_score(entry: &Entry) -> Option<Step> {

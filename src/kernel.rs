@@ -57,6 +57,7 @@ mod theirs;
 pub mod trees;
 #[allow(unsafe_code)]
 pub mod users;
+mod watcher;
 
 pub use ctext::CText;
 pub use op::Op;

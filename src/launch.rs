@@ -218,8 +218,9 @@ impl<'p> Running<'p> {
                 if let Some(journal) = &mut self.journal {
                     journal.box_born(pid);
                 }
-                let loan = Some(ours);
-                self.context = Context { loan, box_pid: Some(pid), pidfd: Some(pidfd), ..Context::default() };
+                let (loan, watcher) = (Some(ours), self.context.watcher.take());
+                let (box_pid, pidfd) = (Some(pid), Some(pidfd));
+                self.context = Context { loan, watcher, box_pid, pidfd, ..Context::default() };
                 Ok(pid)
             }
         }

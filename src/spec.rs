@@ -13,7 +13,7 @@ use crate::rootfs::Rootfs;
 use crate::userns::{Helpers, Range};
 use crate::veth::{Network, Port};
 
-pub use process::{Console, Input, IoPriority, Process, Rlimit, WindowSize};
+pub use process::{Affinity, Console, Input, IoPriority, Process, Rlimit, WindowSize};
 
 /// Everything that the recipe needs to know about one container.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,6 +19,8 @@ mod bundle;
 
 #[path = "oci/attached.rs"]
 mod attached;
+#[path = "oci/handed.rs"]
+mod handed;
 #[path = "oci/life.rs"]
 mod life;
 #[path = "oci/limits.rs"]

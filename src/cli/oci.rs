@@ -213,8 +213,8 @@ impl Command {
     /// How many descriptors from 3 on are for the container.
     fn preserved(&self) -> u32 {
         match self {
-            Command::Create(args) => args.preserved(),
-            Command::Run(args) => args.preserved(),
+            Command::Create(args) => args.preserved().saturating_add(make::listen_fds()),
+            Command::Run(args) => args.preserved().saturating_add(make::listen_fds()),
             Command::Exec(args) => args.preserved(),
             _ => 0,
         }

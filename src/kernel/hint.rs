@@ -222,6 +222,9 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::ConnectConsole { .. }, Errno::CONNREFUSED | Errno::NOENT) => {
             "nobody listens at --console-socket: it is made by whoever will carry the terminal, before the container"
         }
+        (Op::Watcher(super::op::Watcher::Call { .. }), Errno::CONNREFUSED | Errno::NOENT) => {
+            "nobody listens at --pidfd-socket: it is made by whoever will watch the process, before that is made"
+        }
         (Op::CopyUp { .. } | Op::Tree(_), _) => return trees::hint(op, errno),
         (_, Errno::NOSPC) => "the disk, its inodes or a limit of the kernel is used up: df -h, df -i",
         (_, Errno::MFILE) => "too many open descriptors: raise ulimit -n",

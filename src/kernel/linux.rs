@@ -86,6 +86,8 @@ pub struct Context {
     pub mnt: Option<OwnedFd>,
     /// the socket to whoever will carry the box's terminal
     pub console: Option<OwnedFd>,
+    /// the socket to whoever wants the box's pidfd; the box has none
+    pub watcher: Option<OwnedFd>,
     /// where the box will wait to be started
     pub fifo: Option<OwnedFd>,
     /// the cgroup that the box will be born in
@@ -119,6 +121,7 @@ impl Default for Context {
             fs: None,
             mnt: None,
             console: None,
+            watcher: None,
             fifo: None,
             cgroup: None,
             program: None,
@@ -254,6 +257,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         }
         Op::OpenFifo { .. } | Op::AwaitStart { .. } | Op::LetGo { .. } => super::start::call(op, context),
         Op::LookUp { paths } => super::start::look_up(paths),
+        Op::Watcher(op) => super::watcher::call(op, context),
         Op::Getcwd => getcwd(),
         Op::Setsid => rustix::process::setsid().map(|_| 0),
         Op::UnblockSignals => super::signals::unblock_all().map(zero),

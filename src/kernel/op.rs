@@ -10,14 +10,10 @@ mod make;
 mod mounts;
 mod program;
 
-use super::bpf::Instruction;
-use super::ctext::CText;
-use super::ebpf;
-use super::netlink::Request;
-use super::nft::Batch;
+use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
 pub use mounts::{Device, MountAt, Theirs, Tree, Users};
-pub use program::{Exec, Hook, Join, Orphans, Scheduling};
+pub use program::{Exec, Hook, Join, Orphans, Scheduling, Watcher};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -298,6 +294,7 @@ pub enum Op {
     LetGo {
         path: CText,
     },
+    Watcher(Watcher),
 
     // identity and privilege
     Setgroups {

@@ -74,7 +74,7 @@ fn open() -> Result<OwnedFd> {
 }
 
 /// The name of a socket has at most 107 bytes; a longer path is named by its descriptor. On the host only.
-fn connect(path: &CText) -> Result<OwnedFd> {
+pub(super) fn connect(path: &CText) -> Result<OwnedFd> {
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     match SocketAddrUnix::new(path.as_c_str()) {

@@ -62,8 +62,12 @@ pub struct Flags {
     pub console_socket: Option<PathBuf>,
     /// we stay and carry the terminal ourselves: `run` without `--detach`
     pub foreground: bool,
+    /// `--pidfd-socket`
+    pub pidfd_socket: Option<PathBuf>,
     /// `--preserve-fds`
     pub preserve_fds: u32,
+    /// `LISTEN_FDS`: so many before those, which the program is told of
+    pub listen_fds: u32,
     /// `--no-pivot`
     pub no_pivot: bool,
     /// `--no-new-keyring`

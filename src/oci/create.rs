@@ -39,7 +39,11 @@ pub struct Request {
     pub console_socket: Option<PathBuf>,
     /// a file that will hold its first process's number
     pub pid_file: Option<PathBuf>,
-    /// how many of our descriptors from 3 on it keeps
+    /// who gets a pidfd of its first process
+    pub pidfd_socket: Option<PathBuf>,
+    /// how many of our descriptors from 3 on are sockets that it listens at: sd_listen_fds(3)
+    pub listen_fds: u32,
+    /// how many of our descriptors after those it keeps
     pub preserve_fds: u32,
     /// it shares the session keyring of whoever called us
     pub no_new_keyring: bool,
@@ -136,7 +140,9 @@ fn plan(
     let flags = Flags {
         console_socket: request.console_socket.clone(),
         foreground: request.when == When::Foreground,
+        pidfd_socket: request.pidfd_socket.clone(),
         preserve_fds: request.preserve_fds,
+        listen_fds: request.listen_fds,
         no_pivot: request.no_pivot,
         no_new_keyring: request.no_new_keyring,
         lenient: request.lenient,

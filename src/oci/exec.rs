@@ -56,6 +56,8 @@ pub struct Request {
     pub detach: bool,
     /// a file that will hold its number
     pub pid_file: Option<PathBuf>,
+    /// who gets a pidfd of it
+    pub pidfd_socket: Option<PathBuf>,
     /// how many of our descriptors from 3 on it keeps
     pub preserve_fds: u32,
     /// also where it would stand still
@@ -117,12 +119,6 @@ fn document(config: &Config, request: &Request) -> Result<Process, OciError> {
     if process.args.is_empty() {
         return Err(OciError::Usage("process args cannot be empty".into()));
     }
-    if let Some(affinity) = &process.exec_cpu_affinity {
-        let text = format!(
-            "process.execCPUAffinity: {affinity}: not supported by exec; use linux.resources.cpu.cpus"
-        );
-        return Err(OciError::Unsupported(text));
-    }
     process.cwd = request.cwd.clone().unwrap_or(process.cwd);
     process.env.extend(request.env.iter().cloned());
     process.no_new_privileges = request.no_new_privs.unwrap_or(process.no_new_privileges);
@@ -171,7 +167,9 @@ fn entry(
     let flags = Flags {
         console_socket: request.console_socket.clone(),
         foreground: !request.detach,
+        pidfd_socket: request.pidfd_socket.clone(),
         preserve_fds: request.preserve_fds,
+        listen_fds: 0,
         no_pivot: false,
         no_new_keyring: false,
         lenient: true,

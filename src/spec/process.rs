@@ -33,6 +33,10 @@ pub struct Process {
     pub scheduler: Option<Scheduling>,
     /// when it is given the disk: ioprio_set(2)
     pub io_priority: Option<IoPriority>,
+    /// on which cpus it runs, where it joins a container; nothing for a container's own process
+    pub affinity: Affinity,
+    /// the Unix socket of whoever wants its pidfd
+    pub pidfd_socket: Option<PathBuf>,
     /// the name of its session keyring; `None` for the one of whoever calls us: keyrings(7)
     pub keyring: Option<String>,
 }
@@ -54,6 +58,8 @@ impl Default for Process {
             personality: None,
             scheduler: None,
             io_priority: None,
+            affinity: Affinity::default(),
+            pidfd_socket: None,
             keyring: None,
         }
     }
@@ -104,4 +110,13 @@ pub struct IoPriority {
     pub class: u32,
     /// from 0, the first, to 7
     pub level: u32,
+}
+
+/// On which cpus a process runs that joins a container: sched_setaffinity(2). Nothing leaves it to the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Affinity {
+    /// until it is in the container's cgroup
+    pub initial: Option<Vec<u32>>,
+    /// from then on
+    pub finally: Option<Vec<u32>>,
 }

@@ -1,12 +1,12 @@
 //! What is attached to a container: programs that join it, terminals, descriptors.
 
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use serde_json::json;
 
 use crate::bundle::Bundles;
+use crate::handed::{listener, received};
 use crate::site::Site;
 
 #[test]
@@ -64,27 +64,13 @@ fn descriptors_are_handed_on_when_asked_for_and_no_others() {
 
 /// Plays the engine that carries a terminal: takes it from the socket, types, and reads what comes.
 pub fn carry(listener: &UnixListener, typed: &str) -> String {
-    let (stream, _) = listener.accept().expect("somebody calls");
-    let mut file = std::fs::File::from(received(&stream));
+    let (_, terminal) = received(listener);
+    let mut file = std::fs::File::from(terminal);
     file.write_all(typed.as_bytes()).expect("typed");
     let mut text = Vec::new();
     // its other end closes: EIO
     let _ = file.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
-}
-
-fn received(stream: &std::os::unix::net::UnixStream) -> OwnedFd {
-    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut bytes = [0u8; 64];
-    recvmsg(stream, &mut [std::io::IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::empty())
-        .expect("a message");
-    let fds = control.drain().find_map(|part| match part {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
-    fds.expect("a descriptor")
 }
 
 #[test]
@@ -94,9 +80,7 @@ fn a_terminal_goes_to_whoever_listens() {
             config["process"]["terminal"] = json!(true);
         });
         bundles.bundle("b", &["sleep", "60"], |_| {});
-        let path = bundles.site.root_directory().join("console");
-        let listener = UnixListener::bind(&path).expect("a socket");
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("ours");
+        let listener = listener(&bundles, "console");
         let engine = std::thread::spawn(move || {
             let one = carry(&listener, "one\n");
             (one, carry(&listener, "two\n"))
@@ -114,15 +98,4 @@ fn a_terminal_goes_to_whoever_listens() {
         assert!(two.contains("/dev/pts/") && two.contains("got two"), "{two}");
         bundles.assert_clean();
     }
-}
-
-#[test]
-fn what_exec_cannot_do_is_refused_by_name() {
-    let bundles = Bundles::at(Site::ours());
-    bundles.bundle("b", &["sleep", "60"], |config| {
-        config["process"]["execCPUAffinity"] = json!({ "initial": "0" });
-    });
-    let script = "$R run -d -b $B/b c1 || exit 9; $R exec c1 true; c=$?; $R delete -f c1; exit $c";
-    bundles.refused(script, 255, &["process.execCPUAffinity"]);
-    bundles.assert_clean();
 }

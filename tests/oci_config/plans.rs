@@ -79,6 +79,8 @@ fn everything_that_a_process_can_be() {
     });
     let flags = Flags {
         console_socket: Some("/run/console".into()),
+        pidfd_socket: Some("/run/watch".into()),
+        listen_fds: 1,
         preserve_fds: 2,
         life: Life::OfItsOwn,
         start: Start::AfterFifo("/run/oci/box/exec.fifo".into()),

@@ -54,7 +54,7 @@ pub(super) struct Exec {
     /// Write its number into FILE
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// (an error: not part of this version)
+    /// A Unix socket that gets a pidfd of the process
     #[arg(long, value_name = "SOCKET")]
     pidfd_socket: Option<PathBuf>,
     /// Pass N descriptors from 3 on to the program
@@ -82,10 +82,6 @@ impl Exec {
     }
 
     pub(super) fn obey(self, site: &mut Site) -> Result<u8, OciError> {
-        if self.pidfd_socket.is_some() {
-            let text = "--pidfd-socket is not supported: use --pid-file";
-            return Err(OciError::Unsupported(text.into()));
-        }
         let container = site.root.find(&self.id)?;
         let request = Request {
             args: self.command,
@@ -103,6 +99,7 @@ impl Exec {
             cgroups: self.cgroup,
             detach: self.detach,
             pid_file: self.pid_file,
+            pidfd_socket: self.pidfd_socket,
             preserve_fds: self.preserve_fds,
             ignore_paused: self.ignore_paused,
             path: std::env::var("PATH").unwrap_or_default(),

@@ -28,7 +28,7 @@ struct Making {
     /// Move the root over the host's instead of exchanging them: for a host that runs from an initramfs
     #[arg(long)]
     no_pivot: bool,
-    /// (an error: not part of this version)
+    /// A Unix socket that gets a pidfd of the container's first process
     #[arg(long, value_name = "SOCKET")]
     pidfd_socket: Option<PathBuf>,
     /// The container's name: letters, digits and _ + - .
@@ -86,15 +86,15 @@ pub(super) struct Delete {
 
 impl Making {
     fn request(self, site: &Site, when: When) -> Result<Request, OciError> {
-        let unsupported = |text: &str| Err(OciError::Unsupported(text.into()));
-        if self.pidfd_socket.is_some() {
-            return unsupported("--pidfd-socket is not supported: use --pid-file");
-        }
+        let absolute =
+            |file: PathBuf| std::path::absolute(&file).map_err(OciError::file("cannot find", &file));
         Ok(Request {
             id: self.id,
             bundle: self.bundle.unwrap_or_else(|| ".".into()),
             console_socket: self.console_socket,
-            pid_file: self.pid_file,
+            pid_file: self.pid_file.map(absolute).transpose()?,
+            pidfd_socket: self.pidfd_socket,
+            listen_fds: listen_fds(),
             preserve_fds: self.preserve_fds,
             no_new_keyring: self.no_new_keyring,
             no_pivot: self.no_pivot,
@@ -103,6 +103,14 @@ impl Making {
             path: std::env::var("PATH").unwrap_or_default(),
         })
     }
+}
+
+/// How many of our descriptors from 3 on are sockets that somebody has opened for the program: sd_listen_fds(3). Those of
+/// another process, whose number stands there, are not ours.
+pub(super) fn listen_fds() -> u32 {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let ours = number("LISTEN_PID") == Some(std::process::id());
+    number("LISTEN_FDS").filter(|_| ours).unwrap_or_default()
 }
 
 /// What went wrong besides is logged; the one failure that counts is handed on.

@@ -198,6 +198,10 @@ impl Op {
             },
             AwaitStart { .. } => f.write_str("read(fifo, 1)"),
             LetGo { path } => write!(f, "write({path}, \"\\0\")"),
+            Watcher(super::Watcher::Call { path }) => write!(f, "connect(watcher, {{sun_path={path}}})"),
+            Watcher(super::Watcher::Tell { text }) => {
+                write!(f, "sendmsg(watcher, {text}, SCM_RIGHTS [pidfd])")
+            }
             Fork { code } => write!(f, "clone(exit_signal=SIGCHLD) /* the child: exit_group({code}) */"),
             Orphans(op::Orphans::Adopt) => f.write_str("prctl(PR_SET_CHILD_SUBREAPER, 1)"),
             Orphans(op::Orphans::End) => {

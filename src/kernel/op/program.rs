@@ -50,6 +50,21 @@ pub struct Scheduling {
     pub period: u64,
 }
 
+/// What is done with whoever will watch the box by a pidfd of their own: they listen at a Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Watcher {
+    /// a stream to them, kept by the host
+    Call {
+        /// where they listen
+        path: CText,
+    },
+    /// the box's pidfd goes to them, and the stream is closed
+    Tell {
+        /// what comes with it
+        text: CText,
+    },
+}
+
 /// Namespaces that exist already, for a box to be born in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Join {

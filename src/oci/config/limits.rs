@@ -1,11 +1,11 @@
 //! Limits: the members of `process` that are names or numbers for the kernel: rlimits, scheduling, priorities.
 //!
-//! See getrlimit(2), sched_setattr(2), ioprio_set(2), personality(2), proc_pid_oom_score_adj(5).
+//! See getrlimit(2), sched_setattr(2), sched_setaffinity(2), ioprio_set(2), personality(2), proc_pid_oom_score_adj(5).
 
 use super::document;
 use super::error::{ConfigError, Problem};
 use crate::kernel::op::Scheduling;
-use crate::spec::{IoPriority, Rlimit};
+use crate::spec::{Affinity, IoPriority, Rlimit};
 
 /// By the kernel's numbers.
 const RLIMITS: [&str; 16] = [
@@ -139,6 +139,37 @@ pub(super) fn io_priority(
         ConfigError::at(format!("{place}.priority"), wanted.priority, Problem::Range("0 to 7"))
     })?;
     Ok(Some(IoPriority { class, level }))
+}
+
+/// `execCPUAffinity`.
+pub(super) fn affinity(place: &str, wanted: Option<&document::CpuAffinity>) -> Result<Affinity, ConfigError> {
+    let Some(document::CpuAffinity { initial, finally }) = wanted else { return Ok(Affinity::default()) };
+    let list = |member: &str, text: &str| {
+        let problem = Problem::Range("a list of cpus, as 0-3,7, of numbers below 8192");
+        cpus(text).ok_or_else(|| ConfigError::at(format!("{place}.{member}"), format!("{text:?}"), problem))
+    };
+    Ok(Affinity { initial: list("initial", initial)?, finally: list("final", finally)? })
+}
+
+/// A list of cpus as the kernel writes it: cpuset(7), "List format". `None` where it is none; no cpu at all is nothing said.
+fn cpus(text: &str) -> Option<Option<Vec<u32>>> {
+    /// as many as the kernel can be built for
+    const MOST: u32 = 8192;
+    let mut found = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.trim().parse::<u32>().ok()?, last.trim().parse::<u32>().ok()?);
+        if first > last || last >= MOST {
+            return None;
+        }
+        found.extend(first..=last);
+    }
+    match found.is_empty() {
+        // as runc: commas alone are a mistake
+        true if !text.is_empty() => None,
+        true => Some(None),
+        false => Some(Some(found)),
+    }
 }
 
 /// `linux.personality`.

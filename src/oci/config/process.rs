@@ -59,18 +59,20 @@ pub fn entry(
     }
     let process = Process {
         init: false,
-        exec: program(document, &at, &given.home)?,
+        exec: program(document, &at, &given.home, place.flags.listen_fds)?,
         cwd: cwd.clone(),
         console: console(document, &at, place)?,
         input: Input::Ours,
         own_stdio: true,
-        preserve_fds: place.flags.preserve_fds,
+        preserve_fds: place.flags.listen_fds.saturating_add(place.flags.preserve_fds),
         umask: umask(document, &at)?,
         rlimits: limits::rlimits(&at("rlimits"), &document.rlimits)?,
         oom_score_adj: limits::oom_score_adj(&at("oomScoreAdj"), document.oom_score_adj)?,
         personality: None,
         scheduler: limits::scheduler(&at("scheduler"), document.scheduler.as_ref())?,
         io_priority: limits::io_priority(&at("ioPriority"), document.io_priority.as_ref())?,
+        affinity: limits::affinity(&at("execCPUAffinity"), document.exec_cpu_affinity.as_ref())?,
+        pidfd_socket: place.flags.pidfd_socket.clone(),
         keyring: (!place.flags.no_new_keyring).then(|| format!("_ses.{}", place.id)),
     };
     Ok(Entry { process, privilege: privilege(document, &at, place, given)? })
@@ -80,6 +82,7 @@ fn program(
     document: &document::Process,
     at: &dyn Fn(&str) -> String,
     home: &str,
+    listen_fds: u32,
 ) -> Result<Exec, ConfigError> {
     let Some(name) = document.args.first() else {
         return Err(ConfigError::at(at("args"), "[]", Problem::Missing("the program and its arguments")));
@@ -88,7 +91,12 @@ fn program(
     environment(&at("env"), &document.env)?;
     // of a name that comes twice the last counts, as in a shell
     let mut env: Vec<&str> = Vec::new();
-    for pair in &document.env {
+    let listening = match listen_fds {
+        0 => Vec::new(),
+        // sd_listen_fds(3) wants the program's own number, which is 1 in a PID namespace of its own
+        count => vec![format!("LISTEN_FDS={count}"), "LISTEN_PID=1".into()],
+    };
+    for pair in document.env.iter().chain(&listening) {
         let key = |pair: &str| pair.split_once('=').map(|(key, _)| key.to_owned());
         env.retain(|other| key(other) != key(pair));
         env.push(pair);
