@@ -23,7 +23,7 @@ use crate::cgroups::CgroupError;
 use crate::kernel::Op;
 use crate::kernel::op::Hook;
 use crate::probe::{Probe, Who};
-use crate::spec::{Net, Spec};
+use crate::spec::{Hooks, Net, Spec};
 use crate::step::{Plan, Step};
 use crate::{chroot, privilege, rootfs, veth};
 
@@ -52,6 +52,7 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(inside::sysctls(&spec.sysctls)) // the host's /proc is still there, and no image has a say in it
         .act("inside: a root of its own", "The image becomes /, and the host's tree goes away.")
         .inside(rootfs::assemble(&spec.rootfs)) // host names are looked up while they mean the host
+        .then(at_the_bundle(&spec.hooks))
         .then(hooks("run a hook on the host", &spec.hooks.prestart))
         .then(hooks("run a hook on the host", &spec.hooks.create_runtime)) // the box waits: they may change it
         .inside(create_container(spec)) // the last who see the host's tree
@@ -133,6 +134,12 @@ fn exchange(spec: &Spec) -> Vec<Step> {
 
 fn leave(spec: &Spec) -> Vec<Step> {
     if spec.rootfs.no_pivot { Vec::new() } else { chroot::leave_old_root().into() }
+}
+
+fn at_the_bundle(hooks: &Hooks) -> Option<Step> {
+    let there = hooks.directory.as_ref().filter(|_| hooks.on_host())?;
+    let why = "where these hooks begin, whoever calls us: what comes with them lies there";
+    Some(Step::new("go to the bundle", Op::Chdir { path: there.into() }).why(why))
 }
 
 fn create_container(spec: &Spec) -> Vec<Step> {

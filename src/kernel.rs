@@ -49,7 +49,7 @@ pub mod socket;
 #[allow(unsafe_code)]
 pub mod spawn;
 #[allow(unsafe_code)]
-mod start;
+pub mod start;
 mod terminal;
 #[allow(unsafe_code)]
 mod theirs;

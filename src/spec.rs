@@ -86,12 +86,19 @@ pub struct Hooks {
     pub create_container: Vec<Hook>,
     /// in the container, right before its program
     pub start_container: Vec<Hook>,
+    /// where those on the host begin; `None`: wherever we are
+    pub directory: Option<PathBuf>,
 }
 
 impl Hooks {
+    /// Whether any is run on the host.
+    pub fn on_host(&self) -> bool {
+        !self.prestart.is_empty() || !self.create_runtime.is_empty()
+    }
+
     /// The specification's name of the list in which this one stands, and its place there.
     pub fn place(&self, hook: &Hook) -> Option<(&'static str, usize)> {
-        let Hooks { prestart, create_runtime, create_container, start_container } = self;
+        let Hooks { prestart, create_runtime, create_container, start_container, directory: _ } = self;
         let lists = [
             ("prestart", prestart),
             ("createRuntime", create_runtime),

@@ -21,6 +21,8 @@ mod bundle;
 mod attached;
 #[path = "oci/handed.rs"]
 mod handed;
+#[path = "oci/hooks.rs"]
+mod hooks;
 #[path = "oci/life.rs"]
 mod life;
 #[path = "oci/limits.rs"]

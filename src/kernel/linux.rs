@@ -256,6 +256,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
         }
         Op::OpenFifo { .. } | Op::AwaitStart { .. } | Op::LetGo { .. } => super::start::call(op, context),
+        Op::Begun(op) => super::start::begun(op, context),
         Op::LookUp { paths } => super::start::look_up(paths),
         Op::Watcher(op) => super::watcher::call(op, context),
         Op::Getcwd => getcwd(),

@@ -13,7 +13,7 @@ mod program;
 use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
 pub use mounts::{Device, MountAt, Theirs, Tree, Users};
-pub use program::{Exec, Hook, Join, Orphans, Scheduling, Watcher};
+pub use program::{Begun, Exec, Hook, Join, Orphans, Scheduling, Watcher};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -294,6 +294,7 @@ pub enum Op {
     LetGo {
         path: CText,
     },
+    Begun(Begun),
     Watcher(Watcher),
 
     // identity and privilege

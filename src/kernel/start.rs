@@ -9,21 +9,24 @@
 //!   returns                    read(fifo)  waits …            open(fifo, O_WRONLY|O_NONBLOCK)
 //!                                                             ENXIO: nobody waits there
 //!                              … read  <───────────────────── write a byte
-//!                              execve
+//!                              a hook fails: write one ─────>  read it
+//!                              execve, and it is closed ────>  POLLHUP
 //! ```
 //!
 //! The descriptor is opened by the engine under the host's names, so nothing that the container can change is asked
 //! where the fifo is; it is closed by exec, so the program never has it. A box that ended took the only reader with
-//! it, and `start` is told so. See fifo(7).
+//! it, and `start` is told so. Who must know when the program runs has opened the fifo for reading before, and waits
+//! until nobody can write to it any more. See fifo(7).
 
 use std::os::fd::AsRawFd;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::CText;
 use super::linux::{Context, check};
-use super::op::Op;
+use super::op::{Begun, Op};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -57,10 +60,40 @@ fn wait(first: u32, context: &mut Context) -> Result<i64> {
     let mut byte = [0u8; 1];
     loop {
         match rustix::io::read(&fifo, &mut byte[..]) {
-            Ok(count) => return Ok(count as i64),
+            Ok(count) => {
+                // exec closes it, and whoever waits for that hears so
+                context.fifo = Some(fifo);
+                return Ok(count as i64);
+            }
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+pub(super) fn begun(op: &Begun, context: &mut Context) -> Result<i64> {
+    match op {
+        Begun::Listen { path } => {
+            let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            context.fifo = Some(fs::open(path.as_c_str(), how, Mode::empty())?);
+            Ok(0)
+        }
+        Begun::Await => {
+            let fifo = context.fifo.as_ref().ok_or(Errno::BADF)?;
+            // no event is asked for: the hang-up comes unasked, and the byte that lets the box go is not for us
+            rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(fifo, PollFlags::empty())], None))?;
+            match rustix::io::read(fifo, &mut [0u8; 1][..])? {
+                0 => Ok(0),
+                _ => Err(Errno::CANCELED),
+            }
+        }
+    }
+}
+
+/// The box's last word to whoever has let it go and still listens.
+pub fn say_failed(context: &Context) {
+    if let Some(fifo) = &context.fifo {
+        let _ = rustix::io::write(fifo, b"\0");
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Answer, judge, perform};
 use crate::kernel::ctext::digits;
 use crate::kernel::linux::{Context, Prepared};
 use crate::kernel::process::{self, Exit};
-use crate::kernel::{Errno, Op, hint};
+use crate::kernel::{Errno, Op, hint, start};
 use crate::step::Expect;
 
 /// One step of the box, with everything it needs.
@@ -85,6 +85,9 @@ pub(super) fn box_lane(program: &[Loaned<'_>], mut context: Context) -> ! {
             if judge(step.op, step.expect, answer).is_some() {
                 if context.loan.is_none() {
                     complain(step, answer);
+                    if matches!(step.op, Op::Spawn(_)) {
+                        start::say_failed(&context);
+                    }
                 }
                 break;
             }

@@ -37,7 +37,7 @@ pub struct Request {
     pub bundle: PathBuf,
     /// who gets the controlling end of its terminal
     pub console_socket: Option<PathBuf>,
-    /// a file that will hold its first process's number
+    /// a file that will hold its first process's number, by an absolute path: hooks are run elsewhere
     pub pid_file: Option<PathBuf>,
     /// who gets a pidfd of its first process
     pub pidfd_socket: Option<PathBuf>,

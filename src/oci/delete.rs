@@ -62,7 +62,7 @@ fn whole(container: &Container, force: bool) -> Result<Vec<OciError>, OciError> 
 }
 
 /// Ends its processes and waits until the first is gone.
-fn end(container: &Container) -> Result<(), OciError> {
+pub(super) fn end(container: &Container) -> Result<(), OciError> {
     let began = Instant::now();
     while container.init().is_some() {
         kill::end(container)?;
@@ -117,5 +117,5 @@ pub(super) fn remove_directory(directory: &Path) -> Result<(), OciError> {
 /// Runs the hooks for which everything must be gone. Those that fail do not keep the others from running.
 pub(super) fn poststop(container: &Container, config: &Config) -> Vec<OciError> {
     let state = hooks::state(container, Status::Stopped);
-    hooks::run_all("poststop", config::hooks::poststop(config, &state))
+    hooks::run_all(container, "poststop", config::hooks::poststop(config, &state))
 }

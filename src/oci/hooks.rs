@@ -3,14 +3,21 @@
 
 use super::state::{Container, Status};
 use super::{OciError, take};
-use crate::kernel::Op;
 use crate::kernel::op::Hook;
 use crate::kernel::process::Exit;
+use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Unmet};
 use crate::step::{Plan, Step};
 
-/// Runs hooks in order, up to the first that fails.
-pub fn run(name: &'static str, hooks: Vec<Hook>) -> Result<(), OciError> {
+/// Engines take a bundle away when they are done with the container, and hooks come after that.
+const NO_BUNDLE: &[Errno] = &[Errno::NOENT, Errno::NOTDIR, Errno::ACCESS];
+
+/// Runs hooks in order in the container's bundle, as far as that is still there, up to the first that fails.
+pub fn run(container: &Container, name: &'static str, hooks: Vec<Hook>) -> Result<(), OciError> {
+    if !hooks.is_empty() {
+        let there = Op::Chdir { path: (&container.record.bundle).into() };
+        take(Plan::default().then(Step::new("go to the bundle", there).or_any(NO_BUNDLE)))?;
+    }
     for (at, hook) in hooks.into_iter().enumerate() {
         let path = hook.exec.paths.first().map(|path| path.to_string()).unwrap_or_default();
         let step = Step::new("run a hook", Op::Spawn(Box::new(hook)));
@@ -24,8 +31,8 @@ pub fn run(name: &'static str, hooks: Vec<Hook>) -> Result<(), OciError> {
 }
 
 /// Runs hooks in order, all of them whatever happens; what went wrong comes back.
-pub fn run_all(name: &'static str, hooks: Vec<Hook>) -> Vec<OciError> {
-    let one = |(at, hook)| match run(name, vec![hook]) {
+pub fn run_all(container: &Container, name: &'static str, hooks: Vec<Hook>) -> Vec<OciError> {
+    let one = |(at, hook)| match run(container, name, vec![hook]) {
         Err(OciError::Hook { name, what, .. }) => Some(OciError::Hook { name, at, what }),
         Err(error) => Some(error),
         Ok(()) => None,
@@ -41,7 +48,7 @@ fn reason(error: &OciError) -> String {
 /// What became of a hook, in words.
 pub fn what(unmet: Unmet) -> String {
     match unmet {
-        Unmet::Errno(crate::kernel::Errno::TIMEDOUT) => "it ran longer than its timeout allows".into(),
+        Unmet::Errno(Errno::TIMEDOUT) => "it ran longer than its timeout allows".into(),
         Unmet::Errno(errno) => super::errno_words(errno),
         Unmet::Failed(Exit::Signal(libc::SIGSYS)) | Unmet::Died(Exit::Signal(libc::SIGSYS)) => {
             "it was killed by SIGSYS (bad system call: the seccomp filter does not allow it)".into()

@@ -66,7 +66,7 @@ pub fn go(root: &Root, request: Request, keep: bool, log: &mut Log) -> Result<Ou
 
 fn after_start(draft: &Draft) -> Result<(), OciError> {
     let state = hooks::state(draft.container(), Status::Running);
-    hooks::run("poststart", super::config::hooks::poststart(draft.config(), &state))
+    hooks::run(draft.container(), "poststart", super::config::hooks::poststart(draft.config(), &state))
 }
 
 fn leave(draft: Draft, running: Running<'_>) -> Result<Outcome, Failure> {

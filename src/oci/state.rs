@@ -17,6 +17,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::control;
@@ -232,9 +233,19 @@ impl Container {
             None => Status::Stopped,
             Some(init) if !init.alive() => Status::Stopped,
             Some(_) if self.record.cgroup.as_ref().is_some_and(control::frozen) => Status::Paused,
-            Some(_) if self.fifo().exists() => Status::Created,
+            Some(_) if self.waits() => Status::Created,
             Some(_) => Status::Running,
         }
+    }
+
+    /// Whether somebody reads at the fifo. It may still be there when the program runs: who started it was killed.
+    fn waits(&self) -> bool {
+        use std::os::unix::fs::OpenOptionsExt;
+        let how = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let mut options = std::fs::File::options();
+        let fifo = options.write(true).custom_flags(how.bits().cast_signed()).open(self.fifo());
+        // who may not look sees what is there
+        fifo.map_or_else(|error| error.kind() == ErrorKind::PermissionDenied, |_| true)
     }
 
     /// Its first process, while it runs.

@@ -198,6 +198,10 @@ impl Op {
             },
             AwaitStart { .. } => f.write_str("read(fifo, 1)"),
             LetGo { path } => write!(f, "write({path}, \"\\0\")"),
+            Begun(super::Begun::Listen { path }) => {
+                write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC)")
+            }
+            Begun(super::Begun::Await) => f.write_str("poll(fifo, POLLHUP)"),
             Watcher(super::Watcher::Call { path }) => write!(f, "connect(watcher, {{sun_path={path}}})"),
             Watcher(super::Watcher::Tell { text }) => {
                 write!(f, "sendmsg(watcher, {text}, SCM_RIGHTS [pidfd])")

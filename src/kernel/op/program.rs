@@ -50,6 +50,18 @@ pub struct Scheduling {
     pub period: u64,
 }
 
+/// How whoever lets a box go learns that its program runs: the box has the fifo open until then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Begun {
+    /// open(2) for reading, while the box still waits
+    Listen {
+        /// the fifo
+        path: CText,
+    },
+    /// poll(2) until the box has closed it; ECANCELED where it says that a hook has failed
+    Await,
+}
+
 /// What is done with whoever will watch the box by a pidfd of their own: they listen at a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Watcher {

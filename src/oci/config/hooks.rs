@@ -55,6 +55,7 @@ pub(super) fn hooks(config: &Config, place: &Place) -> Result<Hooks, ConfigError
         create_runtime: on_host(&config.hooks.create_runtime),
         create_container: in_box(&config.hooks.create_container, &creating),
         start_container: in_box(&config.hooks.start_container, &created),
+        directory: Some(place.bundle.clone()),
     })
 }
 
