@@ -179,15 +179,12 @@ impl Root {
     /// A container by its name.
     pub fn find(&self, id: &str) -> Result<Container, OciError> {
         let directory = self.directory(id)?;
-        let path = Record::file(&directory);
-        let text = match std::fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(OciError::Missing { id: id.into(), root: self.0.clone() });
+        match Record::read(&directory) {
+            Err(OciError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                Err(OciError::Missing { id: id.into(), root: self.0.clone() })
             }
-            other => other.map_err(OciError::file("cannot read", &path))?,
-        };
-        let record = serde_json::from_slice(&text).map_err(|error| OciError::Damaged { path, error })?;
-        Ok(Container { directory, record })
+            other => other.map(|record| Container { directory, record }),
+        }
     }
 
     /// The names of all containers, in order; those too whose making was cut short.
@@ -205,6 +202,13 @@ impl Record {
     /// The file that holds it.
     pub fn file(directory: &Path) -> PathBuf {
         directory.join("state.json")
+    }
+
+    /// What is kept there.
+    pub fn read(directory: &Path) -> Result<Record, OciError> {
+        let path = Record::file(directory);
+        let text = std::fs::read(&path).map_err(OciError::file("cannot read", &path))?;
+        serde_json::from_slice(&text).map_err(|error| OciError::Damaged { path, error })
     }
 
     /// Writes it beside and renames it.

@@ -38,9 +38,15 @@ fn limits_change_while_it_runs() {
          limit; $R update --memory 32m c1; limit\n\
          echo '{\"memory\":{\"limit\":41943040},\"pids\":{\"limit\":33}}' | $R update -r - c1; limit\n\
          $R events --stats c1 | grep -o '\"pids\":{[^}]*}' | sed 's/current\":[12]/current\":N/'\n\
+         kept() { grep -o '\"resources\":{.*' $B/oci/c1/state.json | grep -o '\"'$1'\":{\"limit\":[0-9]*'; }\n\
+         kept memory; kept pids; $R update --pids-limit 44 --cpu-quota 1 c1 2>/dev/null; echo $?; kept pids\n\
+         $R update --pids-limit 44 c1; kept memory; kept pids\n\
          $R update --memory xyz c1 2>/dev/null; echo $?; $R update c1; echo $?; $R delete -f c1",
     );
-    assert_eq!(out, "67108864\n33554432\n41943040\n\"pids\":{\"current\":N,\"limit\":33}\n1\n0\n");
+    let (memory, pids) = ("\"memory\":{\"limit\":41943040", |n: u32| format!("\"pids\":{{\"limit\":{n}"));
+    let kept = format!("{memory}\n{}\n1\n{}\n{memory}\n{}\n", pids(33), pids(33), pids(44));
+    let shown = "67108864\n33554432\n41943040\n\"pids\":{\"current\":N,\"limit\":33}";
+    assert_eq!(out, format!("{shown}\n{kept}1\n0\n"));
     bundles.assert_clean();
 }
 
