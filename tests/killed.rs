@@ -14,6 +14,9 @@ mod support;
 #[allow(dead_code)]
 mod player;
 
+#[path = "support/killer.rs"]
+mod killer;
+
 #[path = "run/site.rs"]
 #[allow(dead_code)]
 mod site;
@@ -25,30 +28,12 @@ use stepbox::engine::request::Request;
 use stepbox::engine::run::{foreground, prepare};
 use stepbox::engine::state::State;
 use stepbox::engine::{base, store::Store};
-use stepbox::launch::{At, Observer, Verdict};
 
+use crate::killer::Killer;
 use crate::site::Site;
 
-/// Kills before a step: the engine itself, or the box.
-struct Killer {
-    at: usize,
-    the_box: bool,
-}
-
-impl Observer for Killer {
-    fn before(&mut self, at: At<'_>) -> Verdict {
-        if at.index == self.at {
-            let victim = if self.the_box { at.box_pid } else { Some(std::process::id().cast_signed()) };
-            if let Some(victim) = victim.and_then(rustix::process::Pid::from_raw) {
-                let _ = rustix::process::kill_process(victim, rustix::process::Signal::KILL);
-            }
-        }
-        Verdict::Go
-    }
-}
-
 /// Runs the real plan with a killer. Prints how many steps it has, and the first at which there is a box.
-fn engine(at: usize, the_box: bool) {
+fn engine(at: usize, victim: &str) {
     let state = State::open(|name| std::env::var_os(name).map(Into::into)).expect("the state opens");
     let store = Store::open(&state.root).expect("the store opens");
     let image = base::ensure(&store).expect("there is a base image");
@@ -56,9 +41,8 @@ fn engine(at: usize, the_box: bool) {
         Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
     let spec = prepare(&state, &image, store.driver(), &request).expect("a spec");
     let plan = container::plan(&spec).expect("a plan");
-    let born = plan.steps.iter().position(|step| matches!(step.op, stepbox::kernel::Op::Clone { .. }));
-    println!("{} {}", plan.steps.len(), born.expect("a box is born") + 1);
-    let _ = foreground(&state, &spec, &plan, &request, &mut Killer { at, the_box });
+    println!("{}", killer::count(&plan));
+    let _ = foreground(&state, &spec, &plan, &request, &mut Killer::new(at, victim));
     // what the command line does after a run that failed
     let _ = stepbox::engine::network::give_back(&spec.net);
 }
@@ -68,8 +52,7 @@ fn every_step(name: &str, site: &Site) {
     let test = site.path().join("killed");
     std::fs::copy(std::env::current_exe().expect("this test is a file"), &test).expect("a copy");
     let count = site.says("$D/killed engine 99999 host");
-    let numbers: Vec<usize> = count.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [count, born] = numbers[..] else { panic!("two numbers, not {count}") };
+    let (count, born) = killer::numbers(&count);
     assert!(count > 40, "a whole run: {count} steps");
     // the kernel takes a cable away a moment after the namespace of one of its ends
     let script = format!(
@@ -97,7 +80,7 @@ fn main() {
     if let [_, word, at, victim] = arguments.as_slice()
         && word == "engine"
     {
-        return engine(at.parse().expect("a number"), victim == "box");
+        return engine(at.parse().expect("a number"), victim);
     }
     assert!(Path::new("/proc/self/exe").exists(), "there is a /proc");
     let root = Site::root("killed as root");

@@ -1,8 +1,10 @@
-//! kill -9 at every step of a container's making, of the runtime and of the box alone; then `delete --force` leaves
-//! nothing.
+//! kill -9 at any moment, of the runtime and of the box alone; then `delete --force` leaves nothing, and a container in
+//! which somebody was to run a program goes on as before.
 //!
 //! ```text
-//!   this test ── for each n ──> itself as the runtime: the real plan, SIGKILL before step n
+//!   steps   for each step n of create, run, exec: this test as the runtime, the real plan, SIGKILL before step n
+//!   calls   for each call of create, start, run, exec, delete that changes anything: the real runtime under strace(1),
+//!           which sends it SIGKILL before that call
 //!             ──> stepbox oci delete --force ──> no directory, cgroup, mount, process
 //! ```
 //!
@@ -15,6 +17,9 @@ mod support;
 #[allow(dead_code)]
 mod player;
 
+#[path = "support/killer.rs"]
+mod killer;
+
 #[path = "run/site.rs"]
 #[allow(dead_code)]
 mod site;
@@ -23,86 +28,99 @@ mod site;
 #[allow(dead_code)]
 mod bundle;
 
-use std::path::PathBuf;
-
-use stepbox::kernel::Op;
-use stepbox::launch::{At, Observer, Verdict};
-use stepbox::oci::create::{Request, draft};
-use stepbox::oci::log::Log;
-use stepbox::oci::state::Root;
+#[path = "oci_killed/calls.rs"]
+mod calls;
+#[path = "oci_killed/steps.rs"]
+mod steps;
 
 use crate::bundle::Bundles;
 use crate::site::Site;
 
-/// Kills before a step: the runtime itself, or the box.
-struct Killer {
-    at: usize,
-    the_box: bool,
+/// So many kills fit into one script's time.
+const AT_A_TIME: usize = 40;
+
+/// One of the two tests, by one user.
+type Test = fn(&str, &Field);
+
+/// A container that this test can tell from all others by the seconds that it sleeps.
+struct Field {
+    bundles: Bundles,
+    seconds: String,
 }
 
-impl Observer for Killer {
-    fn before(&mut self, at: At<'_>) -> Verdict {
-        if at.index == self.at {
-            let victim = if self.the_box { at.box_pid } else { Some(std::process::id().cast_signed()) };
-            if let Some(victim) = victim.and_then(rustix::process::Pid::from_raw) {
-                let _ = rustix::process::kill_process(victim, rustix::process::Signal::KILL);
-            }
-        }
-        Verdict::Go
+impl Field {
+    fn at(site: Site) -> Field {
+        let seconds = format!("60.{}{}", std::process::id(), u8::from(site.is_root()));
+        let bundles = Bundles::at(site);
+        bundles.bundle("b", &["sleep", &seconds], |_| {});
+        bundles.bundle("short", &["true"], |_| {});
+        bundles.bundle("hooks", &["sleep", &seconds], |config| {
+            let hook = serde_json::json!([{ "path": "/bin/true" }]);
+            config["hooks"] =
+                serde_json::json!({ "startContainer": hook, "poststart": hook, "poststop": hook });
+        });
+        Field { bundles, seconds }
     }
-}
 
-/// Creates a container with a killer. Prints how many steps it has, and the first at which there is a box.
-fn runtime(place: &str, at: usize, the_box: bool) {
-    let place = PathBuf::from(place);
-    let path = std::env::var("PATH").unwrap_or_default();
-    let request = Request { id: "c1".into(), bundle: place.join("b"), path, ..Request::default() };
-    let (mut draft, plan) = draft(&Root(place.join("oci")), request, &mut Log::default()).expect("a plan");
-    let born = plan.steps.iter().position(|step| matches!(step.op, Op::Clone { .. }));
-    println!("{} {}", plan.steps.len(), born.map_or(0, |index| index + 1));
-    let left = draft.make(&plan, &mut Killer { at, the_box }).map(|running| running.leave());
-    // whose box was killed gives up as the command does
-    if !matches!(left, Ok(Ok(()))) {
-        drop(draft.give_up());
+    /// What the eyes of this test see of a container that is there; else nothing that follows says anything.
+    fn sees(&self) {
+        self.each(
+            "",
+            &["$R run -d -b $B/b c1; [ $(there | wc -l) = 2 ] || echo seen: $(there); gone c1".into()],
+            "",
+        );
+        self.each(
+            "",
+            &["$R create -b $B/b c1; [ $(there | wc -l) = 2 ] || echo seen: $(there); gone c1".into()],
+            "",
+        );
+    }
+
+    /// Runs these lines, of which each kills somebody and looks at what that leaves. `left NAME` says what there is of
+    /// any container.
+    fn each(&self, before: &str, lines: &[String], after: &str) {
+        for lines in lines.chunks(AT_A_TIME) {
+            let name = self.bundles.site.path().file_name().unwrap_or_default().to_string_lossy();
+            // a process that was killed is there a moment longer; the brackets keep grep from finding itself
+            let script = format!(
+                "mounts=$(wc -l </proc/self/mountinfo)\n\
+                 there() {{ grep -alE '{name}/state/[o]ci|[s]leep.{seconds}' /proc/[0-9]*/cmdline 2>/dev/null; \
+                   ls $B/oci 2>/dev/null; [ $(wc -l </proc/self/mountinfo) = $mounts ] || echo a mount; }}\n\
+                 left() {{ for i in $(seq 100); do l=$(there); [ -n \"$l\" ] || return 0; sleep 0.05; done; \
+                   echo \"left after $1: $l\"; }}\n\
+                 gone() {{ $R list >/dev/null || echo \"$1: no list\"; \
+                   $R delete --force c1 || echo \"$1: not deleted\"; left \"$1\"; }}\n\
+                 {before}\n{}\n{after}\n",
+                lines.join("\n"),
+                seconds = self.seconds
+            );
+            let said = self.bundles.sh(&script);
+            assert_eq!((said.out.as_str(), said.code), ("", 0), "{}", said.err);
+            self.bundles.assert_clean();
+        }
     }
 }
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, place, at, the_box] = &words[..]
-        && word == "runtime"
-    {
-        return runtime(place, at.parse().expect("a number"), the_box == "box");
+    if words.first().is_some_and(|word| word == "runtime") {
+        return steps::runtime(&words[1..]);
     }
-    let only = words.iter().find(|word| !word.starts_with('-'));
-    for (name, site) in [("ours", Site::ours()), ("nobody", Site::nobody())] {
-        if only.is_some_and(|only| !name.contains(only.as_str())) {
-            continue;
+    let only: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(only.as_str()));
+    let ours = Site::ours();
+    // two tests of one user would take each other's containers for their own
+    let nobody = ours.is_root().then(|| ("nobody", Site::nobody()));
+    std::thread::scope(|scope| {
+        for (name, site) in [("ours", ours)].into_iter().chain(nobody) {
+            let tests: [(&str, Test); 2] = [("steps", steps::all), ("calls", calls::all)];
+            let tests = tests.map(|(test, run)| (format!("{test}::{name}"), run));
+            let tests: Vec<_> = tests.into_iter().filter(|(name, _)| wanted(name)).collect();
+            scope.spawn(move || {
+                let field = Field::at(site);
+                field.sees();
+                tests.iter().for_each(|(name, run)| run(name, &field));
+            });
         }
-        let bundles = Bundles::at(site);
-        bundles.bundle("b", &["sleep", "60"], |_| {});
-        killed_at_every_step(name, &bundles);
-    }
-}
-
-fn killed_at_every_step(name: &str, bundles: &Bundles) {
-    let copy = bundles.site.path().join("runtime");
-    std::fs::copy(std::env::current_exe().expect("this is a program"), &copy).expect("copied");
-    let run = |at: usize, victim: &str| {
-        // what the killed one has left is there, and is found by its name
-        let out = bundles.says(&format!(
-            "{} runtime $B {at} {victim} 2>/dev/null >$B/said; cat $B/said; $R list >/dev/null || exit 8\n\
-             $R delete --force c1 || exit 9",
-            copy.display()
-        ));
-        bundles.assert_clean();
-        out
-    };
-    let out = run(usize::MAX, "runtime");
-    let mut numbers = out.split_whitespace().map(|word| word.parse::<usize>().expect("a number"));
-    let (steps, born) = (numbers.next().expect("steps"), numbers.next().expect("a birth"));
-    assert!(steps > 40 && born > 0, "{steps} {born}");
-    (0..steps).for_each(|at| drop(run(at, "runtime")));
-    (born..steps).for_each(|at| drop(run(at, "box")));
-    println!("{name}: killed at each of {steps} steps, and the box from step {born} on: nothing is left");
+    });
 }

@@ -68,25 +68,7 @@ pub struct Request {
 
 /// Runs it; its end comes back where it was waited for. What was not as asked for, and yet no error, is logged.
 pub fn exec(container: &Container, request: Request, log: &mut Log) -> Result<Option<Exit>, OciError> {
-    let gone = || OciError::State("cannot exec in a stopped container".into());
-    match container.status() {
-        Status::Stopped | Status::Creating => return Err(gone()),
-        Status::Paused if !request.ignore_paused => {
-            let text = "cannot exec in a paused container (use --ignore-paused to override)";
-            return Err(OciError::State(text.into()));
-        }
-        _ => {}
-    }
-    let init = container.init().ok_or_else(gone)?;
-    let config: Config = config::of(container.record.config.clone())?;
-    let document = document(&config, &request)?;
-    config::notes(&document).iter().for_each(|(level, text)| log.line(*level, text));
-    let cgroups = directories(container.record.cgroup.as_ref(), init.pid, &request.cgroups)?;
-    let namespaces = differing(init.pid)?;
-    let (pid, start) = (init.pid, init.start);
-    let life = if request.detach { Life::OfItsOwn } else { Life::OfTheEngine };
-    let config::Entry { process, privilege } = entry(container, &config, &document, &request, life)?;
-    let entry = join::Entry { pid, start, namespaces, cgroups, privilege, process, life };
+    let entry = prepare(container, &request, log)?;
     let plan = join::plan(&entry);
     let signals = Signals::block_all().map_err(OciError::system("cannot block signals"))?;
     let running = match log.is_debug() {
@@ -103,6 +85,32 @@ pub fn exec(container: &Container, request: Request, log: &mut Log) -> Result<Op
             attend(&mut running, &signals, true).map(Some).map_err(OciError::system("cannot wait for it"))
         }
     }
+}
+
+/// What is to be run, and where: for [`join::plan`]. What was not as asked for, and yet no error, is logged.
+///
+/// # Errors
+/// A container that does not run, a setting that is wrong.
+pub fn prepare(container: &Container, request: &Request, log: &mut Log) -> Result<join::Entry, OciError> {
+    let gone = || OciError::State("cannot exec in a stopped container".into());
+    match container.status() {
+        Status::Stopped | Status::Creating => return Err(gone()),
+        Status::Paused if !request.ignore_paused => {
+            let text = "cannot exec in a paused container (use --ignore-paused to override)";
+            return Err(OciError::State(text.into()));
+        }
+        _ => {}
+    }
+    let init = container.init().ok_or_else(gone)?;
+    let config: Config = config::of(container.record.config.clone())?;
+    let document = document(&config, request)?;
+    config::notes(&document).iter().for_each(|(level, text)| log.line(*level, text));
+    let cgroups = directories(container.record.cgroup.as_ref(), init.pid, &request.cgroups)?;
+    let namespaces = differing(init.pid)?;
+    let (pid, start) = (init.pid, init.start);
+    let life = if request.detach { Life::OfItsOwn } else { Life::OfTheEngine };
+    let config::Entry { process, privilege } = entry(container, &config, &document, request, life)?;
+    Ok(join::Entry { pid, start, namespaces, cgroups, privilege, process, life })
 }
 
 /// What is to be executed, as config.json would say it.
