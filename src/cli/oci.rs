@@ -7,7 +7,7 @@
 //! ```
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -70,7 +70,7 @@ struct Global {
     /// Log more
     #[arg(long, global = true)]
     debug: bool,
-    /// Let systemd make the cgroups (where it runs, and once this version can ask it; here an error)
+    /// Let systemd make the cgroups (create and run refuse this: they make cgroups themselves)
     #[arg(long, global = true)]
     systemd_cgroup: bool,
     /// Go on where cgroups cannot be made: true, false or auto (auto: where we are not root of the machine)
@@ -195,7 +195,8 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
     };
     let mut site = Site { root: root(&cli.global), log, lenient: false };
     let (what, failure) = what(&cli.command);
-    match site.begin(&cli.global).and_then(|()| obey(&mut site, cli.command)) {
+    let ready = who_makes_cgroups(&cli.global, &cli.command).and_then(|()| site.begin(&cli.global));
+    match ready.and_then(|()| obey(&mut site, cli.command)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             site.log.error(&format!("{what}{error}"));
@@ -259,17 +260,24 @@ impl Site {
                 return Err(OciError::Usage(format!("--rootless {other:?}: expected true, false or auto")));
             }
         };
-        match global.systemd_cgroup {
-            false => Ok(()),
-            true if !PathBuf::from("/run/systemd/system").is_dir() => Err(OciError::Unsupported(
-                "--systemd-cgroup: systemd not running on this host, cannot use systemd cgroups manager".into(),
-            )),
-            true => Err(OciError::Unsupported(
-                "--systemd-cgroup: this runtime makes cgroups itself; set the engine's cgroup driver to cgroupfs"
-                    .into(),
-            )),
-        }
+        Ok(())
     }
+}
+
+/// Whoever relies on systemd's slices must hear that there are none. Only what makes a container is refused, as with
+/// runc: of one that is there it is known who has made its cgroup, and engines give the option to every command.
+fn who_makes_cgroups(global: &Global, command: &Command) -> Result<(), OciError> {
+    if !global.systemd_cgroup || !matches!(command, Command::Create(_) | Command::Run(_)) {
+        return Ok(());
+    }
+    // where sd_booted(3) looks
+    let problem = match Path::new("/run/systemd/system/").is_dir() {
+        true => "not part of this runtime, which makes cgroups itself",
+        false => "systemd not running on this host, cannot use systemd cgroups manager",
+    };
+    Err(OciError::Unsupported(format!(
+        "--systemd-cgroup: {problem}; leave it out, or set the engine's cgroup driver to cgroupfs"
+    )))
 }
 
 fn obey(site: &mut Site, command: Command) -> Result<u8, OciError> {

@@ -15,7 +15,7 @@ fn each_refusal_says_what_and_leaves_nothing() {
     bundles.bundle("noargs", &[], |_| {});
     bundles.bundle("tty", &["true"], |config| config["process"]["terminal"] = json!(true));
     let missing = "container does not exist";
-    let cases: [(&str, i32, &[&str]); 26] = [
+    let cases: [(&str, i32, &[&str]); 25] = [
         ("$R state no", 1, &[missing]),
         ("$R start no", 1, &[missing]),
         ("$R kill no", 1, &[missing]),
@@ -39,7 +39,6 @@ fn each_refusal_says_what_and_leaves_nothing() {
         ("$R create", 1, &["CONTAINER"]),
         ("$R bogus", 3, &["bogus"]),
         ("$R list -f xml", 1, &["invalid format option"]),
-        ("$R --systemd-cgroup list", 1, &["systemd"]),
         ("$R checkpoint c1", 1, &["CRIU"]),
         ("$R create -b $B/b --pid-file /no/such/dir/pid c1", 1, &["pid file"]),
     ];
@@ -71,6 +70,33 @@ fn each_refusal_says_what_and_leaves_nothing() {
         bundles.refused(&script, 1, &[words]);
     }
     bundles.assert_clean();
+}
+
+#[test]
+fn systemd_is_not_asked_for_cgroups_and_says_so() {
+    let bundles = Bundles::at(Site::ours());
+    bundles.bundle("b", &["true"], |_| {});
+    // whether systemd runs is what /run says, and it can say either; the option comes before the command, and after it
+    let machine = |run: &str, command: &str| {
+        format!("export R B; unshare -rm sh -c 'mount -t tmpfs t /run && {run} && exec $R {command}'")
+    };
+    let remedy = "set the engine's cgroup driver to cgroupfs";
+    for (run, problem) in [
+        ("true", "systemd not running on this host, cannot use systemd cgroups manager"),
+        ("mkdir -p /run/systemd/system", "makes cgroups itself"),
+    ] {
+        for (command, what) in [
+            ("--systemd-cgroup create -b $B/b c1", "create failed: --systemd-cgroup: "),
+            ("run --systemd-cgroup -b $B/b c1", "run failed: --systemd-cgroup: "),
+        ] {
+            bundles.refused(&machine(run, command), 1, &[what, problem, remedy]);
+            bundles.assert_clean();
+        }
+        // engines give it to every command, also to those that have no cgroup to make
+        for command in ["list", "features", "delete --force c1"] {
+            bundles.says(&machine(run, &format!("--systemd-cgroup {command}")));
+        }
+    }
 }
 
 #[test]
