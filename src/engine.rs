@@ -23,6 +23,7 @@ pub mod limits;
 pub mod machine;
 pub mod names;
 pub mod network;
+pub mod platform;
 pub mod reference;
 pub mod request;
 pub mod run;

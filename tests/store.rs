@@ -76,7 +76,9 @@ fn a_missing_image_is_missed_in_dockers_words() {
     let (_directory, store) = store();
     for (name, shown) in [("nope", "nope:latest"), ("a/b:1", "a/b:1"), ("cafe", "cafe:latest")] {
         let error = store.resolve(name).expect_err("nothing is here").to_string();
-        let expected = format!("Unable to find image '{shown}' locally: bring one in with: stepbox import");
+        let expected = format!(
+            "Unable to find image '{shown}' locally: bring one in with: stepbox pull NAME, or stepbox import"
+        );
         assert!(error.starts_with(&expected), "{error}");
     }
     let hex = "0".repeat(64);

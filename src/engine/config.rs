@@ -23,8 +23,12 @@ pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Media type of Docker's index.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Media type of Docker's config.
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// The annotation in which the index keeps an image's name.
 pub const NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation in which the index keeps which image of a list was pulled, by the digest of its manifest.
+pub const CHOSEN: &str = "dev.stepbox.image.manifest";
 
 type Json = serde_json::Map<String, serde_json::Value>;
 

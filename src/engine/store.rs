@@ -33,6 +33,7 @@ pub use error::StoreError;
 pub use sweep::Swept;
 
 use super::config::{self, Descriptor, Document, History, ImageConfig, Index, Manifest};
+use super::platform::Platform;
 use super::reference::{Reference, ReferenceError};
 use crate::layers::{Digest, Ownership, chain_ids};
 use std::fs;
@@ -88,6 +89,8 @@ pub struct Stored {
     pub digest: Digest,
     /// its manifest
     pub manifest: Manifest,
+    /// its entry in the index: its manifest, or the list for several machines that it was pulled from
+    pub entry: Descriptor,
 }
 
 impl Store {
@@ -179,7 +182,8 @@ impl Store {
             for descriptor in &index.manifests {
                 // an image that cannot be read must not hide the others
                 let Ok(stored) = self.stored(descriptor) else { continue };
-                if !stored.id.hex().starts_with(prefix) && !stored.digest.hex().starts_with(prefix) {
+                let digests = [stored.id, stored.digest, stored.entry.digest];
+                if !digests.iter().any(|digest| digest.hex().starts_with(prefix)) {
                     continue;
                 }
                 match &found {
@@ -251,9 +255,12 @@ impl Store {
     }
 
     fn stored(&self, descriptor: &Descriptor) -> Result<Stored, StoreError> {
-        let (digest, manifest) = self.manifest(descriptor, 0)?;
+        let (digest, manifest) = match chosen(descriptor) {
+            Some(digest) => (digest, self.document(digest)?),
+            None => self.manifest(descriptor, 0)?,
+        };
         let reference = descriptor.annotations.get(config::NAME).and_then(|name| name.parse().ok());
-        Ok(Stored { reference, id: manifest.config.digest, digest, manifest })
+        Ok(Stored { reference, id: manifest.config.digest, digest, manifest, entry: descriptor.clone() })
     }
 
     /// The manifest behind a descriptor; of an image for several machines, the one for this machine.
@@ -265,12 +272,10 @@ impl Store {
                 Ok((descriptor.digest, self.document(descriptor.digest)?))
             }
             config::INDEX | config::DOCKER_LIST if depth < 4 => {
-                let index: Index = self.document(descriptor.digest)?;
-                let ours = |inner: &&Descriptor| {
-                    let platform = inner.platform.as_ref();
-                    platform.is_none_or(|it| it.os == "linux" && it.architecture == config::architecture())
-                };
-                let inner = index.manifests.iter().find(ours);
+                let mut index: Index = self.document(descriptor.digest)?;
+                // of a list only what was wanted is here
+                index.manifests.retain(|inner| self.blob_path(inner.digest).exists());
+                let inner = Platform::of_this_machine().choose(&index.manifests);
                 self.manifest(inner.ok_or(StoreError::Platform(descriptor.digest))?, depth + 1)
             }
             _ => Err(unsupported()),
@@ -298,4 +303,9 @@ impl Store {
             history: document.history,
         })
     }
+}
+
+/// Which image of a list was pulled.
+fn chosen(entry: &Descriptor) -> Option<Digest> {
+    entry.annotations.get(config::CHOSEN)?.parse().ok()
 }

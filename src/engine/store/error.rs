@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No image has this name or id. The words are Docker's, because people search for them.
-    #[error("Unable to find image '{0}' locally: bring one in with: stepbox import ROOTFS.tar NAME")]
+    #[error(
+        "Unable to find image '{0}' locally: bring one in with: stepbox pull NAME, or stepbox import ROOTFS.tar NAME"
+    )]
     Missing(
         /// the name
         String,

@@ -11,7 +11,7 @@
 
 use super::error::file;
 use super::{Store, StoreError};
-use crate::engine::config::{Descriptor, Index, NAME};
+use crate::engine::config::{CHOSEN, Descriptor, Index, NAME};
 use crate::engine::reference::Reference;
 use crate::layers::Digest;
 use std::fs::{self, File};
@@ -44,7 +44,7 @@ pub(super) fn give(index: &mut Index, mut entry: Descriptor, reference: &Referen
     take(index, reference);
     entry.annotations.insert(NAME.to_owned(), reference.canonical());
     // the new name replaces a nameless entry of the same manifest
-    index.manifests.retain(|known| known.digest != entry.digest || known.annotations.contains_key(NAME));
+    index.manifests.retain(|known| !same_image(known, &entry) || known.annotations.contains_key(NAME));
     index.manifests.push(entry);
 }
 
@@ -53,12 +53,17 @@ pub(super) fn take(index: &mut Index, reference: &Reference) -> Option<Digest> {
     let whole = reference.canonical();
     let at = index.manifests.iter().position(|entry| entry.annotations.get(NAME) == Some(&whole))?;
     let digest = index.manifests[at].digest;
-    if index.manifests.iter().filter(|entry| entry.digest == digest).count() > 1 {
+    if index.manifests.iter().filter(|entry| same_image(entry, &index.manifests[at])).count() > 1 {
         index.manifests.remove(at);
     } else {
         index.manifests[at].annotations.remove(NAME);
     }
     Some(digest)
+}
+
+/// Whether two entries are one image: of the same list, different ones may have been pulled.
+fn same_image(one: &Descriptor, other: &Descriptor) -> bool {
+    one.digest == other.digest && one.annotations.get(CHOSEN) == other.annotations.get(CHOSEN)
 }
 
 impl Store {
@@ -78,9 +83,7 @@ impl Store {
         let _lock = self.lock()?;
         let stored = self.find(name)?;
         let mut index = self.index()?;
-        let entry = index.manifests.iter().find(|entry| entry.digest == stored.digest).cloned();
-        let entry = entry.ok_or_else(|| StoreError::Missing(name.to_owned()))?;
-        give(&mut index, entry, reference);
+        give(&mut index, stored.entry, reference);
         self.write_index(&index)?;
         Ok(stored.id)
     }
