@@ -25,6 +25,7 @@ pub mod names;
 pub mod network;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod request;
 pub mod run;
 pub mod state;
