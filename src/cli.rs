@@ -16,11 +16,15 @@ use clap::{Parser, Subcommand};
 use crate::engine::state::State;
 use crate::engine::store::Store;
 
+mod connection;
 mod containers;
 mod images;
+mod login;
 mod oci;
 mod program;
+mod progress;
 mod run;
+mod search;
 mod system;
 mod table;
 
@@ -40,6 +44,10 @@ enum Command {
     Containers(containers::Verb),
     #[command(flatten)]
     Images(images::Verb),
+    #[command(flatten)]
+    Login(login::Verb),
+    /// Look for images in a registry
+    Search(search::Args),
     /// Work with containers
     #[command(subcommand, arg_required_else_help = true)]
     Container(containers::Group),
@@ -80,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Oci { words } => Ok(oci::main(words, "stepbox oci")),
         Command::Containers(verb) => verb.main(),
         Command::Images(verb) => verb.main(),
+        Command::Login(verb) => verb.main(),
+        Command::Search(args) => args.main(),
         Command::Container(verb) => verb.main(),
         Command::Image(verb) => verb.main(),
         Command::System(verb) => verb.main(),

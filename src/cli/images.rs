@@ -2,6 +2,8 @@
 
 mod import;
 mod list;
+pub(super) mod pull;
+mod push;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,10 @@ pub(super) enum Verb {
     Images(list::Args),
     /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
     Import(import::Args),
+    /// Get an image from a registry
+    Pull(pull::Args),
+    /// Send an image to a registry
+    Push(push::Args),
 }
 
 /// What is said after `image`.
@@ -24,6 +30,10 @@ pub(super) enum Group {
     Ls(list::Args),
     /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
     Import(import::Args),
+    /// Get an image from a registry
+    Pull(pull::Args),
+    /// Send an image to a registry
+    Push(push::Args),
 }
 
 impl Verb {
@@ -31,6 +41,8 @@ impl Verb {
         match self {
             Verb::Images(args) => args.main(),
             Verb::Import(args) => args.main(),
+            Verb::Pull(args) => args.main(),
+            Verb::Push(args) => args.main(),
         }
     }
 }
@@ -40,6 +52,8 @@ impl Group {
         match self {
             Group::Ls(args) => args.main(),
             Group::Import(args) => args.main(),
+            Group::Pull(args) => args.main(),
+            Group::Push(args) => args.main(),
         }
     }
 }

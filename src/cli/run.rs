@@ -3,6 +3,7 @@
 mod container;
 mod environment;
 mod files;
+mod image;
 mod isolation;
 mod limits;
 mod mount;
@@ -16,12 +17,10 @@ use std::process::ExitCode;
 
 use crate::engine::containers::{self, Record};
 use crate::engine::machine::Machine;
-use crate::engine::reference::Reference;
+use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{RunError, foreground, prepare};
 use crate::engine::state::State;
-use crate::engine::store::{Image, Store};
-use crate::engine::{base, names};
 use crate::launch::LaunchError;
 use crate::observe::{Watcher, Watching};
 use crate::spec::Spec;
@@ -43,6 +42,8 @@ pub(super) struct Args {
     isolation: isolation::Args,
     #[command(flatten)]
     privilege: privilege::Args,
+    #[command(flatten)]
+    source: image::Args,
     #[command(flatten)]
     watching: watching::Args,
     /// The image, as stepbox/base
@@ -85,7 +86,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
     args.files.check()?;
     let state = super::state()?;
     let store = super::store()?;
-    let image = find_image(&store, &args.image)?;
+    let image = args.source.find(&store, &args.image, args.watching.dry_run)?;
     let request = request(&state, &args)?;
     let name = free_name(&state, args.container.name.clone())?;
     let mut spec = prepare(&state, &image, store.driver(), &request)?;
@@ -152,15 +153,6 @@ fn watched(
         Ok(exit) => Ok(Some(exit.code())),
         Err(RunError::Launch(LaunchError::Quit)) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The image; the base image is made when it is first asked for.
-fn find_image(store: &Store, name: &str) -> anyhow::Result<Image> {
-    let base: Reference = base::NAME.parse()?;
-    match name.parse::<Reference>() {
-        Ok(reference) if reference == base => Ok(base::ensure(store)?),
-        _ => Ok(store.resolve(name)?),
     }
 }
 

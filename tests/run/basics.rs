@@ -22,7 +22,7 @@ fn what_cannot_run_is_refused_in_one_line() {
     let site = Site::ours();
     let run = |rest: &str| format!("$S run --rm {rest}");
     let cases: [(&str, i32, &[&str]); 16] = [
-        ("nope true", 125, &["Unable to find image 'nope:latest' locally"]),
+        ("--pull never nope true", 125, &["Unable to find image 'nope:latest' locally"]),
         ("stepbox/base nocmd", 127, &["\"nocmd\"", "not found in $PATH"]),
         ("stepbox/base /no/such", 127, &["\"/no/such\""]),
         ("stepbox/base ''", 127, &["not found"]),
