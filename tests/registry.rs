@@ -1,0 +1,34 @@
+//! The registry client: against the real `docker-registry`, and against peers that cut, lie and never end.
+//!
+//! Real registries run as children on a free port of 127.0.0.1, with their storage in a temporary directory. Peers that
+//! misbehave are a listener in this process that answers by hand.
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "support/player.rs"]
+#[allow(dead_code)]
+mod player;
+
+#[path = "support/archive.rs"]
+mod archive;
+
+#[path = "registry/peer.rs"]
+mod peer;
+#[path = "registry/place.rs"]
+mod place;
+#[path = "registry/server.rs"]
+mod server;
+
+#[path = "registry/credentials.rs"]
+mod credentials;
+#[path = "registry/hostile.rs"]
+mod hostile;
+#[path = "registry/login.rs"]
+mod login;
+#[path = "registry/resume.rs"]
+mod resume;
+#[path = "registry/tokens.rs"]
+mod tokens;
+#[path = "registry/transfers.rs"]
+mod transfers;
