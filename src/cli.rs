@@ -23,6 +23,7 @@ mod login;
 mod oci;
 mod program;
 mod progress;
+mod registry;
 mod run;
 mod search;
 mod system;
@@ -54,6 +55,9 @@ enum Command {
     /// Work with images
     #[command(subcommand, arg_required_else_help = true)]
     Image(images::Group),
+    /// Be a registry for others
+    #[command(subcommand, arg_required_else_help = true)]
+    Registry(registry::Group),
     #[command(flatten)]
     System(system::Verb),
     /// Work as an OCI runtime, with runc's command line: see stepbox oci --help
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => args.main(),
         Command::Container(verb) => verb.main(),
         Command::Image(verb) => verb.main(),
+        Command::Registry(verb) => verb.main(),
         Command::System(verb) => verb.main(),
     };
     match result {

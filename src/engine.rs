@@ -28,6 +28,7 @@ pub mod reference;
 pub mod registry;
 pub mod request;
 pub mod run;
+pub mod shelf;
 pub mod state;
 pub mod store;
 pub mod users;

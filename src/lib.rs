@@ -3,6 +3,8 @@
 //! ```text
 //!   main, labs      arguments; what works here       cli, lab, doctor, host
 //!      │
+//!   api             what is served over HTTP         api
+//!      │
 //!   engine          images, stores                   engine
 //!   oci             bundles, runc's commands         oci
 //!      │
@@ -18,6 +20,8 @@
 //! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order:
 //! [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
 
+#[cfg(feature = "engine")]
+pub mod api;
 #[cfg(feature = "engine")]
 pub mod attend;
 pub mod cgroups;

@@ -23,14 +23,17 @@ mod draft;
 mod driver;
 mod error;
 mod names;
+mod reach;
 mod sweep;
 mod unpacked;
+mod upload;
 
 pub use arrivals::{Arrival, Source, Wanted};
 pub use draft::{Draft, NewLayer};
 pub use driver::{Driver, DriverError};
 pub use error::StoreError;
 pub use sweep::Swept;
+pub use upload::Bench;
 
 use super::config::{self, Descriptor, Document, History, ImageConfig, Index, Manifest};
 use super::platform::Platform;

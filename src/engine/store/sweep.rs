@@ -8,8 +8,9 @@
 //! Nothing is guessed from names or ages. See flock(2). Lab 13-union-image, tutorials/13-union-image.md.
 
 use super::error::file;
+use super::reach::Reached;
 use super::{Driver, Store, StoreError};
-use crate::layers::{self, Digest, chain_ids};
+use crate::layers::{self, Digest};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
@@ -57,14 +58,11 @@ impl Store {
     /// [`StoreError::File`], and those of reading the images.
     pub fn collect(&self, used: &BTreeSet<Digest>) -> Result<u64, StoreError> {
         let _lock = self.lock()?;
-        let (mut blobs, mut chains) = (BTreeSet::new(), used.clone());
-        for (stored, entry) in self.list()?.into_iter().zip(self.index()?.manifests) {
-            let stored = stored?;
-            let config = self.config(&stored)?;
-            blobs.extend([entry.digest, stored.digest, stored.id]);
-            blobs.extend(stored.manifest.layers.iter().map(|layer| layer.digest));
-            chains.extend(chain_ids(&config.rootfs.diff_ids));
+        let mut reached = Reached { chains: used.clone(), ..Reached::default() };
+        for entry in self.index()?.manifests {
+            self.reach(&entry, &mut reached)?;
         }
+        let Reached { blobs, chains } = reached;
         let trees = Driver::OF_TREES.into_iter().filter(|driver| self.root.join(driver.directory()).is_dir());
         for driver in std::iter::once(Driver::Overlay).chain(trees) {
             let store = Store { driver, ..self.clone() };
