@@ -19,6 +19,7 @@ pub mod containers;
 pub mod describe;
 pub mod devices;
 pub mod images;
+pub mod instruction;
 pub mod limits;
 pub mod machine;
 pub mod names;
