@@ -13,6 +13,7 @@
 //! See the OCI image specification. Labs 13-union-image to 19-compose, tutorials/architecture.md.
 
 pub mod address_files;
+pub mod archives;
 pub mod base;
 pub mod config;
 pub mod containers;

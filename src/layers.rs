@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   layer.tar.gz ──sha256──> digest    names the blob in a registry
-//!        │ gunzip
+//!        │ inflate
 //!   layer.tar ─────sha256──> diff id   names the content, however it was compressed
 //!        │ apply                 └───> chain id = sha256(chain id below + " " + diff id): this layer on those below
 //!        v
@@ -29,6 +29,8 @@ mod error;
 mod examine;
 mod header;
 mod hide;
+mod inflate;
+mod members;
 mod numbers;
 mod ownership;
 mod pack;
@@ -46,6 +48,8 @@ pub use digest::{Digest, DigestError, chain_id, chain_ids};
 pub use entry::{Entry, Kind, Stamp, printable};
 pub use error::{LayerError, Limits, Refusal};
 pub use examine::examine;
+pub use inflate::Inflate;
+pub use members::{Member, Members};
 pub use ownership::Ownership;
 pub use pack::{Compression, Pack, Packed};
 pub use tape::Tape;

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use stepbox::engine::config::{CONFIG, Descriptor, Document, ImageConfig, MANIFEST, Manifest, RootFs};
+use stepbox::engine::reference::Reference;
 use stepbox::engine::store::{Arrival, Draft, Source, Store, StoreError, Wanted};
 use stepbox::layers::{Compression, Digest};
 
@@ -107,7 +108,8 @@ fn publish(mut draft: Draft<'_>, wanted: &[Wanted], name: &str) {
     let manifest = serde_json::to_vec(&manifest).expect("json");
     let digest = draft.blob(&manifest).expect("written");
     let descriptor = Descriptor::new(MANIFEST, digest, manifest.len() as u64);
-    draft.publish(descriptor, &name.parse().expect("a name")).expect("published");
+    let name: Reference = name.parse::<stepbox::engine::reference::Reference>().expect("a name");
+    draft.publish(descriptor, &name).expect("published");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn image(store: &Store, name: &str, more: &str) {
     import(
         store,
         tree.directory("closed/", 0o500).end().as_slice(),
-        &name.parse().expect("a name"),
+        &name.parse::<stepbox::engine::reference::Reference>().expect("a name"),
         Change::default(),
     )
     .expect("imported");

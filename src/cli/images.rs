@@ -1,9 +1,12 @@
 //! The commands about images: `stepbox images` and `stepbox image ls` are the same command.
 
+mod bars;
 mod import;
 mod list;
+mod load;
 pub(super) mod pull;
 mod push;
+mod save;
 
 use std::process::ExitCode;
 
@@ -14,12 +17,16 @@ use clap::Subcommand;
 pub(super) enum Verb {
     /// List images
     Images(list::Args),
-    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
+    /// Make an image of a root file system in a tar archive (plain, gzip or zstd)
     Import(import::Args),
     /// Get an image from a registry
     Pull(pull::Args),
     /// Send an image to a registry
     Push(push::Args),
+    /// Load images from an archive of docker save, skopeo or an OCI tool
+    Load(load::Args),
+    /// Save images to one archive (on standard output, or -o)
+    Save(save::Args),
 }
 
 /// What is said after `image`.
@@ -28,12 +35,16 @@ pub(super) enum Group {
     /// List images
     #[command(visible_alias = "list")]
     Ls(list::Args),
-    /// Make an image of a root file system in a tar archive (plain or gzip; - is standard input)
+    /// Make an image of a root file system in a tar archive (plain, gzip or zstd)
     Import(import::Args),
     /// Get an image from a registry
     Pull(pull::Args),
     /// Send an image to a registry
     Push(push::Args),
+    /// Load images from an archive of docker save, skopeo or an OCI tool
+    Load(load::Args),
+    /// Save images to one archive (on standard output, or -o)
+    Save(save::Args),
 }
 
 impl Verb {
@@ -43,6 +54,8 @@ impl Verb {
             Verb::Import(args) => args.main(),
             Verb::Pull(args) => args.main(),
             Verb::Push(args) => args.main(),
+            Verb::Load(args) => args.main(),
+            Verb::Save(args) => args.main(),
         }
     }
 }
@@ -54,6 +67,8 @@ impl Group {
             Group::Import(args) => args.main(),
             Group::Pull(args) => args.main(),
             Group::Push(args) => args.main(),
+            Group::Load(args) => args.main(),
+            Group::Save(args) => args.main(),
         }
     }
 }

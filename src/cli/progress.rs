@@ -125,7 +125,8 @@ impl Bars {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// A way to draw a bar.
+pub(super) fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).expect("a template of our own");
     style.progress_chars("=> ")
 }

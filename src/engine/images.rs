@@ -29,14 +29,15 @@ pub struct Change {
     pub architecture: Option<String>,
 }
 
-/// Makes a one-layer image of a root file system, plain tar or gzip, as `docker import` does; returns its id.
+/// Makes a one-layer image of a root file system, a tar, plain or gzip or zstd, as `docker import` does; returns its
+/// id.
 ///
 /// # Errors
 /// [`StoreError::Layer`] for the archive, [`StoreError::File`] for the store; then nothing is left.
-pub fn import(
+pub fn import<'r>(
     store: &Store,
     archive: impl Read,
-    reference: &Reference,
+    reference: impl Into<Option<&'r Reference>>,
     change: Change,
 ) -> Result<Digest, StoreError> {
     let mut draft = store.draft(&[])?;

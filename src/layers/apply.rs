@@ -51,7 +51,7 @@ pub struct Applied {
     pub skipped_xattrs: u64,
 }
 
-/// Applies a layer archive, plain or gzip, to the directory `root`, with the default [`Limits`].
+/// Applies a layer archive, plain, gzip or zstd, to the directory `root`, with the default [`Limits`].
 ///
 /// # Errors
 /// [`LayerError`], with the entry it was about. What was made until then is the caller's to remove, see

@@ -14,7 +14,7 @@
 use super::error::{LayerError, Limits};
 use super::header::{self, Draft, Extensions, Storage};
 use super::sparse::{self, Lines};
-use super::stream::{Fault, Sums, Tarball};
+use super::stream::{Bytes, Fault, Sums, Tarball};
 use super::{Entry, printable};
 use std::io;
 use tar::Header;
@@ -22,8 +22,8 @@ use tar::Header;
 const BLOCK: u64 = 512;
 
 /// A layer archive that is being read.
-pub(super) struct Archive {
-    tarball: Tarball,
+pub(super) struct Archive<B = Tarball> {
+    bytes: B,
     limits: Limits,
     /// the last entry that was read to its end
     good: Option<Vec<u8>>,
@@ -37,10 +37,18 @@ pub(super) struct Archive {
     total: u64,
 }
 
-impl Archive {
-    /// Reads this stream.
-    pub(super) fn new(tarball: Tarball, limits: Limits) -> Archive {
-        Archive { tarball, limits, good: None, current: None, data: 0, padding: 0, headers: 0, total: 0 }
+impl Archive<Tarball> {
+    /// Reads to the very end and returns the sums over every byte.
+    pub(super) fn finish(mut self) -> Result<Sums, LayerError> {
+        self.skip()?;
+        self.bytes.finish().map_err(|fault| explain(fault, (None, self.good.as_deref())))
+    }
+}
+
+impl<B: Bytes> Archive<B> {
+    /// Reads these bytes.
+    pub(super) fn new(bytes: B, limits: Limits) -> Archive<B> {
+        Archive { bytes, limits, good: None, current: None, data: 0, padding: 0, headers: 0, total: 0 }
     }
 
     /// The next entry; its data is read with [`Archive::piece`].
@@ -71,7 +79,7 @@ impl Archive {
         }
         let most = usize::try_from(self.data).unwrap_or(usize::MAX);
         let place = (self.current.as_deref(), self.good.as_deref());
-        let bytes = self.tarball.fill().map_err(|fault| explain(fault, place))?;
+        let bytes = self.bytes.fill().map_err(|fault| explain(fault, place))?;
         if bytes.is_empty() {
             return Err(broken(place, io::Error::from(io::ErrorKind::UnexpectedEof)));
         }
@@ -80,14 +88,13 @@ impl Archive {
 
     /// Marks bytes of the current entry's data as used.
     pub(super) fn consume(&mut self, count: usize) {
-        self.tarball.consume(count);
+        self.bytes.consume(count);
         self.data -= count as u64;
     }
 
-    /// Reads to the very end and returns the sums over every byte.
-    pub(super) fn finish(mut self) -> Result<Sums, LayerError> {
-        self.skip()?;
-        self.tarball.finish().map_err(|fault| explain(fault, (None, self.good.as_deref())))
+    /// Where its bytes come from; the data of the current entry is next.
+    pub(super) fn bytes(&self) -> &B {
+        &self.bytes
     }
 
     fn entry(&mut self, header: &Header, extensions: &Extensions) -> Result<Entry, LayerError> {
@@ -225,15 +232,18 @@ impl Archive {
     }
 
     fn skip_current(&mut self) -> Result<(), LayerError> {
+        let passed = self.bytes.pass(self.data + self.padding);
+        let data = self.data.min(passed);
+        (self.data, self.padding) = (self.data - data, self.padding - (passed - data));
         while self.data + self.padding > 0 {
             let place = (self.current.as_deref(), self.good.as_deref());
-            let available = self.tarball.fill().map_err(|fault| explain(fault, place))?.len() as u64;
+            let available = self.bytes.fill().map_err(|fault| explain(fault, place))?.len() as u64;
             if available == 0 {
                 return Err(self.cut());
             }
             let data = self.data.min(available);
             let padding = self.padding.min(available - data);
-            self.tarball.consume((data + padding) as usize);
+            self.bytes.consume((data + padding) as usize);
             (self.data, self.padding) = (self.data - data, self.padding - padding);
         }
         Ok(())
@@ -244,13 +254,13 @@ impl Archive {
         let mut have = 0;
         while have < block.len() {
             let place = (self.current.as_deref(), self.good.as_deref());
-            let bytes = self.tarball.fill().map_err(|fault| explain(fault, place))?;
+            let bytes = self.bytes.fill().map_err(|fault| explain(fault, place))?;
             let count = bytes.len().min(block.len() - have);
             if count == 0 {
                 return if have == 0 { Ok(None) } else { Err(self.cut()) };
             }
             block[have..have + count].copy_from_slice(&bytes[..count]);
-            self.tarball.consume(count);
+            self.bytes.consume(count);
             have += count;
         }
         Ok(Some(block))

@@ -95,7 +95,7 @@ pub enum LayerError {
         source: io::Error,
     },
     /// A compression that is not read here.
-    #[error("the archive is compressed with {0}, only gzip is read: decompress it first ({0} -d)")]
+    #[error("the archive is compressed with {0}, only gzip and zstd are read: decompress it first ({0} -d)")]
     Compression(&'static str),
     /// A directory or file could not be read while a layer was written.
     #[error("{path}: {call}: {source}")]

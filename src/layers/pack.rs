@@ -22,6 +22,8 @@ pub enum Compression {
     None,
     /// gzip
     Gzip,
+    /// zstd
+    Zstd,
 }
 
 impl Compression {
@@ -30,6 +32,7 @@ impl Compression {
         match self {
             Compression::None => "application/vnd.oci.image.layer.v1.tar",
             Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
         }
     }
 }
@@ -79,12 +82,12 @@ pub struct Pack<W: Write> {
 }
 
 impl<W: Write> Pack<W> {
-    /// Packs into this writer.
+    /// Packs into this writer. Zstd is read, not written: every reader of images reads gzip, which is written for it.
     pub fn new(inner: W, compression: Compression) -> Pack<W> {
         let counted = Counted { inner, hash: Sha256::new(), count: 0 };
         match compression {
             Compression::None => Pack { blob: Blob::Plain(counted), tar: None },
-            Compression::Gzip => {
+            Compression::Gzip | Compression::Zstd => {
                 let level = flate2::Compression::new(6);
                 let encoder = GzBuilder::new().mtime(0).operating_system(255).write(counted, level);
                 Pack { blob: Blob::Gzip(Box::new(encoder)), tar: Some((Sha256::new(), 0)) }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   caller's thread                            layer's thread
-//!   reader ─> sha256 = digest ─> gunzip ──┐    ┌──> sha256 = diff id ─> entries ─> files
+//!   reader ─> sha256 = digest ─> inflate ─┐    ┌──> sha256 = diff id ─> entries ─> files
 //!                        chunks of 256 KiB└────┘
 //!   a plain tar skips the left half: there the diff id is the digest
 //! ```
@@ -11,10 +11,10 @@
 //!
 //! See the OCI image specification, layer.md. Lab 13-union-image, tutorials/13-union-image.md.
 
-use super::{Compression, Digest, Limits};
-use flate2::bufread::MultiGzDecoder;
+use super::inflate::Inflate;
+use super::{Compression, Digest, LayerError, Limits};
 use sha2::{Digest as _, Sha256};
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 const CHUNK: usize = 256 * 1024;
@@ -24,12 +24,26 @@ const AHEAD: usize = 4;
 /// Why the stream stopped; the archive's reader adds which entry was the last good one.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// the source failed, ended early, or is no gzip after all
+    /// the source failed, ended early, or is not what its first bytes say
     Io(io::Error),
     /// it inflates to more than a sane multiple of its size
     Ratio(u64),
     /// a compression that is not read here
     Compression(&'static str),
+}
+
+/// Where an archive's bytes come from.
+pub(super) trait Bytes {
+    /// The next bytes; empty at the end.
+    fn fill(&mut self) -> Result<&[u8], Fault>;
+
+    /// Marks bytes as used.
+    fn consume(&mut self, count: usize);
+
+    /// Leaves out up to this many bytes without reading them, where that can be done; says how many.
+    fn pass(&mut self, _count: u64) -> u64 {
+        0
+    }
 }
 
 /// What a whole stream amounted to.
@@ -44,11 +58,30 @@ pub(super) struct Sums {
     pub(super) compression: Compression,
 }
 
+/// Of an archive that was compressed: digest, size in bytes, and how.
+type Compressed = (Digest, u64, Compression);
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> io::Error {
+        match fault {
+            Fault::Io(error) => error,
+            Fault::Ratio(most) => {
+                let what = format!("it inflates to more than {most} times its size");
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            }
+            Fault::Compression(name) => {
+                let what = LayerError::Compression(name).to_string();
+                io::Error::new(io::ErrorKind::Unsupported, what)
+            }
+        }
+    }
+}
+
 /// What the caller's thread sends.
 enum Message {
     Chunk(Vec<u8>),
-    /// all was read; digest and size of what was compressed
-    End(Option<(Digest, u64)>),
+    /// all was read
+    End(Option<Compressed>),
     Stopped(Fault),
 }
 
@@ -86,45 +119,19 @@ impl Pump {
         let _ = self.to_layer.send(end);
     }
 
-    fn send_all(&self, mut archive: impl Read) -> Result<Option<(Digest, u64)>, Fault> {
-        let mut head = Vec::with_capacity(6);
-        archive.by_ref().take(6).read_to_end(&mut head).map_err(Fault::Io)?;
-        match head[..] {
-            [0x1f, 0x8b, ..] => return self.inflate(io::Cursor::new(head).chain(archive)),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                return Err(Fault::Compression("zstd"));
-            }
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(Fault::Compression("xz")),
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => return Err(Fault::Compression("bzip2")),
-            _ => {}
-        }
-        let mut archive = io::Cursor::new(head).chain(archive);
-        while self.send(&mut archive)?.is_some() {}
-        Ok(None)
+    fn send_all(&self, archive: impl Read) -> Result<Option<Compressed>, Fault> {
+        let mut inflate = Inflate::within(archive, self.limits)?;
+        while self.send(&mut inflate)? {}
+        Ok(inflate.finish())
     }
 
-    fn inflate(&self, archive: impl Read) -> Result<Option<(Digest, u64)>, Fault> {
-        let mut gunzip = MultiGzDecoder::new(Counted::new(archive));
-        let mut inflated = 0;
-        while let Some(count) = self.send(&mut gunzip)? {
-            inflated += count as u64;
-            let compressed = gunzip.get_ref().count;
-            if inflated > self.limits.ratio_from && inflated / self.limits.ratio > compressed {
-                return Err(Fault::Ratio(self.limits.ratio));
-            }
-        }
-        let counted = gunzip.into_inner();
-        Ok(Some((Digest::finish(counted.hash), counted.count)))
-    }
-
-    /// Sends the next chunk and says how long it was; none at the end.
-    fn send(&self, reader: &mut impl Read) -> Result<Option<usize>, Fault> {
+    /// Sends the next chunk; false at the end.
+    fn send(&self, inflate: &mut Inflate<impl Read>) -> Result<bool, Fault> {
         let mut chunk = self.empty.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);
-        let count = read_some(reader, &mut chunk).map_err(Fault::Io)?;
+        let count = inflate.piece(&mut chunk)?;
         chunk.truncate(count);
-        let sent = count > 0 && self.to_layer.send(Message::Chunk(chunk)).is_ok();
-        Ok(sent.then_some(count))
+        Ok(count > 0 && self.to_layer.send(Message::Chunk(chunk)).is_ok())
     }
 }
 
@@ -137,12 +144,11 @@ pub(super) struct Tarball {
     start: usize,
     hash: Sha256,
     unpacked: u64,
-    end: Option<Option<(Digest, u64)>>,
+    end: Option<Option<Compressed>>,
 }
 
-impl Tarball {
-    /// The next bytes; empty at the end.
-    pub(super) fn fill(&mut self) -> Result<&[u8], Fault> {
+impl Bytes for Tarball {
+    fn fill(&mut self) -> Result<&[u8], Fault> {
         if self.start == self.chunk.len() && self.end.is_none() {
             let message = self.from_caller.recv();
             match message.map_err(|_| Fault::Io(io::ErrorKind::UnexpectedEof.into()))? {
@@ -160,11 +166,12 @@ impl Tarball {
         Ok(&self.chunk[self.start..])
     }
 
-    /// Marks bytes as used.
-    pub(super) fn consume(&mut self, count: usize) {
+    fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.chunk.len());
     }
+}
 
+impl Tarball {
     /// Reads what is left, so that the sums cover every byte, and returns them.
     pub(super) fn finish(mut self) -> Result<Sums, Fault> {
         loop {
@@ -177,61 +184,9 @@ impl Tarball {
         let diff_id = Digest::finish(self.hash);
         let unpacked = self.unpacked;
         let (digest, size, compression) = match self.end.flatten() {
-            Some((digest, size)) => (digest, size, Compression::Gzip),
+            Some(compressed) => compressed,
             None => (diff_id, unpacked, Compression::None),
         };
         Ok(Sums { digest, diff_id, size, unpacked, compression })
-    }
-}
-
-/// A buffered reader that hashes and counts what it reads.
-struct Counted<R> {
-    inner: R,
-    hash: Sha256,
-    count: u64,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
-}
-
-impl<R: Read> Counted<R> {
-    fn new(inner: R) -> Counted<R> {
-        let buffer = vec![0; CHUNK / 2].into_boxed_slice();
-        Counted { inner, hash: Sha256::new(), count: 0, buffer, start: 0, end: 0 }
-    }
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let count = available.len().min(into.len());
-        into[..count].copy_from_slice(&available[..count]);
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl<R: Read> BufRead for Counted<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            self.end = read_some(&mut self.inner, &mut self.buffer)?;
-            self.start = 0;
-            self.hash.update(&self.buffer[..self.end]);
-            self.count += self.end as u64;
-        }
-        Ok(&self.buffer[self.start..self.end])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
-    }
-}
-
-fn read_some(reader: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(into) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
     }
 }

@@ -170,7 +170,13 @@ pub fn store_with(root: &Path, name: &str, file: &str) -> Digest {
     let store = Store::open(root).expect("a store");
     let archive = Raw::default().file("name", file).end();
     let change = Change { created: Some("2026-01-01T00:00:00Z".into()), ..Change::default() };
-    import(&store, archive.as_slice(), &name.parse().expect("a name"), change).expect("imported")
+    import(
+        &store,
+        archive.as_slice(),
+        &name.parse::<stepbox::engine::reference::Reference>().expect("a name"),
+        change,
+    )
+    .expect("imported")
 }
 
 /// A manifest of these layers; config and layers go to `keep`.

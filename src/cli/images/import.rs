@@ -1,36 +1,76 @@
 //! `stepbox import`.
 
+use std::fs::File;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use crate::cli::store;
-use crate::engine::images;
+use crate::engine::images::{self, Change};
+use crate::engine::instruction;
 use crate::engine::reference::Reference;
+use crate::engine::store::Store;
 
 /// The options of `import`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The archive
+    /// The archive: a file, or - for standard input
     file: PathBuf,
-    /// The image's name
-    name: String,
+    /// The image's name; without one it is known by its id
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<String>,
+    /// Change the image's config by a Dockerfile's instruction, such as 'CMD ["sh"]'
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+    /// Why it was made
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
 }
 
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
-        let reference: Reference = self.name.parse()?;
-        let (store, change) = (store()?, images::Change::default());
-        let digest = match self.file.to_str() {
-            Some("-") => images::import(&store, std::io::stdin().lock(), &reference, change)?,
-            _ => {
-                let archive = std::fs::File::open(&self.file)
-                    .with_context(|| format!("cannot read {}", self.file.display()))?;
-                images::import(&store, archive, &reference, change)?
-            }
-        };
-        println!("{digest}");
+        let reference = self.name.as_ref().map(|name| name.parse::<Reference>()).transpose()?;
+        anyhow::ensure!(
+            reference.as_ref().is_none_or(|name| name.digest().is_none()),
+            "cannot import digest reference"
+        );
+        let mut change = Change { message: self.message.clone(), created: epoch()?, ..Change::default() };
+        instruction::change(&mut change.config, &self.change)?;
+        let id = self.import(&store()?, reference.as_ref(), change)?;
+        println!("{id}");
         Ok(ExitCode::SUCCESS)
     }
+
+    fn import(
+        &self,
+        store: &Store,
+        name: Option<&Reference>,
+        change: Change,
+    ) -> anyhow::Result<crate::layers::Digest> {
+        let shown = self.file.display();
+        if self.file.as_os_str() == "-" {
+            let stdin = std::io::stdin();
+            anyhow::ensure!(!stdin.is_terminal(), "standard input is a terminal: pipe an archive in");
+            return Ok(images::import(store, stdin.lock(), name, change)?);
+        }
+        let archive = File::open(&self.file).with_context(|| format!("cannot read {shown}"))?;
+        anyhow::ensure!(
+            !archive.metadata()?.is_dir(),
+            "{shown} is a directory: pack it first, tar -C {shown} -c . | stepbox import - NAME"
+        );
+        Ok(images::import(store, archive, name, change)?)
+    }
+}
+
+/// The time that reproducible builds ask for, in seconds since 1970, as RFC 3339.
+fn epoch() -> anyhow::Result<Option<String>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    let time = time.with_context(|| format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds"))?;
+    Ok(Some(time.to_string()))
 }

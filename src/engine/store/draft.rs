@@ -132,12 +132,16 @@ impl Draft<'_> {
         Ok(digest)
     }
 
-    /// Puts everything in its place and names the manifest. From here on the image is there, for everyone, also
-    /// after a crash.
+    /// Puts everything in its place and names the manifest; without a name it is Docker's `<none>:<none>`. From here
+    /// on the image is there, for everyone, also after a crash.
     ///
     /// # Errors
     /// [`StoreError::File`], [`StoreError::Json`]; then the image is not there.
-    pub fn publish(self, manifest: Descriptor, reference: &Reference) -> Result<(), StoreError> {
+    pub fn publish<'r>(
+        self,
+        manifest: Descriptor,
+        reference: impl Into<Option<&'r Reference>>,
+    ) -> Result<(), StoreError> {
         let blobs = self.store.root.join("blobs/sha256");
         let _lock = self.store.lock()?;
         for digest in &self.blobs {
@@ -155,7 +159,7 @@ impl Draft<'_> {
             self.store.adopt(*chain, &self.scratch.path.join("layers").join(chain.hex()))?;
         }
         let mut index = self.store.index()?;
-        names::give(&mut index, manifest, reference);
+        names::give(&mut index, manifest, reference.into());
         self.store.write_index(&index)
     }
 }

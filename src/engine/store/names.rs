@@ -39,8 +39,14 @@ pub(super) fn named<'a>(index: &'a Index, reference: &Reference) -> Option<&'a D
     exact.or_else(by_digest)
 }
 
-/// Gives a manifest a name, and takes it from whichever had it.
-pub(super) fn give(index: &mut Index, mut entry: Descriptor, reference: &Reference) {
+/// Gives a manifest a name, and takes it from whichever had it. Without one, the manifest is only listed.
+pub(super) fn give(index: &mut Index, mut entry: Descriptor, reference: Option<&Reference>) {
+    let Some(reference) = reference else {
+        if !index.manifests.iter().any(|known| known.digest == entry.digest) {
+            index.manifests.push(entry);
+        }
+        return;
+    };
     take(index, reference);
     entry.annotations.insert(NAME.to_owned(), reference.canonical());
     // the new name replaces a nameless entry of the same manifest
@@ -83,7 +89,7 @@ impl Store {
         let _lock = self.lock()?;
         let stored = self.find(name)?;
         let mut index = self.index()?;
-        give(&mut index, stored.entry, reference);
+        give(&mut index, stored.entry, Some(reference));
         self.write_index(&index)?;
         Ok(stored.id)
     }

@@ -199,7 +199,7 @@ impl Bench {
         let directory = self.store.root.join("blobs/sha256");
         sync_directory(&directory)?;
         let mut index: Index = self.store.index()?;
-        names::give(&mut index, manifest, reference);
+        names::give(&mut index, manifest, Some(reference));
         index.manifests.rotate_right(1);
         tidy(&mut index.manifests);
         self.store.write_index(&index)?;
