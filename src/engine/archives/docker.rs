@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 /// The images of manifest.json, everything but their layers checked.
 pub(super) fn plan(contents: &Contents) -> Result<Vec<Planned>, ArchiveError> {
-    let json = |source| ArchiveError::Json { member: MANIFEST.to_owned(), source };
+    let json = |error| ArchiveError::Json { member: MANIFEST.to_owned(), error };
     let items: Vec<Item> = serde_json::from_slice(&contents.document(MANIFEST)?).map_err(json)?;
     let manifests = oci::manifests_beside(contents);
     let mut blobs = HashMap::new();
@@ -99,7 +99,7 @@ fn manifest(config: Descriptor, layers: &[Layer]) -> (Descriptor, Vec<u8>) {
 impl Document {
     /// The config in a member: it must have layers, and be for a system that runs here.
     pub(super) fn of_member(member: &str, bytes: &[u8]) -> Result<Document, ArchiveError> {
-        let json = |source| ArchiveError::Json { member: member.to_owned(), source };
+        let json = |error| ArchiveError::Json { member: member.to_owned(), error };
         let document: Document = serde_json::from_slice(bytes).map_err(json)?;
         match document.os.as_str() {
             "linux" | "" => Ok(document),

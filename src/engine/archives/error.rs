@@ -80,20 +80,20 @@ pub enum ArchiveError {
         why: Unfit,
     },
     /// A member that is not the JSON it should be.
-    #[error("member '{member}' cannot be read: {source}")]
+    #[error("member '{member}' cannot be read: {error}")]
     Json {
         /// its name
         member: String,
         /// where it goes wrong
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// A layer that is not what the image's documents say.
-    #[error("member '{member}' refused: {source}")]
+    #[error("member '{member}' refused: {error}")]
     Layer {
         /// its name
         member: String,
         /// what is wrong
-        source: StoreError,
+        error: StoreError,
     },
     /// The archive is damaged, or no tar at all.
     #[error(transparent)]

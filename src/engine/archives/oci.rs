@@ -41,7 +41,7 @@ pub(super) fn manifests_beside(contents: &Contents) -> Vec<(Descriptor, Vec<u8>)
 }
 
 fn index(contents: &Contents) -> Result<Index, ArchiveError> {
-    let json = |source| ArchiveError::Json { member: INDEX.to_owned(), source };
+    let json = |error| ArchiveError::Json { member: INDEX.to_owned(), error };
     serde_json::from_slice(&contents.document(INDEX)?).map_err(json)
 }
 
@@ -67,7 +67,7 @@ fn manifest(
         }
         config::INDEX | config::DOCKER_LIST if depth < DEPTH => {
             let bytes = contents.blob(descriptor.digest, descriptor.size)?;
-            let json = |source| ArchiveError::Json { member: member.clone(), source };
+            let json = |error| ArchiveError::Json { member: member.clone(), error };
             let list: Index = serde_json::from_slice(&bytes).map_err(json)?;
             let ours = |inner: &&Descriptor| {
                 let platform = inner.platform.as_ref();
@@ -89,7 +89,7 @@ fn image(
     descriptor: Descriptor,
     bytes: Vec<u8>,
 ) -> Result<Planned, ArchiveError> {
-    let json = |source| ArchiveError::Json { member: path(descriptor.digest), source };
+    let json = |error| ArchiveError::Json { member: path(descriptor.digest), error };
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(json)?;
     let config = contents.blob(manifest.config.digest, manifest.config.size)?;
     let member = path(manifest.config.digest);
