@@ -27,6 +27,7 @@ mod digest;
 mod entry;
 mod error;
 mod examine;
+mod fresh;
 mod header;
 mod hide;
 mod inflate;

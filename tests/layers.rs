@@ -184,6 +184,21 @@ fn owners_devices_and_attributes_are_kept_or_counted() {
 }
 
 #[test]
+fn a_default_acl_has_no_say_in_what_the_archive_says() {
+    let place = Place::new();
+    // version 2, then tag, permissions, id: owner, group and others may do everything to what is new
+    let mut acl = 2u32.to_le_bytes().to_vec();
+    for tag in [1u16, 4, 0x20] {
+        acl.extend([&tag.to_le_bytes()[..], &7u16.to_le_bytes(), &u32::MAX.to_le_bytes()].concat());
+    }
+    let archive =
+        Raw::default().pax(&[("SCHILY.xattr.system.posix_acl_default", &acl)]).directory("open", 0o755);
+    place.apply(&archive.file("open/file", "1").end()).expect("applied");
+    assert_eq!(xattr(&place.root().join("open"), "system.posix_acl_default"), acl);
+    assert_eq!(place.stat("open/file").mode() & 0o7777, 0o644);
+}
+
+#[test]
 fn sparse_files_keep_their_holes_in_every_format() {
     let place = Place::new();
     let mut gnu = tar::Header::new_gnu();

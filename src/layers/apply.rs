@@ -17,6 +17,7 @@
 use super::archive::Archive;
 use super::entry::{Entry, Kind, clean, printable};
 use super::error::{LayerError, Limits, Refusal};
+use super::fresh::Fresh;
 use super::hide::Hiding;
 use super::stream::{Tarball, stream};
 use super::tree::{self, Directory, Fail, Settled, Tree, call, look, split};
@@ -112,8 +113,10 @@ fn unpack(
 ) -> Result<Applied, LayerError> {
     let mut archive = Archive::new(tarball, limits);
     let tree = Tree::new(root, ownership.opaque(), limits).map_err(|fail| blame(b".", fail))?;
-    let mut layer =
-        Layer { tree, ownership, hiding, skipped: HashSet::new(), entries: 0, whiteouts: 0, xattrs: 0 };
+    // onto a tree with other layers in it, directories may be set-gid
+    let fresh = if matches!(hiding, Hiding::Marks) { Fresh::below(root) } else { None };
+    let (skipped, entries, whiteouts, xattrs) = (HashSet::new(), 0, 0, 0);
+    let mut layer = Layer { tree, ownership, hiding, fresh, skipped, entries, whiteouts, xattrs };
     while let Some(entry) = archive.next()? {
         layer.entries += 1;
         layer.entry(&mut archive, &entry)?;
@@ -146,6 +149,8 @@ struct Layer {
     tree: Tree,
     ownership: Ownership,
     hiding: Hiding,
+    /// what a new file has by itself, where that is known
+    fresh: Option<Fresh>,
     /// names of devices that were not made
     skipped: HashSet<Vec<u8>>,
     entries: u64,
@@ -221,6 +226,10 @@ impl Layer {
         for (name, value) in &entry.xattrs {
             let set = rustix::fs::fsetxattr(&directory.fd, name.as_slice(), value, XattrFlags::empty());
             self.xattr(set, entry.kind, "fsetxattr")?;
+            if name == b"system.posix_acl_default" {
+                // from now on it has a say in what a new file gets
+                self.fresh = None;
+            }
         }
         self.tree.settle_as(&directory, Settled { mode: entry.mode, mtime: entry.mtime });
         Ok(())
@@ -237,7 +246,9 @@ impl Layer {
             Kind::File | Kind::Directory => {
                 let flags =
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(&parent.fd, base, flags, Mode::RUSR | Mode::WUSR);
+                let mode = self.fresh.and_then(|fresh| fresh.mode(entry));
+                let mode = mode.unwrap_or(Mode::RUSR | Mode::WUSR);
+                let fd = rustix::fs::openat(&parent.fd, base, flags, mode);
                 return Ok(Some(File::from(fd.map_err(call("openat"))?)));
             }
             Kind::HardLink => return self.hard_link(parent, base, path, entry).map(|()| None),
@@ -331,7 +342,8 @@ impl Layer {
             }
         }
         let finish = |layer: &mut Layer| {
-            if layer.ownership == Ownership::Root {
+            let owned = layer.fresh.is_some_and(|fresh| fresh.owns(entry));
+            if layer.ownership == Ownership::Root && !owned {
                 let (uid, gid) = owner(entry);
                 rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(call("fchown"))?;
             }
@@ -339,7 +351,9 @@ impl Layer {
                 let set = rustix::fs::fsetxattr(&file, name.as_slice(), value, XattrFlags::empty());
                 layer.xattr(set, entry.kind, "fsetxattr")?;
             }
-            rustix::fs::fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(call("fchmod"))?;
+            if layer.fresh.and_then(|fresh| fresh.mode(entry)).is_none() {
+                rustix::fs::fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(call("fchmod"))?;
+            }
             rustix::fs::futimens(&file, &tree::times(entry.mtime)).map_err(call("utimensat"))
         };
         finish(self).map_err(|fail| blame(&entry.name, fail))

@@ -149,7 +149,7 @@ fn digests_that_lead_elsewhere() {
     let other = |name: String, data: &[u8], length: usize| {
         let mut data = data.to_vec();
         data.resize(length, b' ');
-        layout(raw.clone().entry(name.as_bytes(), b'0', b"", &data), &[entry.clone()]).end()
+        layout(raw.clone().entry(name.as_bytes(), b'0', b"", &data), std::slice::from_ref(&entry)).end()
     };
     refused(&other(blob(&config), b"{}", config.len()), &[&blob(&config), "its content is sha256:"]);
     refused(&other(blob(&config), &config, config.len() + 1), &[&blob(&config), "bytes, the manifest says"]);

@@ -93,7 +93,7 @@ pub enum ArchiveError {
         /// its name
         member: String,
         /// what is wrong
-        error: StoreError,
+        error: Box<StoreError>,
     },
     /// The archive is damaged, or no tar at all.
     #[error(transparent)]

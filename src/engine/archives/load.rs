@@ -109,7 +109,7 @@ fn blame(error: StoreError, layers: &[Layer]) -> ArchiveError {
         _ => return ArchiveError::Store(error),
     };
     match layers.iter().find(|layer| layer.descriptor.digest == *blob) {
-        Some(layer) => ArchiveError::Layer { member: layer.member.clone(), error },
+        Some(layer) => ArchiveError::Layer { member: layer.member.clone(), error: Box::new(error) },
         None => ArchiveError::Store(error),
     }
 }
