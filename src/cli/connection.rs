@@ -10,10 +10,10 @@ use crate::engine::registry::{Client, Insecure, Settings};
 /// The options of every command that speaks to a registry.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Connection {
-    /// A registry that needs no trusted certificate, nor TLS at all (also STEPBOX_INSECURE_REGISTRIES, with commas)
+    /// Needs no trusted certificate, nor TLS (or STEPBOX_INSECURE_REGISTRIES)
     #[arg(long, value_name = "HOST[:PORT]")]
     insecure_registry: Vec<Insecure>,
-    /// Trust the authorities in FILE as well (PEM); SSL_CERT_FILE puts others in the place of the machine's
+    /// Trust those in FILE as well (PEM; SSL_CERT_FILE: instead)
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
 }

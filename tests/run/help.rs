@@ -17,6 +17,7 @@ fn help_is_in_groups_and_fits() {
         "Network:",
         "Isolation:",
         "Privilege:",
+        "Image:",
         "Watching:",
     ];
     assert_eq!(groups, wanted);

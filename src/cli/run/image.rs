@@ -21,10 +21,11 @@ use crate::engine::store::{Image, Store, StoreError};
 #[command(next_help_heading = "Image")]
 #[group(skip)]
 pub(super) struct Args {
-    /// When to get the image from its registry: always, if it is missing here, never
-    #[arg(long, value_name = "WHEN", default_value = "missing", value_parser = ["always", "missing", "never"])]
+    /// Get it from its registry: always, missing (here) or never
+    #[arg(long, value_name = "WHEN", default_value = "missing", hide_possible_values = true,
+        value_parser = ["always", "missing", "never"])]
     pull: String,
-    /// For which machine the image is, where its registry has it for several
+    /// For which machine, where the registry has several
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
     #[command(flatten)]
