@@ -22,6 +22,7 @@
 mod apply;
 mod archive;
 mod attributes;
+mod changes;
 mod diff;
 mod digest;
 mod entry;
@@ -31,6 +32,7 @@ mod fresh;
 mod header;
 mod hide;
 mod inflate;
+mod listing;
 mod members;
 mod numbers;
 mod ownership;
@@ -44,7 +46,9 @@ mod whiteout;
 
 pub use crate::kernel::remove::remove;
 pub use apply::{Applied, apply, apply_onto, apply_within};
-pub use diff::{DiffOptions, Written, diff};
+pub use archive::{Archive, read};
+pub use changes::{Change, Changes, What, changes};
+pub use diff::{DiffOptions, Written, archive, archive_content, diff, diff_without};
 pub use digest::{Digest, DigestError, chain_id, chain_ids};
 pub use entry::{Entry, Kind, Stamp, printable};
 pub use error::{LayerError, Limits, Refusal};

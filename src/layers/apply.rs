@@ -117,7 +117,7 @@ fn unpack(
     let fresh = if matches!(hiding, Hiding::Marks) { Fresh::below(root) } else { None };
     let (skipped, entries, whiteouts, xattrs) = (HashSet::new(), 0, 0, 0);
     let mut layer = Layer { tree, ownership, hiding, fresh, skipped, entries, whiteouts, xattrs };
-    while let Some(entry) = archive.next()? {
+    while let Some(entry) = archive.next_entry()? {
         layer.entries += 1;
         layer.entry(&mut archive, &entry)?;
     }

@@ -14,15 +14,40 @@
 use super::error::{LayerError, Limits};
 use super::header::{self, Draft, Extensions, Storage};
 use super::sparse::{self, Lines};
-use super::stream::{Bytes, Fault, Sums, Tarball};
+use super::stream::{Bytes, Fault, Sums, Tarball, stream};
 use super::{Entry, printable};
 use std::io;
 use tar::Header;
 
 const BLOCK: u64 = 512;
 
-/// A layer archive that is being read.
-pub(super) struct Archive<B = Tarball> {
+/// Reads an archive, plain or gzip, in one pass: `work` is called once, in a thread of its own, and takes the entries.
+///
+/// # Errors
+/// What `work` answers, and where the archive is broken.
+pub fn read<T: Send, E: From<LayerError> + Send>(
+    archive: impl io::Read,
+    limits: Limits,
+    work: impl FnOnce(&mut Archive) -> Result<T, E> + Send,
+) -> Result<T, E> {
+    let (pump, tarball) = stream(limits);
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().name("archive".to_owned());
+        let reader = reader.spawn_scoped(scope, move || {
+            let mut archive = Archive::new(tarball, limits);
+            let done = work(&mut archive)?;
+            archive.finish()?;
+            Ok(done)
+        });
+        let start = |source| LayerError::Create { entry: ".".to_owned(), call: "clone", source };
+        let reader = reader.map_err(start)?;
+        pump.run(archive);
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// An archive that is being read.
+pub struct Archive<B = Tarball> {
     bytes: B,
     limits: Limits,
     /// the last entry that was read to its end
@@ -52,7 +77,10 @@ impl<B: Bytes> Archive<B> {
     }
 
     /// The next entry; its data is read with [`Archive::piece`].
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, LayerError> {
+    ///
+    /// # Errors
+    /// [`LayerError`], with where in the archive.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
         self.skip()?;
         let mut extensions = Extensions::default();
         while let Some(header) = self.header()? {
@@ -73,7 +101,10 @@ impl<B: Bytes> Archive<B> {
     }
 
     /// The next bytes of the current entry's data; empty at its end.
-    pub(super) fn piece(&mut self) -> Result<&[u8], LayerError> {
+    ///
+    /// # Errors
+    /// [`LayerError`], with the entry.
+    pub fn piece(&mut self) -> Result<&[u8], LayerError> {
         if self.data == 0 {
             return Ok(&[]);
         }
@@ -87,7 +118,7 @@ impl<B: Bytes> Archive<B> {
     }
 
     /// Marks bytes of the current entry's data as used.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         self.bytes.consume(count);
         self.data -= count as u64;
     }

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! The same directory gives the same bytes: order, owners, times and attributes come from the directory alone.
-//! A merged tree has no whiteouts, so the same function exports a container.
+//! A merged tree has no whiteouts, so the same walk exports a container and copies out of one ([`archive`]). What it
+//! walks may change at any moment, and by a hostile hand: every name is looked up in the directory that is open, without
+//! following a link, and nothing is opened for reading before it is known to be a regular file.
 //!
 //! See the OCI image specification, layer.md (Creating), and the kernel's overlayfs.rst. Lab 14-commit,
 //! tutorials/14-commit.md.
@@ -16,13 +18,13 @@
 use super::attributes::{Attributes, Source};
 use super::entry::{Entry, Kind, Stamp, printable};
 use super::error::{LayerError, Limits, Refusal};
+use super::listing::{DIRECTORY, Item, attributes, list, read};
 use super::{Compression, Digest, OPAQUE_MARKER, PREFIX, Pack, Tape};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
-use std::collections::HashMap;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// How a layer is written.
@@ -67,40 +69,71 @@ pub struct Written {
 /// [`LayerError`], with the file it was about; among them a file that changed while it was read, and a tree that
 /// overlayfs keeps in a form that no layer expresses (`redirect_dir`, `metacopy`).
 pub fn diff(upper: &Path, out: impl Write, options: DiffOptions) -> Result<Written, LayerError> {
-    let top = rustix::fs::openat(CWD, upper, DIRECTORY, Mode::empty())
-        .map_err(|errno| read(upper.as_os_str().as_encoded_bytes(), "openat", errno))?;
-    let pack = Pack::new(BufWriter::with_capacity(128 * 1024, out), options.compression);
-    let mut walk = Walk {
-        tape: Tape::new(pack),
-        options,
-        links: HashMap::new(),
-        counts: Counts::default(),
-        last: vec![],
-    };
-    walk.tree(top)?;
-    let Walk { tape, counts, last, .. } = walk;
-    let packed =
-        tape.finish().and_then(Pack::finish).and_then(|(packed, mut out)| out.flush().map(|()| packed));
-    let packed = packed.map_err(|source| LayerError::Write { entry: printable(&last), source })?;
-    Ok(Written {
-        diff_id: packed.diff_id,
-        digest: packed.digest,
-        size: packed.size,
-        unpacked: packed.unpacked,
-        entries: counts.entries,
-        whiteouts: counts.whiteouts,
-        skipped_sockets: counts.sockets,
-    })
+    diff_without(upper, &BTreeSet::new(), out, options)
 }
 
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// The same without these names (from the top, no slash in front) and what is below them.
+///
+/// # Errors
+/// As [`diff`].
+pub fn diff_without(
+    upper: &Path,
+    skip: &BTreeSet<Vec<u8>>,
+    out: impl Write,
+    options: DiffOptions,
+) -> Result<Written, LayerError> {
+    let top = rustix::fs::openat(CWD, upper, DIRECTORY, Mode::empty())
+        .map_err(|errno| read(upper.as_os_str().as_encoded_bytes(), "openat", errno))?;
+    let selection = Selection { skip: skip.clone(), ..Selection::default() };
+    let mut walk = Walk::new(&selection, out, options);
+    let top = Level::open(top, Vec::new())?;
+    walk.tree(top)?;
+    walk.finish()
+}
 
-/// One name in a directory. The derived order puts whiteouts first, as the specification advises.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
-    stays: bool,
-    name: Vec<u8>,
+/// What of a tree is archived.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// names that are left out, with what is below them
+    skip: BTreeSet<Vec<u8>>,
+    /// directories, by device and inode, that are written without what is in them
+    pub closed: BTreeSet<(u64, u64)>,
+    /// it is a tree and no layer: a name means itself, and what vanishes meanwhile is left out
+    plain: bool,
+}
+
+/// Writes a merged tree, or one file, as a plain archive: `name` in the directory `parent`, itself and not what it leads
+/// to, under the name `called`. With an empty one, a directory's content gets names that begin with a slash.
+///
+/// # Errors
+/// As [`diff`]; ENOENT where there is no such name.
+pub fn archive(
+    (parent, name): (BorrowedFd<'_>, &[u8]),
+    called: &[u8],
+    closed: BTreeSet<(u64, u64)>,
+    out: impl Write,
+    options: DiffOptions,
+) -> Result<Written, LayerError> {
+    let selection = Selection { closed, plain: true, ..Selection::default() };
+    let mut walk = Walk::new(&selection, out, options);
+    let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|errno| read(called, "newfstatat", errno))?;
+    if let Some(level) = walk.item(parent, name, called.to_vec(), &stat)? {
+        walk.tree(level)?;
+    }
+    walk.finish()
+}
+
+/// Writes what is in a merged tree, without an entry for its top.
+///
+/// # Errors
+/// As [`diff`].
+pub fn archive_content(top: OwnedFd, out: impl Write, options: DiffOptions) -> Result<Written, LayerError> {
+    let selection = Selection { plain: true, ..Selection::default() };
+    let mut walk = Walk::new(&selection, out, options);
+    let top = Level::open(top, Vec::new())?;
+    walk.tree(top)?;
+    walk.finish()
 }
 
 /// An open directory and what of it is still to be written.
@@ -130,33 +163,65 @@ struct Counts {
     sockets: u64,
 }
 
-struct Walk<W: Write> {
+struct Walk<'a, W: Write> {
     tape: Tape<Pack<BufWriter<W>>>,
     options: DiffOptions,
+    selection: &'a Selection,
     /// the first name of each inode that has several
     links: HashMap<(u64, u64), Vec<u8>>,
     counts: Counts,
     last: Vec<u8>,
 }
 
-impl<W: Write> Walk<W> {
+impl<'a, W: Write> Walk<'a, W> {
+    fn new(selection: &'a Selection, out: W, options: DiffOptions) -> Walk<'a, W> {
+        let pack = Pack::new(BufWriter::with_capacity(128 * 1024, out), options.compression);
+        let (links, counts, last) = (HashMap::new(), Counts::default(), Vec::new());
+        Walk { tape: Tape::new(pack), options, selection, links, counts, last }
+    }
+
+    fn finish(self) -> Result<Written, LayerError> {
+        let Walk { tape, counts, last, .. } = self;
+        let packed =
+            tape.finish().and_then(Pack::finish).and_then(|(packed, mut out)| out.flush().map(|()| packed));
+        let packed = packed.map_err(|source| LayerError::Write { entry: printable(&last), source })?;
+        Ok(Written {
+            diff_id: packed.diff_id,
+            digest: packed.digest,
+            size: packed.size,
+            unpacked: packed.unpacked,
+            entries: counts.entries,
+            whiteouts: counts.whiteouts,
+            skipped_sockets: counts.sockets,
+        })
+    }
+
     /// Walks the tree; its own stack, because a thread's may be smaller than the tree is deep.
-    fn tree(&mut self, top: OwnedFd) -> Result<(), LayerError> {
-        let mut levels = vec![Level::open(top, Vec::new())?];
+    fn tree(&mut self, top: Level) -> Result<(), LayerError> {
+        let mut levels = vec![top];
         while let Some(level) = levels.last_mut() {
             let Some((item, stat)) = level.items.next() else {
                 levels.pop();
                 continue;
             };
             let path = [level.prefix.as_slice(), &item.name].concat();
-            if !item.stays {
+            if self.selection.skip.contains(&path) {
+                continue;
+            }
+            if self.selection.plain {
+                let inner = match self.item(level.directory.as_fd(), &item.name, path, &stat) {
+                    Err(LayerError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+                    other => other?,
+                };
+                levels.extend(inner);
+            } else if !item.stays {
                 let name = [level.prefix.as_slice(), PREFIX.as_bytes(), &item.name].concat();
                 self.whiteout(name)?;
             } else if item.name.starts_with(PREFIX.as_bytes()) {
                 let why = Refusal::Inexpressible("its name would be read as a whiteout");
                 return Err(LayerError::Refused { entry: printable(&path), why });
             } else {
-                let inner = self.item(&level.directory, &item.name, path, &stat)?;
+                let inner = self.item(level.directory.as_fd(), &item.name, path, &stat)?;
                 levels.extend(inner);
             }
         }
@@ -173,7 +238,7 @@ impl<W: Write> Walk<W> {
     /// Writes one entry; a directory comes back, to be entered.
     fn item(
         &mut self,
-        parent: &OwnedFd,
+        parent: BorrowedFd<'_>,
         name: &[u8],
         path: Vec<u8>,
         stat: &Stat,
@@ -184,7 +249,7 @@ impl<W: Write> Walk<W> {
         };
         let mut entry = self.described(path, kind, stat);
         if kind == Kind::Directory {
-            return self.inner(parent, name, entry).map(Some);
+            return self.inner(parent, name, entry);
         }
         if stat.st_nlink > 1 {
             let inode = (stat.st_dev, stat.st_ino);
@@ -201,33 +266,47 @@ impl<W: Write> Walk<W> {
             let target = rustix::fs::readlinkat(parent, name, Vec::new());
             entry.link = target.map_err(|errno| read(&entry.name, "readlinkat", errno))?.into_bytes();
         }
-        entry.xattrs = attributes(&Source::name(parent.as_fd(), name), &entry.name)?.kept;
+        entry.xattrs = attributes(&Source::name(parent, name), &entry.name)?.kept;
         self.append(&entry, io::empty()).map(|()| None)
     }
 
-    fn inner(&mut self, parent: &OwnedFd, name: &[u8], mut entry: Entry) -> Result<Level, LayerError> {
+    fn inner(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+        mut entry: Entry,
+    ) -> Result<Option<Level>, LayerError> {
         let opened = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());
         let directory = opened.map_err(|errno| read(&entry.name, "openat", errno))?;
         let Attributes { kept, opaque, .. } = attributes(&Source::Open(directory.as_fd()), &entry.name)?;
         entry.xattrs = kept;
         entry.name.push(b'/');
         self.append(&entry, io::empty())?;
-        if opaque {
+        if opaque && !self.selection.plain {
             self.whiteout([&entry.name, OPAQUE_MARKER.as_bytes()].concat())?;
         }
-        Level::open(directory, entry.name)
+        if !self.selection.closed.is_empty() {
+            let stat = rustix::fs::fstat(&directory).map_err(|errno| read(&entry.name, "fstat", errno))?;
+            if self.selection.closed.contains(&(stat.st_dev, stat.st_ino)) {
+                return Ok(None);
+            }
+        }
+        Level::open(directory, entry.name).map(Some)
     }
 
-    fn file(&mut self, parent: &OwnedFd, name: &[u8], mut entry: Entry) -> Result<(), LayerError> {
-        // without blocking, should the file have become a pipe since it was looked at
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], mut entry: Entry) -> Result<(), LayerError> {
+        // should it have become a device or a pipe since it was looked at, to open it would already be an act
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(parent, name, flags, Mode::empty());
-        let file = opened.map_err(|errno| read(&entry.name, "openat", errno))?;
-        let stat = rustix::fs::fstat(&file).map_err(|errno| read(&entry.name, "fstat", errno))?;
+        let held = opened.map_err(|errno| read(&entry.name, "openat", errno))?;
+        let stat = rustix::fs::fstat(&held).map_err(|errno| read(&entry.name, "fstat", errno))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             let why = Refusal::Inexpressible("it changed its type while it was read");
             return Err(LayerError::Refused { entry: printable(&entry.name), why });
         }
+        let again = format!("/proc/self/fd/{}", held.as_raw_fd());
+        let file = rustix::fs::open(again, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| read(&entry.name, "openat", errno))?;
         entry.size = stat.st_size as u64;
         entry.xattrs = attributes(&Source::Open(file.as_fd()), &entry.name)?.kept;
         self.append(&entry, File::from(file))
@@ -255,37 +334,6 @@ impl<W: Write> Walk<W> {
     }
 }
 
-/// The names in a directory, in the order in which they are written.
-fn list(directory: &OwnedFd, prefix: &[u8]) -> Result<Vec<(Item, Stat)>, LayerError> {
-    let fail = |call| move |errno| read(prefix, call, errno);
-    let mut items = Vec::new();
-    for found in Dir::read_from(directory).map_err(fail("openat"))? {
-        let found = found.map_err(fail("getdents64"))?;
-        let name = found.file_name().to_bytes();
-        if matches!(name, b"." | b"..") {
-            continue;
-        }
-        let path = || [prefix, name].concat();
-        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| read(&path(), "newfstatat", errno))?;
-        let stays = !is_whiteout(directory, name, &stat, &path())?;
-        items.push((Item { stays, name: name.to_vec() }, stat));
-    }
-    items.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(items)
-}
-
-/// A character device 0:0, or its other form for where devices cannot be made: an empty file with an attribute.
-fn is_whiteout(directory: &OwnedFd, name: &[u8], stat: &Stat, path: &[u8]) -> Result<bool, LayerError> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::CharacterDevice => Ok(stat.st_rdev == 0),
-        FileType::RegularFile if stat.st_size == 0 => {
-            Ok(attributes(&Source::name(directory.as_fd(), name), path)?.whiteout)
-        }
-        _ => Ok(false),
-    }
-}
-
 fn kind(stat: &Stat) -> Option<Kind> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Some(Kind::File),
@@ -296,19 +344,4 @@ fn kind(stat: &Stat) -> Option<Kind> {
         FileType::BlockDevice => Some(Kind::Block),
         _ => None,
     }
-}
-
-fn attributes(source: &Source<'_>, path: &[u8]) -> Result<Attributes, LayerError> {
-    let found = Attributes::read(source).map_err(|errno| read(path, "listxattr", errno))?;
-    match found.unwritable {
-        Some(reason) => {
-            Err(LayerError::Refused { entry: printable(path), why: Refusal::Inexpressible(reason) })
-        }
-        None => Ok(found),
-    }
-}
-
-fn read(path: &[u8], call: &'static str, errno: Errno) -> LayerError {
-    let path = if path.is_empty() { "the top directory".to_owned() } else { printable(path) };
-    LayerError::Read { path, call, source: errno.into() }
 }

@@ -23,7 +23,7 @@ pub fn examine(archive: impl Read) -> Result<Applied, LayerError> {
         let reader = reader.spawn_scoped(scope, move || {
             let mut archive = Archive::new(tarball, limits);
             let mut entries = 0;
-            while archive.next()?.is_some() {
+            while archive.next_entry()?.is_some() {
                 entries += 1;
             }
             let sums = archive.finish()?;

@@ -55,7 +55,7 @@ impl Iterator for Members<'_> {
     type Item = Result<Member, LayerError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.archive.next().transpose()?;
+        let entry = self.archive.next_entry().transpose()?;
         Some(entry.map(|entry| Member { entry, offset: self.archive.bytes().position() }))
     }
 }

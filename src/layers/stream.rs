@@ -23,7 +23,7 @@ const AHEAD: usize = 4;
 
 /// Why the stream stopped; the archive's reader adds which entry was the last good one.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub enum Fault {
     /// the source failed, ended early, or is not what its first bytes say
     Io(io::Error),
     /// it inflates to more than a sane multiple of its size
@@ -33,7 +33,7 @@ pub(super) enum Fault {
 }
 
 /// Where an archive's bytes come from.
-pub(super) trait Bytes {
+pub trait Bytes {
     /// The next bytes; empty at the end.
     fn fill(&mut self) -> Result<&[u8], Fault>;
 
@@ -136,7 +136,7 @@ impl Pump {
 }
 
 /// The layer's end: the tar bytes.
-pub(super) struct Tarball {
+pub struct Tarball {
     from_caller: Receiver<Message>,
     /// chunks go back, to be filled again
     empty: Sender<Vec<u8>>,
