@@ -9,6 +9,8 @@
 //! All `unsafe` of the project lives below this module.
 
 #[allow(unsafe_code)]
+pub mod apart;
+#[allow(unsafe_code)]
 pub mod binary;
 #[allow(unsafe_code)]
 pub mod bpf;

@@ -108,8 +108,7 @@ fn publish(mut draft: Draft<'_>, wanted: &[Wanted], name: &str) {
     let manifest = serde_json::to_vec(&manifest).expect("json");
     let digest = draft.blob(&manifest).expect("written");
     let descriptor = Descriptor::new(MANIFEST, digest, manifest.len() as u64);
-    let name: Reference = name.parse::<stepbox::engine::reference::Reference>().expect("a name");
-    draft.publish(descriptor, &name).expect("published");
+    draft.publish(descriptor, &name.parse::<Reference>().expect("a name")).expect("published");
 }
 
 #[test]

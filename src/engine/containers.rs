@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::config::ImageConfig;
+use super::request::Request;
 use super::state::State;
 use crate::journal;
+use crate::layers::Digest;
+use crate::rootfs::{Mount, Source};
+use crate::spec::Spec;
 
 /// What is kept of one container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// 64 hexadecimal digits
     pub id: String,
@@ -28,6 +33,32 @@ pub struct Record {
     pub engine: u32,
     /// how its program ended, once it has
     pub exit_code: Option<i32>,
+    /// the image's id: its name may go to another
+    #[serde(default)]
+    pub image_id: Option<Digest>,
+    /// the directories of the image's layers, topmost last
+    #[serde(default)]
+    pub layers: Vec<PathBuf>,
+    /// what an image of it would say of its program: the image's words and those of whoever ran it
+    #[serde(default)]
+    pub config: ImageConfig,
+    /// what of the host is shown in it, in order
+    #[serde(default)]
+    pub shown: Vec<Shown>,
+    /// nothing of its / can be written
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// A file or directory of the host that a container sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// its name on the host
+    pub source: PathBuf,
+    /// its name in the container
+    pub target: PathBuf,
+    /// it cannot be written there
+    pub read_only: bool,
 }
 
 impl Record {
@@ -64,6 +95,23 @@ impl Record {
         new.persist(Record::file(directory)).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// What of the host a container is shown that is its own: volumes, and the files of its names and addresses. Not what
+/// every one gets, as devices.
+pub fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
+    let own = |mount: &&Mount| {
+        let names = ["hostname", "hosts", "resolv.conf"];
+        request.binds.contains(mount) || names.iter().any(|name| mount.target == Path::new("/etc").join(name))
+    };
+    let show = |mount: &Mount| match &mount.source {
+        Source::Bind { path, .. } => {
+            let read_only = mount.options.set_below & libc::MOUNT_ATTR_RDONLY != 0;
+            Some(Shown { source: path.clone(), target: mount.target.clone(), read_only })
+        }
+        _ => None,
+    };
+    spec.rootfs.mounts.iter().filter(own).filter_map(show).collect()
 }
 
 /// Every container there is, the newest first. A directory without a readable record is a container being made or
