@@ -15,6 +15,7 @@ mod watching;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use crate::engine::commit;
 use crate::engine::containers::{self, Record};
 use crate::engine::machine::Machine;
 use crate::engine::names;
@@ -99,6 +100,11 @@ fn run(args: Args) -> anyhow::Result<u8> {
         shareable: args.isolation.shareable(),
         engine: std::process::id(),
         exit_code: None,
+        image_id: Some(image.id),
+        layers: image.layers.clone(),
+        config: commit::settings(&image.config, &request),
+        shown: containers::shown(&spec, &request),
+        read_only: request.read_only,
     };
     spec.files.push((Record::file(&spec.directory), record.text()));
     let exit = crate::container::plan(&spec)

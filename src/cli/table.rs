@@ -23,3 +23,12 @@ pub(super) fn columns(rows: &[&[String]]) -> String {
     };
     rows.iter().map(line).collect()
 }
+
+/// A name of a container's, as it can be shown: a control character would speak to the terminal.
+pub(super) fn shown(name: &[u8]) -> Vec<u8> {
+    let escape = |byte: &u8| match byte {
+        0..=0x1f | 0x7f => byte.escape_ascii().collect::<Vec<u8>>(),
+        other => vec![*other],
+    };
+    name.iter().flat_map(escape).collect()
+}
