@@ -17,7 +17,7 @@
 //! name, link or type in it can lead outside the directory ([`apply`]), and what is refused is refused by name.
 //!
 //! See the OCI image specification (layer.md, config.md), tar(5), openat2(2) and the kernel's overlayfs.rst.
-//! Labs 13-union-image and 14-commit, tutorials/13-union-image.md and 14-commit.md.
+//! Labs 13-union-image and 14-commit, tutorials/13-union-image.md and tutorials/14-commit.md.
 
 mod apply;
 mod archive;

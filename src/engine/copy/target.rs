@@ -69,6 +69,7 @@ impl Target {
     }
 }
 
+// ANCHOR: find
 /// The name that a path means: itself and not what it leads to, unless links are to be followed to the end. The path is
 /// tidy, from the root.
 pub(super) fn find(root: BorrowedFd<'_>, path: &[u8], follow: bool) -> Result<Found, Errno> {
@@ -88,6 +89,7 @@ pub(super) fn find(root: BorrowedFd<'_>, path: &[u8], follow: bool) -> Result<Fo
     }
     Err(Errno::LOOP)
 }
+// ANCHOR_END: find
 
 /// Where something copied to this path goes. The path is tidy, from the root.
 pub(super) fn target(root: BorrowedFd<'_>, path: &[u8]) -> Result<Target, Errno> {
