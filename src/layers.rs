@@ -47,7 +47,7 @@ mod whiteout;
 pub use crate::kernel::remove::remove;
 pub use apply::{Applied, apply, apply_onto, apply_within};
 pub use archive::{Archive, read};
-pub use changes::{Change, Changes, What, changes};
+pub use changes::{Change, Changes, What, changes, changes_of_trees};
 pub use diff::{DiffOptions, Written, archive, archive_content, diff, diff_without};
 pub use digest::{Digest, DigestError, chain_id, chain_ids};
 pub use entry::{Entry, Kind, Stamp, printable};

@@ -26,6 +26,13 @@ pub fn changes(state: &State, record: &Record) -> Result<Changes, ViewError> {
 /// The same for a view.
 pub(super) fn of(view: &View<'_>) -> Result<Changes, ViewError> {
     let (upper, lower) = (view.upper(), view.lower()?);
-    let work = |_| layers::changes(&upper, &lower, PLACES).map_err(|error| view.files(error));
+    let (tree, image) = (view.tree(), lower.first());
+    let work = |_| {
+        let found = match (&tree, image) {
+            (Some(tree), Some(image)) => layers::changes_of_trees(tree, image, PLACES),
+            _ => layers::changes(&upper, &lower, PLACES),
+        };
+        found.map_err(|error| view.files(error))
+    };
     view.look(Extent::Layers, &[], work, || ()).map(|(changes, ())| changes)
 }

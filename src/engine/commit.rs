@@ -133,7 +133,10 @@ fn image(store: &Store, record: &Record) -> Result<(Stored, Document), CommitErr
 
 /// The container's own layer; none where it wrote nothing, as in Docker.
 fn layer(view: &View<'_>, draft: &mut Draft<'_>, wish: &Wish) -> Result<Option<NewLayer>, CommitError> {
-    let Changes { not_theirs, any, .. } = changes::of(view)?;
+    let changes = changes::of(view)?;
+    // an upper directory has whiteouts of its own; one more in an opaque directory would show there as a name
+    let gone = if view.tree().is_some() { changes.gone() } else { Default::default() };
+    let Changes { not_theirs, any, .. } = changes;
     if !any {
         return Ok(None);
     }
@@ -144,7 +147,7 @@ fn layer(view: &View<'_>, draft: &mut Draft<'_>, wish: &Wish) -> Result<Option<N
     let (not_for_it, writer, upper) = ([reader.as_raw_fd()], RefCell::new(Some(writer)), view.upper());
     let work = |_| {
         let Some(pipe) = writer.take() else { return Ok(()) };
-        let written = layers::diff_without(&upper, &not_theirs, File::from(pipe), options);
+        let written = layers::diff_without(&upper, &not_theirs, &gone, File::from(pipe), options);
         written.map(drop).map_err(|error| view.files(error))
     };
     let looked = view.look(Extent::Layers, &not_for_it, work, || {

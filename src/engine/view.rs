@@ -31,6 +31,7 @@ use crate::chroot;
 use crate::kernel::apart::{self, apart};
 use crate::kernel::flags::{NEWNS, NEWUSER};
 use crate::kernel::hint::errno_text;
+use crate::kernel::op::MountAt;
 use crate::kernel::process::start_time;
 use crate::kernel::{Errno, Op};
 use crate::launch::launch;
@@ -133,7 +134,12 @@ impl<'a> View<'a> {
 
     /// The directory that takes the container's writes.
     pub fn upper(&self) -> PathBuf {
-        self.directory.join("upper")
+        self.tree().unwrap_or_else(|| self.directory.join("upper"))
+    }
+
+    /// The tree of a container that has one of its own, by a storage driver that stacks nothing.
+    pub fn tree(&self) -> Option<PathBuf> {
+        Some(self.directory.join("root")).filter(|tree| tree.is_dir())
     }
 
     /// The directories of the image's layers, the topmost first.
@@ -216,7 +222,8 @@ impl<'a> View<'a> {
         let root = match root {
             Some(root) => root,
             None => {
-                let place = if mounts { self.directory.join("merged") } else { self.directory.clone() };
+                let merged = || self.tree().unwrap_or_else(|| self.directory.join("merged"));
+                let place = if mounts { merged() } else { self.directory.clone() };
                 let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let opened = rustix::fs::open(&place, how, Mode::empty());
                 opened.map_err(|errno| self.directory("open", errno.into()))?
@@ -255,6 +262,9 @@ impl<'a> View<'a> {
         if !mounts {
             return Vec::new();
         }
+        if let Some(tree) = self.tree() {
+            return self.mounted(&tree);
+        }
         let [upper, work, merged] = ["upper", "work", "merged"].map(|name| self.directory.join(name));
         let lower = self.record.layers.iter().rev().cloned().collect();
         let overlay = Overlay { lower, upper, work, merged, userxattr: !self.machine.all_powerful() };
@@ -268,6 +278,18 @@ impl<'a> View<'a> {
             }
             step
         }));
+        steps
+    }
+
+    /// A tree that lies there as it is: on it, as on every place, what the host shows is mounted for us alone.
+    fn mounted(&self, tree: &Path) -> Vec<Step> {
+        let bind = Step::new("make the tree a mount", Op::bind(tree, tree, libc::MS_REC));
+        let mut steps = vec![chroot::private(), bind.undo(Op::detach(tree))];
+        if self.record.read_only {
+            let (on, set) = (MountAt::Path(tree.into()), libc::MOUNT_ATTR_RDONLY);
+            let op = Op::MountSetattr { on, set, clear: 0, propagation: 0, recursive: false };
+            steps.push(Step::new("close it for writing", op));
+        }
         steps
     }
 

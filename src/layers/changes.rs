@@ -60,8 +60,16 @@ pub struct Changes {
     /// what lies in upper and is no change: places for mounts, and directories copied up for these alone. Names from the
     /// top, no slash in front: [`super::diff_without`]
     pub not_theirs: BTreeSet<Vec<u8>>,
-    /// whether anything else lies in upper
+    /// whether there is anything else
     pub any: bool,
+}
+
+impl Changes {
+    /// What is there no longer, in the names of [`super::diff_without`].
+    pub fn gone(&self) -> BTreeSet<Vec<u8>> {
+        let gone = self.list.iter().filter(|change| change.what == What::Deleted);
+        gone.map(|change| change.path[1..].to_vec()).collect()
+    }
 }
 
 /// Compares an upper directory with the layers below it, the topmost first. `places` are names that are made in each
@@ -70,13 +78,26 @@ pub struct Changes {
 /// # Errors
 /// [`LayerError`], with the file it was about.
 pub fn changes(upper: &Path, lower: &[PathBuf], places: &[&str]) -> Result<Changes, LayerError> {
+    compare(upper, lower, places, false)
+}
+
+/// The same for a whole tree and the one that it began as, where no overlay keeps them apart: what is missing is gone,
+/// and what is the same is not the container's doing.
+///
+/// # Errors
+/// As [`changes`].
+pub fn changes_of_trees(tree: &Path, began: &Path, places: &[&str]) -> Result<Changes, LayerError> {
+    compare(tree, &[began.to_owned()], places, true)
+}
+
+fn compare(upper: &Path, lower: &[PathBuf], places: &[&str], whole: bool) -> Result<Changes, LayerError> {
     let open = |path: &PathBuf| {
         rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())
             .map_err(|errno| read(path.as_os_str().as_encoded_bytes(), "openat", errno))
     };
     let layers = lower.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let upper = open(&upper.to_owned())?;
-    let mut compare = Compare { layers, places, found: Changes::default() };
+    let mut compare = Compare { layers, places, whole, found: Changes::default() };
     let all: Vec<usize> = (0..compare.layers.len()).collect();
     let any = compare.directory(&upper, &[], &all, false)?;
     let Changes { mut list, not_theirs, .. } = compare.found;
@@ -90,6 +111,8 @@ pub fn changes(upper: &Path, lower: &[PathBuf], places: &[&str]) -> Result<Chang
 struct Compare<'a> {
     layers: Vec<OwnedFd>,
     places: &'a [&'a str],
+    /// upper is a tree of its own
+    whole: bool,
     found: Changes,
 }
 
@@ -129,8 +152,9 @@ impl Compare<'_> {
             }
             names.insert(item.name);
         }
-        if opaque {
+        if opaque || self.whole {
             for name in self.names(path, below)?.difference(&names) {
+                any = true;
                 self.add(What::Deleted, &[prefix.as_slice(), name].concat());
             }
         }
@@ -158,10 +182,10 @@ impl Compare<'_> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             match what {
                 Some(what) => self.add(what, path),
-                None if place => _ = self.found.not_theirs.insert(path.to_vec()),
+                None if place || self.whole => _ = self.found.not_theirs.insert(path.to_vec()),
                 None => {}
             }
-            return Ok(!place);
+            return Ok(what.is_some() || !(place || self.whole));
         }
         let opened = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());
         let directory = opened.map_err(|errno| read(path, "openat", errno))?;

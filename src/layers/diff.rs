@@ -69,35 +69,39 @@ pub struct Written {
 /// [`LayerError`], with the file it was about; among them a file that changed while it was read, and a tree that
 /// overlayfs keeps in a form that no layer expresses (`redirect_dir`, `metacopy`).
 pub fn diff(upper: &Path, out: impl Write, options: DiffOptions) -> Result<Written, LayerError> {
-    diff_without(upper, &BTreeSet::new(), out, options)
+    diff_without(upper, &BTreeSet::new(), &BTreeSet::new(), out, options)
 }
 
-/// The same without these names (from the top, no slash in front) and what is below them.
+/// The same without the names in `skip` (from the top, no slash in front) and what is below them; those in `gone` get a
+/// whiteout, which a tree that is no upper directory does not have.
 ///
 /// # Errors
 /// As [`diff`].
 pub fn diff_without(
     upper: &Path,
     skip: &BTreeSet<Vec<u8>>,
+    gone: &BTreeSet<Vec<u8>>,
     out: impl Write,
     options: DiffOptions,
 ) -> Result<Written, LayerError> {
     let top = rustix::fs::openat(CWD, upper, DIRECTORY, Mode::empty())
         .map_err(|errno| read(upper.as_os_str().as_encoded_bytes(), "openat", errno))?;
-    let selection = Selection { skip: skip.clone(), ..Selection::default() };
+    let selection = Selection { skip: skip.clone(), gone: gone.clone(), ..Selection::default() };
     let mut walk = Walk::new(&selection, out, options);
-    let top = Level::open(top, Vec::new())?;
+    let top = Level::open(top, Vec::new(), &selection.gone)?;
     walk.tree(top)?;
     walk.finish()
 }
 
 /// What of a tree is archived.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+struct Selection {
     /// names that are left out, with what is below them
     skip: BTreeSet<Vec<u8>>,
+    /// names that get a whiteout
+    gone: BTreeSet<Vec<u8>>,
     /// directories, by device and inode, that are written without what is in them
-    pub closed: BTreeSet<(u64, u64)>,
+    closed: BTreeSet<(u64, u64)>,
     /// it is a tree and no layer: a name means itself, and what vanishes meanwhile is left out
     plain: bool,
 }
@@ -131,7 +135,7 @@ pub fn archive(
 pub fn archive_content(top: OwnedFd, out: impl Write, options: DiffOptions) -> Result<Written, LayerError> {
     let selection = Selection { plain: true, ..Selection::default() };
     let mut walk = Walk::new(&selection, out, options);
-    let top = Level::open(top, Vec::new())?;
+    let top = Level::open(top, Vec::new(), &selection.gone)?;
     walk.tree(top)?;
     walk.finish()
 }
@@ -144,15 +148,23 @@ struct Level {
 }
 
 impl Level {
-    fn open(directory: OwnedFd, prefix: Vec<u8>) -> Result<Level, LayerError> {
+    fn open(directory: OwnedFd, prefix: Vec<u8>, gone: &BTreeSet<Vec<u8>>) -> Result<Level, LayerError> {
         let depth = prefix.iter().filter(|byte| **byte == b'/').count();
         let limits = Limits::default();
         if depth > limits.depth || prefix.len() > limits.path {
             let what = format!("a depth of {depth} directories and {} bytes", prefix.len());
             return Err(LayerError::Limit { entry: printable(&prefix), what, limit: limits.depth as u64 });
         }
-        let items = list(&directory, &prefix)?.into_iter();
-        Ok(Level { directory, prefix, items })
+        let mut items = list(&directory, &prefix)?;
+        let from = gone.range(prefix.clone()..).take_while(|name| name.starts_with(&prefix));
+        for name in from.map(|name| &name[prefix.len()..]).filter(|name| !name.contains(&b'/')) {
+            let item = Item { stays: false, name: name.to_vec() };
+            let stat = rustix::fs::fstat(&directory).map_err(|errno| read(&prefix, "fstat", errno))?;
+            if let Err(at) = items.binary_search_by(|(other, _)| other.cmp(&item)) {
+                items.insert(at, (item, stat));
+            }
+        }
+        Ok(Level { directory, prefix, items: items.into_iter() })
     }
 }
 
@@ -291,7 +303,7 @@ impl<'a, W: Write> Walk<'a, W> {
                 return Ok(None);
             }
         }
-        Level::open(directory, entry.name).map(Some)
+        Level::open(directory, entry.name, &self.selection.gone).map(Some)
     }
 
     fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], mut entry: Entry) -> Result<(), LayerError> {

@@ -130,3 +130,25 @@ fn what_lost_its_layers_says_so() {
         "rmdir $D/state/layers; mv $D/state/elsewhere $D/state/layers; $S diff one | grep -x 'A /kept'",
     );
 }
+
+/// By a driver that stacks nothing, the same files make the same list, the same layer and the same export.
+#[test]
+fn a_tree_of_its_own_is_read_like_an_overlay() {
+    let Some(site) = ours("a_tree_of_its_own_is_read_like_an_overlay") else { return };
+    let program = format!(
+        "$S run --name one --network none {OPTIONS} box sh -c '{DO}'; $S diff one; $S export one | tar t
+         $S cp $D/state/image/data/a one:/vol/a; $S cp one:/vol/a - | tar xO; $S cp one:/old - | tar t
+         $S commit one img >/dev/null; $S run --rm --network none img sh -c 'find /data /old /new'
+         $S rm one"
+    );
+    let stacked = site.says(&program);
+    let branched = site.says(&format!("export STEPBOX_STORAGE_DRIVER=vfs; {program}"));
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert!(stacked.starts_with(CHANGES), "{stacked}");
+    assert_eq!(sorted(&branched), sorted(&stacked));
+    site.assert_clean();
+}
