@@ -52,7 +52,7 @@ pub use diff::{DiffOptions, Written, archive, archive_content, diff, diff_withou
 pub use digest::{Digest, DigestError, chain_id, chain_ids};
 pub use entry::{Entry, Kind, Stamp, printable};
 pub use error::{LayerError, Limits, Refusal};
-pub use examine::examine;
+pub use examine::{examine, size_of_files};
 pub use inflate::Inflate;
 pub use members::{Member, Members};
 pub use ownership::Ownership;

@@ -6,6 +6,7 @@
 //!   blobs/sha256/HEX           manifests, configs, layer archives; never changed
 //!   layers/CHAIN ID/           a layer unpacked, once for all images that share it and what is below it
 //!   vfs/, btrfs/CHAIN ID/      the same together with what is below it, for the drivers of these names
+//!   sizes/CHAIN ID             how many bytes a layer's files hold
 //!   unsynced/CHAIN ID          the boot in which it was unpacked: after another boot it may be half on the disk
 //!   fetching/HEX               a blob that is being fetched; locked by who does
 //!   tmp/X/                     what is being made; its lock file says whether the maker lives
@@ -24,6 +25,7 @@ mod driver;
 mod error;
 mod names;
 mod reach;
+mod sizes;
 mod sweep;
 mod unpacked;
 mod upload;
@@ -32,6 +34,7 @@ pub use arrivals::{Arrival, Source, Wanted};
 pub use draft::{Draft, NewLayer};
 pub use driver::{Driver, DriverError};
 pub use error::StoreError;
+pub use sizes::size_of_files;
 pub use sweep::Swept;
 pub use upload::Bench;
 
@@ -245,9 +248,13 @@ impl Store {
     pub fn blob(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
         let path = self.blob_path(digest);
         let mut bytes = Vec::new();
-        fs::File::open(&path)
-            .and_then(|file| file.take(DOCUMENT).read_to_end(&mut bytes))
-            .map_err(|source| error::file(&path, "read", source))?;
+        let mut read = || -> std::io::Result<()> {
+            let mut file = fs::File::open(&path)?;
+            // a list reads thousands of them: one call each
+            bytes.resize(usize::try_from(file.metadata()?.len().min(DOCUMENT)).unwrap_or(0), 0);
+            file.read_exact(&mut bytes)
+        };
+        read().map_err(|source| error::file(&path, "read", source))?;
         let found = Digest::of(&bytes);
         if found == digest { Ok(bytes) } else { Err(StoreError::Corrupt { blob: digest, found }) }
     }

@@ -65,6 +65,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The bytes that Docker counts into a layer's size: of regular files, and of where symbolic links lead.
+    pub(super) fn counted(&self) -> u64 {
+        match self.kind {
+            Kind::File => self.size,
+            Kind::Symlink => self.link.len() as u64,
+            _ => 0,
+        }
+    }
+
     /// An entry with this name, kind and mode that belongs to root and is as old as the epoch.
     pub fn new(name: impl Into<Vec<u8>>, kind: Kind, mode: u32) -> Entry {
         Entry {

@@ -70,6 +70,7 @@ impl Store {
                 store.forget_layer(*chain)?;
             }
         }
+        self.forget_sizes(|name| Digest::from_hex(name).is_ok_and(|chain| chains.contains(&chain)))?;
         let mut freed = 0;
         for blob in digests_in(&self.root.join("blobs/sha256"))?.difference(&blobs) {
             let path = self.blob_path(*blob);
