@@ -88,6 +88,14 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let state = super::state()?;
     let store = super::store()?;
     let image = args.source.find(&store, &args.image, args.watching.dry_run)?;
+    let chains = crate::layers::chain_ids(&image.diff_ids);
+    // until the record says what the container stands on; a dry run stands on nothing
+    let _hold = (!args.watching.dry_run).then(|| store.hold(&chains)).transpose()?;
+    let image = match image.layers.iter().all(|layer| layer.is_dir()) {
+        true => image,
+        // removed just before it was held
+        false => args.source.find(&store, &args.image, args.watching.dry_run)?,
+    };
     let request = request(&state, &args)?;
     let name = free_name(&state, args.container.name.clone())?;
     let mut spec = prepare(&state, &image, store.driver(), &request)?;
@@ -95,13 +103,14 @@ fn run(args: Args) -> anyhow::Result<u8> {
         id: spec.id.clone(),
         name,
         image: args.image.clone(),
+        image_id: Some(image.id),
+        layers: crate::layers::chain_ids(&image.diff_ids),
         command: spec.process.exec.argv.iter().map(|word| word.as_path().display().to_string()).collect(),
         created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         shareable: args.isolation.shareable(),
         engine: std::process::id(),
         exit_code: None,
-        image_id: Some(image.id),
-        layers: image.layers.clone(),
+        lower: image.layers.clone(),
         config: commit::settings(&image.config, &request),
         shown: containers::shown(&spec, &request),
         read_only: request.read_only,

@@ -22,6 +22,15 @@ pub struct Record {
     pub name: String,
     /// the image's name, as the user wrote it
     pub image: String,
+    /// the image's id: its name may go to another
+    #[serde(default)]
+    pub image_id: Option<Digest>,
+    /// chain ids of the layers that it stands on, bottom first: they stay as long as it does
+    #[serde(default)]
+    pub layers: Vec<Digest>,
+    /// the directories that its storage driver made of them, topmost last
+    #[serde(default)]
+    pub lower: Vec<PathBuf>,
     /// the command line
     pub command: Vec<String>,
     /// when it was made, RFC 3339
@@ -33,12 +42,6 @@ pub struct Record {
     pub engine: u32,
     /// how its program ended, once it has
     pub exit_code: Option<i32>,
-    /// the image's id: its name may go to another
-    #[serde(default)]
-    pub image_id: Option<Digest>,
-    /// the directories of the image's layers, topmost last
-    #[serde(default)]
-    pub layers: Vec<PathBuf>,
     /// what an image of it would say of its program: the image's words and those of whoever ran it
     #[serde(default)]
     pub config: ImageConfig,

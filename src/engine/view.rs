@@ -118,14 +118,14 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`ViewError::Unknown`], [`ViewError::LayerGone`].
     pub fn of(state: &State, record: &'a Record) -> Result<View<'a>, ViewError> {
-        if record.layers.is_empty() {
+        if record.lower.is_empty() {
             return Err(ViewError::Unknown(record.name.clone()));
         }
         let pid = containers::process(state, record).ok();
         let running = pid.and_then(|pid| Some((pid, start_time(pid)?)));
         let directory = state.containers().join(&record.id);
         let view = View { record, directory, machine: Machine::look(), running };
-        let gone = record.layers.iter().find(|layer| !layer.is_dir());
+        let gone = record.lower.iter().find(|layer| !layer.is_dir());
         match gone.filter(|_| view.running.is_none()) {
             Some(layer) => Err(view.gone(layer)),
             None => Ok(view),
@@ -147,9 +147,9 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`ViewError::LayerGone`].
     pub fn lower(&self) -> Result<Vec<PathBuf>, ViewError> {
-        match self.record.layers.iter().find(|layer| !layer.is_dir()) {
+        match self.record.lower.iter().find(|layer| !layer.is_dir()) {
             Some(layer) => Err(self.gone(layer)),
-            None => Ok(self.record.layers.iter().rev().cloned().collect()),
+            None => Ok(self.record.lower.iter().rev().cloned().collect()),
         }
     }
 
@@ -266,7 +266,7 @@ impl<'a> View<'a> {
             return self.mounted(&tree);
         }
         let [upper, work, merged] = ["upper", "work", "merged"].map(|name| self.directory.join(name));
-        let lower = self.record.layers.iter().rev().cloned().collect();
+        let lower = self.record.lower.iter().rev().cloned().collect();
         let overlay = Overlay { lower, upper, work, merged, userxattr: !self.machine.all_powerful() };
         let place = Step::new("make merged", Op::mkdir(&overlay.merged)).or_else(Errno::EXIST);
         let mut steps = vec![chroot::private(), place.undo(Op::Rmdir { path: (&overlay.merged).into() })];

@@ -59,6 +59,7 @@ impl Store {
     pub fn collect(&self, used: &BTreeSet<Digest>) -> Result<u64, StoreError> {
         let _lock = self.lock()?;
         let mut reached = Reached { chains: used.clone(), ..Reached::default() };
+        reached.chains.extend(self.held());
         for entry in self.index()?.manifests {
             self.reach(&entry, &mut reached)?;
         }
