@@ -7,6 +7,13 @@
 //! The archive is stored as it came, compressed or not, while it is unpacked: one pass, nothing held in memory.
 //! See docker-import(1) and the OCI image specification. Lab 13-union-image, tutorials/13-union-image.md.
 
+pub mod catalog;
+pub mod filter;
+pub mod history;
+pub mod inspect;
+pub mod prune;
+pub mod remove;
+
 use super::config::{self, Descriptor, Document, History, ImageConfig, Manifest, RootFs};
 use super::reference::Reference;
 use super::store::{NewLayer, Store, StoreError};

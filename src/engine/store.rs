@@ -20,6 +20,7 @@
 //! See the OCI image specification, image-layout.md. Lab 13-union-image, tutorials/13-union-image.md.
 
 mod arrivals;
+mod catalog;
 mod draft;
 mod driver;
 mod error;
@@ -32,6 +33,7 @@ mod unpacked;
 mod upload;
 
 pub use arrivals::{Arrival, Source, Wanted};
+pub use catalog::Listed;
 pub use draft::{Draft, NewLayer};
 pub use driver::{Driver, DriverError};
 pub use error::StoreError;

@@ -68,7 +68,7 @@ pub(super) fn take(index: &mut Index, reference: &Reference) -> Option<Digest> {
 }
 
 /// Whether two entries are one image: of the same list, different ones may have been pulled.
-fn same_image(one: &Descriptor, other: &Descriptor) -> bool {
+pub(super) fn same_image(one: &Descriptor, other: &Descriptor) -> bool {
     one.digest == other.digest && one.annotations.get(CHOSEN) == other.annotations.get(CHOSEN)
 }
 
@@ -104,6 +104,21 @@ impl Store {
         let taken = take(&mut index, reference).ok_or_else(|| StoreError::Missing(reference.to_string()))?;
         self.write_index(&index)?;
         Ok(taken)
+    }
+
+    /// Takes names away, and whole images out of the list, all at once. Blobs stay until [`Store::collect`].
+    ///
+    /// # Errors
+    /// [`StoreError::File`]; then the list is as it was.
+    pub fn forget(&self, names: &[Reference], images: &[Descriptor]) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        let mut index = self.index()?;
+        for name in names {
+            // somebody else may have been faster
+            take(&mut index, name);
+        }
+        index.manifests.retain(|entry| !images.iter().any(|image| same_image(entry, image)));
+        self.write_index(&index)
     }
 
     /// Replaces the list of images; the caller holds the lock.
