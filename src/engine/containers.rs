@@ -1,5 +1,7 @@
 //! Containers: what is kept of each one, in `config.json` of its directory.
 
+pub mod inspect;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

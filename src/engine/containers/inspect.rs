@@ -1,0 +1,79 @@
+//! Inspecting: a container as JSON, with Docker's field names in Docker's order; of them those whose values are known.
+//!
+//! See docker-inspect(1) and the Docker Engine API (ContainerInspect). Lab 18-engine, tutorials/18-engine.md.
+
+use serde_json::{Map, Value, json};
+
+use super::{Record, process};
+use crate::engine::images::catalog::Catalog;
+use crate::engine::images::inspect::{NEVER, config};
+use crate::engine::state::State;
+use crate::engine::store::{Store, size_of_files};
+
+/// Everything that is known of a container; with `sizes` also how much it has written.
+pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record, sizes: bool) -> Value {
+    let directory = state.containers().join(&record.id);
+    let pid = process(state, record).unwrap_or(0);
+    let status = match (record.exit_code, record.running()) {
+        (Some(_), _) => "exited",
+        (None, true) => "running",
+        (None, false) => "dead",
+    };
+    let image = catalog.images.iter().find(|image| Some(image.id) == record.image_id);
+    let path = |name: &str| {
+        let file = directory.join(name);
+        if file.exists() { file.display().to_string() } else { String::new() }
+    };
+    let (program, arguments) =
+        record.command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+    let mut settings = image.map(|image| config(&image.document.config)).unwrap_or_else(|| json!({}));
+    settings["Cmd"] = json!(record.command);
+    settings["Entrypoint"] = Value::Null;
+    settings["Image"] = record.image.as_str().into();
+    let mut done = Map::new();
+    let mut put = |name: &str, value: Value| _ = done.insert(name.into(), value);
+    put("Id", record.id.as_str().into());
+    put("Created", record.created.as_str().into());
+    put("Path", program.into());
+    put("Args", json!(arguments));
+    put(
+        "State",
+        json!({
+            "Status": status, "Running": status == "running", "Paused": false, "Restarting": false,
+            "OOMKilled": false, "Dead": status == "dead", "Pid": pid, "ExitCode": record.exit_code.unwrap_or(0),
+            "Error": "", "StartedAt": record.created, "FinishedAt": NEVER,
+        }),
+    );
+    put("Image", record.image_id.map(|id| id.to_string()).unwrap_or_default().into());
+    for (name, file) in
+        [("ResolvConfPath", "resolv.conf"), ("HostnamePath", "hostname"), ("HostsPath", "hosts")]
+    {
+        put(name, path(file).into());
+    }
+    put("LogPath", "".into());
+    put("Name", format!("/{}", record.name).into());
+    put("RestartCount", 0.into());
+    put("Driver", store.driver().name().into());
+    put("Platform", "linux".into());
+    put("HostConfig", json!({"Binds": null, "Runtime": "stepbox"}));
+    let upper = directory.join("upper");
+    let merged = directory.join("merged");
+    put(
+        "GraphDriver",
+        json!({
+            "Data": {"MergedDir": merged, "UpperDir": upper, "WorkDir": directory.join("work")},
+            "Name": store.driver().name(),
+        }),
+    );
+    if sizes {
+        let written = size_of_files(&upper).unwrap_or(0);
+        let below: u64 = image.and_then(|image| image.sizes(store).ok()).unwrap_or_default().iter().sum();
+        put("SizeRw", written.into());
+        put("SizeRootFs", (written + below).into());
+    }
+    // what no record holds is null, not empty
+    put("Mounts", Value::Null);
+    put("Config", settings);
+    put("NetworkSettings", json!({"Ports": null, "Networks": null}));
+    Value::Object(done)
+}
