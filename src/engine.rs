@@ -16,6 +16,7 @@ pub mod address_files;
 pub mod archives;
 pub mod base;
 pub mod changes;
+pub mod check;
 pub mod commit;
 pub mod config;
 pub mod containers;

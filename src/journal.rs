@@ -132,6 +132,34 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Cleaned>> {
     Ok(cleaned)
 }
 
+/// The journals of runs that were killed.
+pub fn dead(directory: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut dead: Vec<PathBuf> = paths.filter(|path| !is_alive(path)).collect();
+    dead.sort();
+    dead
+}
+
+/// Whether a run that lives has written down that it may have to undo something about this path.
+pub fn is_watched(directory: &Path, path: &Path) -> bool {
+    let journals = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let names = |journal: &PathBuf| {
+        let text = std::fs::read_to_string(journal).unwrap_or_default();
+        path.to_str().is_some_and(|path| text.contains(path))
+    };
+    journals.filter(names).any(|journal| is_alive(&journal))
+}
+
+/// Whether somebody holds a journal's lock, and is more than a box whose engine has died.
+fn is_alive(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    if file.try_lock_shared().is_ok() {
+        return false;
+    }
+    let record = Record::read(&std::fs::read_to_string(path).unwrap_or_default());
+    record.is_none_or(|record| engine_lives(record.header.engine))
+}
+
 /// Ends the box of one journal, if it still runs, and undoes what was done for it. The file goes when everything is
 /// undone.
 ///

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::state::State;
 use crate::kernel::Op;
@@ -114,9 +114,14 @@ fn used_networks() -> Vec<(u32, u32)> {
 
 /// Frees the addresses of engines that died.
 pub fn free_dead_leases(state: &State) -> std::io::Result<usize> {
-    let Ok(entries) = std::fs::read_dir(state.leases()) else { return Ok(0) };
-    let dead = entries.flatten().map(|entry| entry.path()).filter(|path| !taken(path));
+    let dead = dead_leases(state).into_iter();
     dead.map(std::fs::remove_file).try_fold(0, |count, removed| removed.map(|()| count + 1))
+}
+
+/// The leases of engines that died.
+pub fn dead_leases(state: &State) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(state.leases()).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| !taken(path)).collect()
 }
 
 /// Gives an address back that was taken for a plan that was not launched, or not as far as the step whose undo

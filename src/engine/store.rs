@@ -31,6 +31,7 @@ mod sizes;
 mod sweep;
 mod unpacked;
 mod upload;
+mod verify;
 
 pub use arrivals::{Arrival, Source, Wanted};
 pub use catalog::Listed;

@@ -1,0 +1,46 @@
+//! What those left behind that were killed: journals, leases, containers, things half made.
+
+use std::path::Path;
+
+use super::{Finding, Looked, Remedy};
+use crate::engine::containers::Record;
+use crate::engine::network;
+use crate::engine::state::State;
+use crate::engine::store::Store;
+use crate::journal;
+
+/// Looks for them. Journals come first: what they undo is gone for the others.
+pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, looked: &mut Looked) {
+    let mut found = |place: &Path, what: &str, remedy| {
+        findings.push(Finding { place: place.display().to_string(), what: what.into(), remedy });
+    };
+    for path in journal::dead(&state.journals()) {
+        found(&path, "the run that wrote this journal was killed", Remedy::Undo(path.clone()));
+    }
+    for path in network::dead_leases(state) {
+        found(&path, "whoever took this address has died", Remedy::Free(path.clone()));
+    }
+    match store.leftovers() {
+        Ok(paths) => {
+            for path in paths {
+                found(&path, "whoever was making this has died", Remedy::Remove(path.clone()));
+            }
+        }
+        Err(error) => {
+            found(&store.root().join("tmp"), &error.to_string(), Remedy::Nothing("make it readable"))
+        }
+    }
+    let entries = std::fs::read_dir(state.containers()).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        looked.containers += 1;
+        let record = std::fs::read(Record::file(&path)).ok();
+        match record.and_then(|text| serde_json::from_slice::<Record>(&text).ok()) {
+            Some(record) if record.exit_code.is_none() && !record.running() => {
+                found(&path, "the engine of this container was killed", Remedy::End(record.id));
+            }
+            Some(_) => {}
+            None if journal::is_watched(&state.journals(), &path) => {}
+            None => found(&path, "it has no record that can be read", Remedy::Aside(path.clone())),
+        }
+    }
+}
