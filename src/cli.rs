@@ -18,7 +18,10 @@ use crate::engine::store::Store;
 
 mod connection;
 mod containers;
+mod format;
+mod human;
 mod images;
+mod inspect;
 mod login;
 mod oci;
 mod program;
@@ -28,6 +31,7 @@ mod run;
 mod search;
 mod system;
 mod table;
+mod template;
 
 /// A container engine you can step through.
 #[derive(Debug, Parser)]
@@ -58,6 +62,8 @@ enum Command {
     /// Be a registry for others
     #[command(subcommand, arg_required_else_help = true)]
     Registry(registry::Group),
+    /// Show everything about containers and images
+    Inspect(inspect::Args),
     #[command(flatten)]
     System(system::Verb),
     /// Work as an OCI runtime, with runc's command line: see stepbox oci --help
@@ -97,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Container(verb) => verb.main(),
         Command::Image(verb) => verb.main(),
         Command::Registry(verb) => verb.main(),
+        Command::Inspect(args) => args.main(),
         Command::System(verb) => verb.main(),
     };
     match result {

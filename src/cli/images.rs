@@ -1,8 +1,10 @@
 //! The commands about images: `stepbox images` and `stepbox image ls` are the same command.
 
 mod bars;
+mod history;
 mod import;
-mod list;
+mod inspect;
+pub(super) mod list;
 mod load;
 pub(super) mod pull;
 mod push;
@@ -27,6 +29,8 @@ pub(super) enum Verb {
     Load(load::Args),
     /// Save images to one archive (on standard output, or -o)
     Save(save::Args),
+    /// Show how the layers of an image came to be
+    History(history::Args),
 }
 
 /// What is said after `image`.
@@ -45,6 +49,10 @@ pub(super) enum Group {
     Load(load::Args),
     /// Save images to one archive (on standard output, or -o)
     Save(save::Args),
+    /// Show everything about images
+    Inspect(inspect::Args),
+    /// Show how the layers of an image came to be
+    History(history::Args),
 }
 
 impl Verb {
@@ -56,6 +64,7 @@ impl Verb {
             Verb::Push(args) => args.main(),
             Verb::Load(args) => args.main(),
             Verb::Save(args) => args.main(),
+            Verb::History(args) => args.main(),
         }
     }
 }
@@ -69,6 +78,8 @@ impl Group {
             Group::Push(args) => args.main(),
             Group::Load(args) => args.main(),
             Group::Save(args) => args.main(),
+            Group::Inspect(args) => args.main(),
+            Group::History(args) => args.main(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The commands about the machine and the engine itself.
 
+mod info;
+mod version;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +29,10 @@ pub(super) enum Verb {
     Clean,
     /// List the labs
     Lab,
+    /// Say what this engine and this machine are
+    Info(info::Args),
+    /// Say which version this is
+    Version(version::Args),
 }
 
 impl Verb {
@@ -34,9 +41,39 @@ impl Verb {
             Verb::Doctor { json } => return Ok(examine(json)),
             Verb::Clean => clean()?,
             Verb::Lab => list_labs(),
+            Verb::Info(args) => return args.main(),
+            Verb::Version(args) => return args.main(),
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// One document by `--format`: json, or a template. As in Docker, one that is none is exit code 64.
+fn formatted(
+    format: &str,
+    name: &str,
+    kind: &'static str,
+    value: &serde_json::Value,
+) -> anyhow::Result<ExitCode> {
+    use super::template::{Template, TemplateError, Types, json};
+    let types = Types { name: Some(kind), maps: &[], lists: &[], marshals: false, headings: false };
+    if format == "json" {
+        println!("{}", json(value, false));
+        return Ok(ExitCode::SUCCESS);
+    }
+    match Template::named(name, format).and_then(|template| template.run(value, types)) {
+        Ok(text) => println!("{text}"),
+        Err(error @ TemplateError::Parse { .. }) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::from(64));
+        }
+        Err(error) => {
+            println!();
+            eprintln!("{}", error.to_string().trim_start_matches("template parsing error: "));
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn examine(json: bool) -> ExitCode {

@@ -18,8 +18,9 @@ pub(super) fn columns(rows: &[&[String]]) -> String {
     let width = |column: usize| (longest(column).max().unwrap_or(0) + GAP).max(NARROWEST);
     let widths: Vec<usize> = (0..count).map(width).collect();
     let line = |row: &&[String]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        format!("{}\n", cells.collect::<String>().trim_end())
+        let (last, cells) = row.split_last().map_or(("", &[][..]), |(last, cells)| (last.as_str(), cells));
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}{last}\n", cells.collect::<String>())
     };
     rows.iter().map(line).collect()
 }
