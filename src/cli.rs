@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use crate::engine::state::State;
 use crate::engine::store::Store;
 
+mod confirm;
 mod connection;
 mod containers;
 mod format;
@@ -64,6 +65,9 @@ enum Command {
     Registry(registry::Group),
     /// Show everything about containers and images
     Inspect(inspect::Args),
+    /// Work with the engine itself
+    #[command(name = "system", subcommand, arg_required_else_help = true)]
+    SystemGroup(system::Group),
     #[command(flatten)]
     System(system::Verb),
     /// Work as an OCI runtime, with runc's command line: see stepbox oci --help
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Image(verb) => verb.main(),
         Command::Registry(verb) => verb.main(),
         Command::Inspect(args) => args.main(),
+        Command::SystemGroup(verb) => verb.main(),
         Command::System(verb) => verb.main(),
     };
     match result {

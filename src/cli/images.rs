@@ -6,9 +6,12 @@ mod import;
 mod inspect;
 pub(super) mod list;
 mod load;
+pub(super) mod prune;
 pub(super) mod pull;
 mod push;
+mod remove;
 mod save;
+mod tag;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,10 @@ pub(super) enum Verb {
     Load(load::Args),
     /// Save images to one archive (on standard output, or -o)
     Save(save::Args),
+    /// Give an image one more name
+    Tag(tag::Args),
+    /// Remove images
+    Rmi(remove::Args),
     /// Show how the layers of an image came to be
     History(history::Args),
 }
@@ -49,6 +56,13 @@ pub(super) enum Group {
     Load(load::Args),
     /// Save images to one archive (on standard output, or -o)
     Save(save::Args),
+    /// Give an image one more name
+    Tag(tag::Args),
+    /// Remove images
+    #[command(visible_alias = "remove")]
+    Rm(remove::Args),
+    /// Remove images that nothing needs
+    Prune(prune::Args),
     /// Show everything about images
     Inspect(inspect::Args),
     /// Show how the layers of an image came to be
@@ -64,6 +78,8 @@ impl Verb {
             Verb::Push(args) => args.main(),
             Verb::Load(args) => args.main(),
             Verb::Save(args) => args.main(),
+            Verb::Tag(args) => args.main(),
+            Verb::Rmi(args) => args.main(),
             Verb::History(args) => args.main(),
         }
     }
@@ -78,6 +94,9 @@ impl Group {
             Group::Push(args) => args.main(),
             Group::Load(args) => args.main(),
             Group::Save(args) => args.main(),
+            Group::Tag(args) => args.main(),
+            Group::Rm(args) => args.main(),
+            Group::Prune(args) => args.main(),
             Group::Inspect(args) => args.main(),
             Group::History(args) => args.main(),
         }

@@ -1,6 +1,9 @@
 //! The commands about the machine and the engine itself.
 
+mod check;
+mod df;
 mod info;
+mod prune;
 mod version;
 
 use std::io::{IsTerminal, Write};
@@ -33,6 +36,30 @@ pub(super) enum Verb {
     Info(info::Args),
     /// Say which version this is
     Version(version::Args),
+}
+
+/// What is said after `system`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Group {
+    /// Say how much of the disk is used, and how much of it could be had back
+    Df(df::Args),
+    /// Say what this engine and this machine are
+    Info(info::Args),
+    /// Remove containers that have ended, and images that nothing needs
+    Prune(prune::Args),
+    /// Check everything that is kept against its digests, and whether its makers live
+    Check(check::Args),
+}
+
+impl Group {
+    pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Group::Df(args) => args.main(),
+            Group::Info(args) => args.main(),
+            Group::Prune(args) => args.main(),
+            Group::Check(args) => args.main(),
+        }
+    }
 }
 
 impl Verb {

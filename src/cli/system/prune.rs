@@ -1,0 +1,87 @@
+//! `stepbox system prune`.
+
+use std::process::ExitCode;
+
+use crate::cli::confirm::confirm;
+use crate::cli::images::prune::told;
+use crate::cli::{human, state, store};
+use crate::engine::containers::{self, Record};
+use crate::engine::images::catalog::{Catalog, ImageError};
+use crate::engine::images::filter::{Filter, Filters};
+use crate::engine::images::prune::prune;
+use crate::engine::state::State;
+use crate::engine::store::{Store, size_of_files};
+
+/// The options of `system prune`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Every image that no container uses, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Only what passes: until=TIME, label=NAME[=VALUE], label!=NAME[=VALUE]
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<Filter>,
+    /// Refused: there are no named volumes in this version
+    #[arg(long)]
+    volumes: bool,
+}
+
+impl Args {
+    pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
+        anyhow::ensure!(
+            !self.volumes,
+            "--volumes: named volumes are not part of this version, so there are none to prune"
+        );
+        let (state, store) = (state()?, store()?);
+        if !self.force && !confirm(&self.warning())? {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut freed = 0;
+        let ended = self.containers(&state, &store)?;
+        if !ended.is_empty() {
+            println!("Deleted Containers:");
+        }
+        for record in &ended {
+            let written = size_of_files(&state.containers().join(&record.id).join("upper")).unwrap_or(0);
+            containers::remove(&state, &record.id)?;
+            freed += written;
+            println!("{}", record.id);
+        }
+        if !ended.is_empty() {
+            println!();
+        }
+        let pruned = prune(&store, containers::list(&state), self.all, &self.filter)?;
+        print!("{}", told(&pruned));
+        println!("Total reclaimed space: {}", human::size(freed + pruned.freed, 4));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn warning(&self) -> String {
+        let images = match self.all {
+            true => "all images without at least one container associated to them",
+            false => "all dangling images",
+        };
+        let mut warning = format!("This will remove:\n  - all stopped containers\n  - {images}\n");
+        if !self.filter.is_empty() {
+            warning += "\n  Items to be pruned will be filtered with:\n";
+            warning
+                .extend(self.filter.iter().map(|filter| format!("  - {}={}\n", filter.name, filter.value)));
+        }
+        warning
+    }
+
+    /// The containers that have ended and pass the filters.
+    fn containers(&self, state: &State, store: &Store) -> Result<Vec<Record>, ImageError> {
+        let filters = Filters::of(&self.filter, &["label", "label!", "until"], &Catalog::read(store)?)?;
+        let ended = containers::list(state).into_iter().filter(|record| !record.running());
+        let passes = |record: &Record| {
+            let created =
+                record.created.parse::<jiff::Timestamp>().map_or(i64::MIN, jiff::Timestamp::as_second);
+            filters.pass_without_labels(created)
+        };
+        Ok(ended.filter(passes).collect())
+    }
+}
