@@ -31,7 +31,10 @@ impl Route {
         let words = rest.split('/').map(|word| percent_decode_str(word).decode_utf8());
         let words: Vec<_> = words.collect::<Result<_, _>>().map_err(|_| Refusal::Route)?;
         let words: Vec<&str> = words.iter().map(|word| word.as_ref()).collect();
-        let name = |words: &[&str]| words.join("/").parse::<Repository>().map_err(Refusal::Shelf);
+        let name = |words: &[&str]| match words.iter().any(|word| word.contains('/')) {
+            true => Err(Refusal::Route),
+            false => words.join("/").parse::<Repository>().map_err(Refusal::Shelf),
+        };
         match &words[..] {
             ["_catalog"] => Ok(Route::Catalog),
             [of @ .., "tags", "list"] => Ok(Route::Tags(name(of)?)),
