@@ -23,6 +23,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use super::flags::{NEWNS, NEWUSER};
 use super::linux::check;
+use super::mounts;
 use super::process::{self, leave, loan_pair, pidfd_open, receive};
 
 type Result<T> = rustix::io::Result<T>;
@@ -139,21 +140,8 @@ pub fn attach(root: BorrowedFd<'_>, source: &std::path::Path, target: &[u8], rea
     let how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
     let tree = open_tree(CWD, source, how)?;
     if read_only {
-        // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
-        let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
-        attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
-        let (how, size) = (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, size_of::<libc::mount_attr>());
-        // SAFETY: an open descriptor, a text that ends in NUL, and attributes of the size given.
-        check(unsafe {
-            libc::syscall(
-                libc::SYS_mount_setattr,
-                tree.as_raw_fd(),
-                c"".as_ptr(),
-                how,
-                &raw const attributes,
-                size,
-            )
-        })?;
+        let how = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+        mounts::set_attributes(tree.as_fd(), c"", how, &mounts::read_only())?;
     }
     let place = rustix::fs::openat2(root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), IN_ROOT)?;
     let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;

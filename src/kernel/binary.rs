@@ -18,8 +18,7 @@
 //! Where the file cannot be written by us, no container of ours can: then there is nothing to do.
 
 use std::ffi::{CStr, c_char};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{self, CWD, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -27,6 +26,7 @@ use rustix::mount::OpenTreeFlags;
 
 use super::CText;
 use super::linux::{check, pointers};
+use super::mounts;
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -65,14 +65,7 @@ pub fn keep_out_of_reach(argv: &[CText], env: &[CText]) -> Result<()> {
 fn read_only_mount() -> Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let mount = rustix::mount::open_tree(CWD, EXE, flags)?;
-    // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
-    let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
-    attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
-    let (fd, path, size) = (mount.as_raw_fd(), c"".as_ptr(), size_of_val(&attributes));
-    // SAFETY: the descriptor is open, the path ends in NUL, the attributes are of the size given.
-    check(unsafe {
-        libc::syscall(libc::SYS_mount_setattr, fd, path, libc::AT_EMPTY_PATH, &raw const attributes, size)
-    })?;
+    mounts::set_attributes(mount.as_fd(), c"", libc::AT_EMPTY_PATH, &mounts::read_only())?;
     Ok(mount)
 }
 

@@ -1,8 +1,7 @@
 //! Mounts: mount(2), and the new mount API with the descriptors it keeps between two calls.
 
 use std::ffi::CStr;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::CWD;
 use rustix::io::Errno;
@@ -29,6 +28,25 @@ pub(super) fn mount(source: &CStr, target: &CText, kind: &CText, flags: u64, dat
             or_null(data.as_c_str()),
         )
     })
+}
+
+/// Sets and clears attributes of the mount that `path` names below a directory, or of the directory itself
+/// (`AT_EMPTY_PATH`); of all mounts below as well with `AT_RECURSIVE`. See mount_setattr(2).
+pub(super) fn set_attributes(
+    directory: BorrowedFd<'_>,
+    path: &CStr,
+    how: i32,
+    attributes: &libc::mount_attr,
+) -> Result<()> {
+    let (fd, path, attributes) = (directory.as_raw_fd(), path.as_ptr(), &raw const *attributes);
+    let size = size_of::<libc::mount_attr>();
+    // SAFETY: the descriptor is open or AT_FDCWD, the path ends in NUL, the attributes are of the size given.
+    check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, path, how, attributes, size) }).map(|_| ())
+}
+
+/// The attributes of a mount that cannot be written.
+pub(super) fn read_only() -> libc::mount_attr {
+    libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 }
 }
 
 /// The new mount API, one call at a time: a file system is opened, told its options, created, mounted, moved.
@@ -74,30 +92,20 @@ pub(super) fn tree(op: &Op, context: &mut Context) -> Result<i64> {
             *context.trees.get_mut(*slot).ok_or(Errno::MFILE)? = Some(tree);
         }
         Op::MountSetattr { on, set, clear, propagation, recursive } => {
-            // SAFETY: mount_attr is plain data, for which zero means "leave as it is".
-            let mut attributes: libc::mount_attr = unsafe { MaybeUninit::zeroed().assume_init() };
-            (attributes.attr_set, attributes.attr_clr) = (*set, *clear);
-            attributes.propagation = *propagation;
+            let attributes = libc::mount_attr {
+                attr_set: *set,
+                attr_clr: *clear,
+                propagation: *propagation,
+                userns_fd: 0,
+            };
             let all = if *recursive { libc::AT_RECURSIVE } else { 0 };
-            let (directory, path, how) = match on {
+            match on {
                 MountAt::Slot(slot) => {
                     let tree = context.trees.get(*slot).and_then(Option::as_ref).ok_or(Errno::BADF)?;
-                    (tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | all)
+                    set_attributes(tree.as_fd(), c"", libc::AT_EMPTY_PATH | all, &attributes)?;
                 }
-                MountAt::Path(path) => (libc::AT_FDCWD, path.as_c_str(), all),
-            };
-            let size = size_of::<libc::mount_attr>();
-            // SAFETY: the descriptor is open or AT_FDCWD, the path ends in NUL, the attributes are of the size given.
-            check(unsafe {
-                libc::syscall(
-                    libc::SYS_mount_setattr,
-                    directory,
-                    path.as_ptr(),
-                    how,
-                    &raw const attributes,
-                    size,
-                )
-            })?;
+                MountAt::Path(path) => set_attributes(CWD, path.as_c_str(), all, &attributes)?,
+            }
         }
         Op::PlaceTree { slot, target } => {
             let tree = context.trees.get_mut(*slot).and_then(Option::take).ok_or(Errno::BADF)?;

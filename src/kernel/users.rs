@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::linux::{Context, check};
+use super::linux::Context;
+use super::mounts;
 use super::op::Users;
 use super::process::{self, Cloned};
 
@@ -76,18 +77,7 @@ pub(super) fn call(op: &Users, context: &mut Context) -> Result<i64> {
                 userns_fd: users.as_raw_fd() as u64,
             };
             let how = libc::AT_EMPTY_PATH | if *recursive { libc::AT_RECURSIVE } else { 0 };
-            let size = size_of::<libc::mount_attr>();
-            // SAFETY: both descriptors are open, the path ends in NUL, the attributes are of the size given.
-            check(unsafe {
-                libc::syscall(
-                    libc::SYS_mount_setattr,
-                    tree.as_raw_fd(),
-                    c"".as_ptr(),
-                    how,
-                    &raw const attributes,
-                    size,
-                )
-            })?;
+            mounts::set_attributes(tree.as_fd(), c"", how, &attributes)?;
         }
     }
     Ok(0)
