@@ -104,8 +104,10 @@ impl Site {
                 command
             }
         };
-        // a sysfs shows the network namespace that it was mounted in: a new one, the cgroups put back onto it
-        const SYSFS: &str = "mkdir -p $D/cgroup && mount --rbind /sys/fs/cgroup $D/cgroup && \
+        // a sysfs shows the network namespace that it was mounted in: a new one, the cgroups put back onto it; and
+        // podman trips over a tracefs that is still mounted where nobody can reach it
+        const SYSFS: &str = "{ ! mountpoint -q /sys/kernel/tracing || umount /sys/kernel/tracing; } && \
+                             mkdir -p $D/cgroup && mount --rbind /sys/fs/cgroup $D/cgroup && \
                              mount -t sysfs sysfs /sys && mount --rbind $D/cgroup /sys/fs/cgroup && \
                              umount -l $D/cgroup || exit 99";
         let prepare = if self.is_root() { SYSFS } else { "" };
