@@ -17,7 +17,7 @@ use colored::control::SHOULD_COLORIZE;
 
 use crate::host::{self, EnterError};
 use crate::journal::Journal;
-use crate::launch::{LaunchError, launch};
+use crate::launch::{LaunchError, Verdict, launch};
 use crate::observe::{Watcher, Watching};
 use crate::probe::Probe;
 use crate::step::Plan;
@@ -200,7 +200,7 @@ impl Stage {
         }
     }
 
-    /// Does work that is not one kernel operation, with evidence looked at before and after.
+    /// Does work that is not one kernel operation, with a pause before it and evidence looked at before and after.
     pub fn scope<E: std::error::Error + 'static>(
         &mut self,
         name: &str,
@@ -211,6 +211,9 @@ impl Stage {
         if self.dry {
             println!(" ·       {name}\n      # {why}\n");
             return Ok(());
+        }
+        if self.watcher.before_work(name, why, probes) == Verdict::Quit {
+            return Err(LaunchError::Quit.into());
         }
         let before: Vec<_> = probes.iter().map(|probe| probe.look(None)).collect();
         let began = Instant::now();

@@ -3,6 +3,7 @@
 //! ```text
 //!   launch ── before ──> look at the probes, show what comes next, wait for a key
 //!          ── after ───> look again, make one Event, narrate it, keep it
+//!   work that is no step:  before_work ── the same pause ──>  tell
 //! ```
 
 use std::io::{self, IsTerminal, Write};
@@ -12,11 +13,13 @@ use std::time::{Duration, Instant};
 use crate::kernel::Op;
 use crate::launch::{Answer, At, Observer, Verdict};
 use crate::probe::{Probe, View};
-use crate::step::{Expect, Plan};
+use crate::step::{Expect, Lane, Plan};
 use crate::trace::text::Text;
 use crate::trace::{Change, Event, PlanLine, StepEvent, Trace, html, json};
 
 mod pause;
+
+use pause::Next;
 
 /// How a run is watched.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +53,8 @@ pub struct Watcher {
     seen: Vec<(Probe, View)>,
     began: Instant,
     offset: usize,
+    /// the last step that was begun
+    last: usize,
     stopped: bool,
 }
 
@@ -72,6 +77,7 @@ impl Watcher {
             seen: Vec::new(),
             began: Instant::now(),
             offset: 0,
+            last: 0,
             stopped: false,
         }
     }
@@ -85,6 +91,35 @@ impl Watcher {
     pub fn next_plan(&mut self, plan: &Plan) {
         self.offset += plan.steps.len();
         self.seen.clear();
+    }
+
+    /// Pauses before work that is not one kernel operation, as before a step. It has no number: it belongs to the
+    /// step after it.
+    pub fn before_work(&mut self, name: &str, why: &str, probes: &[Probe]) -> Verdict {
+        let done = self.last.max(self.offset);
+        if self.stopped || self.how.until.is_some_and(|until| done >= until) {
+            self.stopped = true;
+            return Verdict::Quit;
+        }
+        let heading = format!(" \u{b7}  {name}");
+        let next = Next { heading, why, call: None, probes, lane: Lane::Host, box_pid: None };
+        self.wait(&next, done + 1)
+    }
+
+    /// Waits for whom we wait for before the step of this number.
+    fn wait(&mut self, next: &Next<'_>, number: usize) -> Verdict {
+        if number < self.how.from {
+            return Verdict::Go;
+        }
+        if self.how.step && io::stdin().is_terminal() {
+            let verdict = self.pause(next);
+            self.stopped = verdict == Verdict::Quit;
+            return verdict;
+        }
+        if let Some(wait) = self.how.auto {
+            std::thread::sleep(wait);
+        }
+        Verdict::Go
     }
 
     /// Tells what was done that is not one kernel operation.
@@ -150,16 +185,10 @@ impl Observer for Watcher {
             self.stopped = true;
             return Verdict::Quit;
         }
-        if number >= self.how.from {
-            if self.how.step && io::stdin().is_terminal() {
-                if self.pause(at, number) == Verdict::Quit {
-                    self.stopped = true;
-                    return Verdict::Quit;
-                }
-            } else if let Some(wait) = self.how.auto {
-                std::thread::sleep(wait);
-            }
+        if self.wait(&Next::step(at, number), number) == Verdict::Quit {
+            return Verdict::Quit;
         }
+        self.last = number;
         // while the box runs by itself, a look would depend on the moment: what was last seen is what was before
         let waits = matches!(at.step.op, Op::WaitBox | Op::PeekBox);
         let last = |probe: &Probe| self.seen.iter().find(|(seen, _)| waits && seen == probe);

@@ -8,16 +8,44 @@ use super::Watcher;
 use crate::kernel::op::Exec;
 use crate::kernel::process;
 use crate::launch::{At, Verdict};
+use crate::probe::Probe;
 use crate::step::Lane;
 
 const KEYS: &str = "[Enter] next  [b]ack  [i]nspect  [s]hell  [c]ontinue  [q]uit";
 
+/// What comes next.
+pub(super) struct Next<'a> {
+    /// number, side and name
+    pub(super) heading: String,
+    pub(super) why: &'a str,
+    /// the call; none for work that is many
+    pub(super) call: Option<String>,
+    pub(super) probes: &'a [Probe],
+    /// who does it
+    pub(super) lane: Lane,
+    /// the box, if it is there
+    pub(super) box_pid: Option<i32>,
+}
+
+impl<'a> Next<'a> {
+    pub(super) fn step(at: At<'a>, number: usize) -> Next<'a> {
+        Next {
+            heading: format!("{number} {}  {}", at.step.lane.name(), at.step.name),
+            why: at.step.why,
+            call: Some(at.step.op.to_string()),
+            probes: &at.step.show,
+            lane: at.step.lane,
+            box_pid: at.box_pid,
+        }
+    }
+}
+
 impl Watcher {
     /// Shows what comes next and waits for a key.
-    pub(super) fn pause(&mut self, at: At<'_>, number: usize) -> Verdict {
+    pub(super) fn pause(&mut self, next: &Next<'_>) -> Verdict {
         let mut back = self.trace.events.len();
         loop {
-            self.prompt(at, number);
+            self.prompt(next);
             let key = read_key();
             eprint!("\r\x1b[J");
             match key {
@@ -29,22 +57,24 @@ impl Watcher {
                 // end of input and Ctrl-C mean the reader has gone
                 None | Some(b'q' | 3 | 4) => return Verdict::Quit,
                 Some(b'b') => back = self.look_back(back),
-                Some(b'i') => self.inspect(at),
-                Some(b's') => shell(at),
+                Some(b'i') => self.inspect(next),
+                Some(b's') => shell(next),
                 Some(_) => {}
             }
         }
     }
 
-    fn prompt(&mut self, at: At<'_>, number: usize) {
+    fn prompt(&mut self, next: &Next<'_>) {
         let (dim, bold, plain) =
             if self.how.colour { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-        let (lane, step) = (at.step.lane.name(), at.step);
-        eprintln!("\n{bold}next {number} {lane}  {}{plain}", step.name);
-        if !step.why.is_empty() {
-            eprintln!("      {dim}# {}{plain}", step.why);
+        eprintln!("\n{bold}next {}{plain}", next.heading);
+        if !next.why.is_empty() {
+            eprintln!("      {dim}# {}{plain}", next.why);
         }
-        eprint!("      {}\n{dim}{KEYS}{plain} ", step.op);
+        if let Some(call) = &next.call {
+            eprintln!("      {call}");
+        }
+        eprint!("{dim}{KEYS}{plain} ");
         let _ = io::stderr().flush();
     }
 
@@ -59,12 +89,12 @@ impl Watcher {
         place
     }
 
-    /// Shows everything that this step's probes see right now.
-    fn inspect(&mut self, at: At<'_>) {
-        if at.step.show.is_empty() {
+    /// Shows everything that the probes of what comes next see right now.
+    fn inspect(&mut self, next: &Next<'_>) {
+        if next.probes.is_empty() {
             eprintln!("(this step has no evidence of its own; s opens a shell to look around)");
         }
-        for view in at.step.show.iter().map(|probe| probe.look(at.box_pid)) {
+        for view in next.probes.iter().map(|probe| probe.look(next.box_pid)) {
             eprintln!("{} of {}  ({})", view.kind, view.subject, view.source);
             for fact in &view.facts {
                 eprintln!("  {}   {}", fact.key.escape_debug(), fact.value.escape_debug());
@@ -74,9 +104,9 @@ impl Watcher {
 }
 
 /// A shell where the next step would be taken: in the box's namespaces for the box's lane, else here.
-fn shell(at: At<'_>) {
-    let pid = if at.step.lane == Lane::Container { at.box_pid } else { None };
-    eprintln!("(a shell of the {}; exit comes back)", at.step.lane.name());
+fn shell(next: &Next<'_>) {
+    let pid = if next.lane == Lane::Container { next.box_pid } else { None };
+    eprintln!("(a shell of the {}; exit comes back)", next.lane.name());
     let env = std::env::vars_os().map(|(name, value)| {
         let mut pair = name;
         pair.push("=");
