@@ -3,6 +3,7 @@
 //! ```text
 //!   names and texts ─ Tape ─> base.tar ─ apply ─> layers/CHAIN ─ overlay ─> a container changes things
 //!   layers/CHAIN'  <─ apply ─ app.tar  <─ diff ─ upper  <────────────────────────────┘
+//!   index.json ─> manifest ─> config and layers ─> chain ids ─> the overlay of the image
 //! ```
 
 use std::fs::{self, File};
@@ -21,6 +22,9 @@ use stepbox::overlay::Overlay;
 use stepbox::probe::{Probe, Who};
 use stepbox::step::{Plan, Step};
 use stepbox::trace::{Change, Fact};
+
+#[path = "13_union_image/walk.rs"]
+mod walk;
 
 const BIG: &[u8] = &[b'x'; 65536];
 // ANCHOR: contents
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         stage.run(&container(stage.dir.clone(), &layers))?;
         commit(stage, app.0.diff_id)?;
         unpack_app(stage, &layers)?;
+        walk::image(stage)?;
         share(stage, &layers, &base.1, &web.1)?;
         stage.run(&trees(&stage.dir, &layers))?;
         weigh(stage)
