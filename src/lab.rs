@@ -7,12 +7,10 @@
 //! One mechanism = one module = one lab = one chapter = one snapshot: [`LABS`] names them all, and a test holds
 //! the folders against it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use clap::{ArgAction, Parser, ValueEnum};
 use colored::control::SHOULD_COLORIZE;
 
 use crate::host::{self, EnterError};
@@ -23,8 +21,11 @@ use crate::probe::Probe;
 use crate::step::Plan;
 use crate::trace::{Change, Event};
 
+mod flags;
 mod turn;
 pub mod work;
+
+pub use flags::{Flags, Host};
 
 /// One row: a lab, and where its mechanism lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,54 +82,6 @@ pub const JOURNALS: &str = "/run/stepbox/journal";
 /// The row of a lab, by name.
 pub fn find(name: &str) -> Option<&'static Lab> {
     LABS.iter().find(|lab| lab.name == name)
-}
-
-/// Which host a lab plays on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Host {
-    /// namespaces of its own that play the host: no root needed, nothing of the machine touched
-    Toy,
-    /// this very machine; needs root
-    Real,
-}
-
-/// The flags that every lab has.
-#[derive(Debug, Clone, Parser)]
-#[command(disable_version_flag = true)]
-pub struct Flags {
-    /// Pause before each step (Enter next, b back, i inspect, s shell, c continue, q quit and undo)
-    #[arg(long)]
-    pub step: bool,
-    /// Go on by itself after so many seconds (0: at once)
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub auto: Option<Duration>,
-    /// Do not pause before step N
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub from: usize,
-    /// Stop after step N, and undo
-    #[arg(long, value_name = "N")]
-    pub until: Option<usize>,
-    /// Print the plan; do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Write the trace to FILE as JSON
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Write the trace to FILE as one page that steps back and forth
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
-    /// Where to play: a toy host, or the real machine (needs root)
-    #[arg(long, value_enum, default_value = "toy")]
-    pub host: Host,
-    /// Print without colour (also: NO_COLOR)
-    #[arg(long = "no-color", action = ArgAction::SetTrue)]
-    pub no_color: bool,
-}
-
-/// A time in seconds, fractions allowed.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| format!("{text} is not a number of seconds"))?;
-    Duration::try_from_secs_f64(number).map_err(|_| format!("{text} is not a time that can be waited"))
 }
 
 /// Why a lab did not come to its end.
@@ -243,7 +196,7 @@ pub fn main(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) ->
         return work::main(arguments.collect());
     }
     let lab = find(name).unwrap_or_else(|| panic!("{name} is not in LABS"));
-    let flags = parse(lab);
+    let flags = flags::parse(lab);
     if !flags.dry_run && flags.host == Host::Toy && !host::inside() {
         return enter_toy_host(lab, &flags);
     }
@@ -259,7 +212,7 @@ pub fn main(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) ->
 /// Runs a lab that must look at the machine itself and changes nothing: as whoever we are, in no toy host.
 pub fn main_on_machine(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) -> ExitCode {
     let lab = find(name).unwrap_or_else(|| panic!("{name} is not in LABS"));
-    let flags = parse(lab);
+    let flags = flags::parse(lab);
     perform(lab, flags, Where { host: "real", dir: PathBuf::from("/"), journal: None }, body)
 }
 
@@ -271,19 +224,12 @@ struct Where {
     journal: Option<PathBuf>,
 }
 
-fn parse(lab: &'static Lab) -> Flags {
-    use clap::{CommandFactory, FromArgMatches};
-    let after = "Everything a lab makes is undone at its end; after a kill -9, by: stepbox clean";
-    let command = Flags::command().name(lab.name).about(lab.question).after_help(after);
-    Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
-}
-
 fn enter_toy_host(lab: &Lab, flags: &Flags) -> ExitCode {
     let outputs: Vec<(&str, &Path)> = [("--json", &flags.json), ("--html", &flags.html)]
         .into_iter()
         .filter_map(|(option, path)| Some((option, path.as_deref()?)))
         .collect();
-    let entered = host::enter(&without_outputs(std::env::args_os().skip(1)), &outputs);
+    let entered = host::enter(&flags::without_outputs(std::env::args_os().skip(1)), &outputs);
     if flags.step {
         // the lab inside had taken the terminal
         crate::kernel::process::take_foreground();
@@ -299,23 +245,6 @@ fn enter_toy_host(lab: &Lab, flags: &Flags) -> ExitCode {
             ExitCode::from(125)
         }
     }
-}
-
-/// The arguments less --json and --html, which are handed over as open files.
-fn without_outputs(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let (mut kept, mut skip) = (Vec::new(), false);
-    for argument in arguments {
-        let text = argument.to_string_lossy();
-        if std::mem::take(&mut skip) || text.starts_with("--json=") || text.starts_with("--html=") {
-            continue;
-        }
-        if text == "--json" || text == "--html" {
-            skip = true;
-            continue;
-        }
-        kept.push(argument);
-    }
-    kept
 }
 
 fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabError>) -> ExitCode {
