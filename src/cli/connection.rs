@@ -27,7 +27,8 @@ impl Connection {
                 insecure.push(host.trim().parse().context("STEPBOX_INSECURE_REGISTRIES")?);
             }
         }
-        let settings = Settings { insecure, authorities: self.cacert.clone(), credentials: credentials() };
+        let authorities = self.cacert.clone();
+        let settings = Settings { insecure, authorities, credentials: credentials(), wire: None };
         Ok(Client::new(settings)?)
     }
 }

@@ -14,7 +14,7 @@
 //! which it was asked for. Credentials go to the registry's own address and to whom it names for tokens, never to where
 //! a redirect leads.
 //!
-//! See the OCI distribution specification. Lab 16-registry.
+//! See the OCI distribution specification. Lab 16-registry, tutorials/16-registry.md.
 
 mod catalog;
 mod challenge;
@@ -33,6 +33,7 @@ mod session;
 mod token;
 mod transport;
 mod upload;
+mod wire;
 
 pub use catalog::{Found, HUB};
 pub use endpoint::{HostError, Insecure, credentials_key};
@@ -41,9 +42,11 @@ pub use login::Accepted;
 pub use pull::{PullOptions, Pulled};
 pub use push::Pushed;
 pub use report::{Report, Silent, Stage};
+pub use wire::{Exchange, Wire};
 
 use credentials::Credentials;
 use std::path::PathBuf;
+use std::sync::Arc;
 use transport::Transport;
 
 /// What the user said about registries.
@@ -55,6 +58,8 @@ pub struct Settings {
     pub authorities: Option<PathBuf>,
     /// where names and passwords are kept; none to go without
     pub credentials: Option<Credentials>,
+    /// who sees each request; then there is one at a time
+    pub wire: Option<Arc<dyn Wire>>,
 }
 
 /// A client of registries. It touches the network with its first request, and reads what the machine trusts with the
@@ -71,7 +76,13 @@ impl Client {
     /// # Errors
     /// [`RegistryError::Authorities`] for a file that holds no certificate.
     pub fn new(settings: Settings) -> Result<Client, RegistryError> {
-        let transport = Transport::new(settings.insecure, settings.authorities.as_deref())?;
+        let mut transport = Transport::new(settings.insecure, settings.authorities.as_deref())?;
+        transport.wire = settings.wire;
         Ok(Client { transport, credentials: settings.credentials })
+    }
+
+    /// How many requests may be under way at once, if this many are wanted.
+    fn at_once(&self, wanted: usize) -> usize {
+        if self.transport.wire.is_some() { 1 } else { wanted }
     }
 }

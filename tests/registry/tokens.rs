@@ -1,10 +1,10 @@
 //! Tokens and redirects: credentials reach whom they are for, and nobody else.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use stepbox::engine::registry::Silent;
 use stepbox::engine::registry::credentials::{Credentials, Login, Secret};
+use stepbox::engine::registry::{Client, Exchange, Settings, Silent, Wire};
 
 use crate::hostile::{Honest, registry};
 use crate::peer::{Answer, Asked, Peer};
@@ -66,6 +66,48 @@ fn a_token_is_asked_for_kept_and_renewed() {
         peer.asked().iter().all(|asked| asked.header("authorization") != Some(BASIC)),
         "and to nobody else"
     );
+}
+
+/// Writes down all that it is told.
+#[derive(Debug, Default)]
+struct Watch(Mutex<Vec<String>>);
+
+impl Wire for Watch {
+    fn exchange(&self, exchange: &Exchange<'_>) {
+        let (method, path, status) = (exchange.method(), exchange.url().path(), exchange.status());
+        let (kind, status) = (exchange.authorization().unwrap_or("-"), status.unwrap_or(0));
+        self.0.lock().expect("ours").push(format!("{method} {path} {kind} {status}"));
+    }
+}
+
+#[test]
+fn who_watches_sees_each_request_and_no_secret() {
+    let realm = Arc::new(service("token"));
+    let Honest { layer, config, manifest } = Honest::new(10);
+    let asks = realm.clone();
+    let peer = registry(manifest.to_string().into(), vec![layer, config], move |asked, answer| {
+        if asked.header("authorization").is_some() { answer } else { wants_a_token(&asks) }
+    });
+    let place = Place::new();
+    log_in(&place, &peer.host, jane());
+    let watch = Arc::new(Watch::default());
+    let credentials = Some(Credentials::open(&place.docker()));
+    let wire = Some(Arc::clone(&watch) as _);
+    let client = Client::new(Settings { credentials, wire, ..Settings::default() }).expect("a client");
+    pull(&client, &place.store("store"), &format!("{}/x/y", peer.host)).expect("pulled");
+    let seen = watch.0.lock().expect("ours");
+    let kinds: Vec<String> =
+        seen.iter().map(|line| line.split('/').next().unwrap_or_default().into()).collect();
+    assert_eq!(kinds, ["GET "; 6], "{seen:?}");
+    let ends = |at: usize, end: &str| assert!(seen[at].ends_with(end), "{at}: {seen:?}");
+    // nobody speaks TLS there; what is wanted; a token for the password; then with the token alone
+    for (at, end) in
+        ["/v2/ - 0", "/v2/ - 401", "/token Basic 200", "latest Bearer 200", " Bearer 200", " Bearer 200"]
+            .into_iter()
+            .enumerate()
+    {
+        ends(at, end);
+    }
 }
 
 #[test]

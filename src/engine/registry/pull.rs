@@ -109,7 +109,7 @@ impl Client {
             report.layer(&layer.descriptor.digest.short(), Stage::Wanted);
         }
         let mut draft = store.draft(&[])?;
-        draft.layers(&wanted, options.parallel, &source)?;
+        draft.layers(&wanted, self.at_once(options.parallel), &source)?;
         draft.blob(&config)?;
         for given in remote.inner.iter().chain([&remote.top]) {
             draft.blob(&given.bytes)?;

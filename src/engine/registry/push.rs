@@ -150,7 +150,7 @@ fn all(uploads: &Uploads<'_>, layers: &[Layer]) -> Result<(), RegistryError> {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..PARALLEL.min(layers.len()) {
+        for _ in 1..uploads.session.client.at_once(PARALLEL).min(layers.len()) {
             // without a thread more, it takes longer
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }

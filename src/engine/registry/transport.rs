@@ -16,6 +16,7 @@
 
 use super::endpoint::{self, Insecure, Policy};
 use super::error::RegistryError;
+use super::wire::{Exchange, Wire};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -84,6 +85,7 @@ impl Answer {
 #[derive(Debug)]
 pub(super) struct Transport {
     pub(super) policy: Policy,
+    pub(super) wire: Option<Arc<dyn Wire>>,
     authorities: Vec<Certificate<'static>>,
     /// by whether any certificate will do, and whether it is loopback
     agents: [OnceLock<Agent>; 4],
@@ -95,14 +97,18 @@ impl Transport {
         authorities: Option<&Path>,
     ) -> Result<Transport, RegistryError> {
         let authorities = authorities.map(read_authorities).transpose()?.unwrap_or_default();
-        Ok(Transport { policy: Policy(insecure), authorities, agents: Default::default() })
+        Ok(Transport { policy: Policy(insecure), wire: None, authorities, agents: Default::default() })
     }
 
     /// Sends a request to where it leads. Only what carries nothing is sent on by a redirect.
     pub(super) fn send(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
         let mut ask = ask.clone();
         for _ in 0..=REDIRECTS {
-            let answer = self.once(&ask)?;
+            let answer = self.once(&ask);
+            if let Some(wire) = &self.wire {
+                wire.exchange(&Exchange::new(&ask, answer.as_ref().ok()));
+            }
+            let answer = answer?;
             let moves = matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308);
             if !moves || !matches!(ask.method, Method::GET | Method::HEAD) {
                 return Ok(answer);
