@@ -74,6 +74,12 @@ pub const LABS: &[Lab] = &[
     row("13-union-image", "layers", "What is an image, byte by byte?", "docker image inspect"),
     row("14-commit", "layers", "How does what a container wrote become an image?", "docker commit"),
     row("15-full-run", "container", "What happens in one docker run?", "docker run"),
+    row(
+        "16-registry",
+        "engine::registry",
+        "What goes over the wire when an image is pushed and pulled?",
+        "docker push and docker pull",
+    ),
 ];
 
 /// Where labs on the real machine keep their journals.

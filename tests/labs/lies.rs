@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
-use stepbox::trace::{Event, Lane, StepEvent, Trace};
+use stepbox::trace::{Change, Event, Fact, Lane, StepEvent, Trace};
 
 use crate::{leaks, strace};
 
@@ -24,6 +24,10 @@ const LOG: &str = r#"17 execve("/lab", ["lab"], 0x7ffd /* 3 vars */) = 0
 17 sendto(4<socket:[9]>, [{nlmsg_len=32, nlmsg_type=0x11 /* NLMSG_??? */}, "\x62\x72\x30\x00"], 32, 0, NULL, 0) = 32
 17 recvfrom(4<socket:[9]>, [{nlmsg_type=NLMSG_ERROR}, {error=-ENODEV, msg={}}], 1024, 0, NULL, NULL) = 36
 17 unlinkat(AT_FDCWD</>, "/a", AT_REMOVEDIR) = 0
+17 sendto(5<TCP:[10]>, "GET /v2/a/manifests/1 HTTP/1.1\r\n", 32, MSG_NOSIGNAL, NULL, 0) = 32
+17 recvfrom(5<TCP:[10]>, "HTTP/1.1 401 Unauthorized\r\n", 8192, 0, NULL, NULL) = 27
+17 sendto(5<TCP:[10]>, "GET /v2/a/manifests/1 HTTP/1.1\r\n", 32, MSG_NOSIGNAL, NULL, 0) = 32
+17 recvfrom(5<TCP:[10]>, "HTTP/1.1 200 OK\r\n", 8192, 0, NULL, NULL) = 17
 "#;
 
 type Line = (Lane, &'static str, &'static str);
@@ -59,6 +63,15 @@ const LIES: &[(&str, usize, Line)] = &[
     ("acknowledgement", 7, (Lane::Host, "sendto(netlink, RTM_DELLINK br0)", "0")),
 ];
 
+/// Requests and answers, in their order, and what is said instead.
+const ASKED: [(&str, &str); 2] =
+    [("GET /v2/a/manifests/1", "401"), ("GET /v2/a/manifests/1", "200, 2 bytes")];
+const WIRE_LIES: &[(&str, [(&str, &str); 2])] = &[
+    ("request", [ASKED[0], ("GET /v2/b/manifests/1", "200")]),
+    ("answer", [ASKED[0], ("GET /v2/a/manifests/1", "4 bytes \u{2500}> 404")]),
+    ("sequel", [ASKED[1], ASKED[0]]),
+];
+
 /// One test for the truth and one for each lie.
 pub fn trials() -> Vec<Trial> {
     let truth = Trial::test("strace::believes_the_truth", || Ok(strace::compare(&trace(&TRUTH), &log())?));
@@ -72,11 +85,20 @@ pub fn trials() -> Vec<Trial> {
             }
         })
     });
+    let wire = WIRE_LIES.iter().map(|(kind, lines)| {
+        Trial::test(format!("strace::notices_a_wrong_{kind}"), move || {
+            match strace::compare(&asked(lines), &log()) {
+                Ok(()) => Err(Failed::from(format!("{lines:?} was believed"))),
+                Err(_) => Ok(()),
+            }
+        })
+    });
     let left = [
+        Trial::test("strace::believes_the_wire", || Ok(strace::compare(&asked(&ASKED), &log())?)),
         Trial::test("leaks::notices_a_file", leaves_a_file),
         Trial::test("leaks::notices_a_process", leaves_a_process),
     ];
-    std::iter::once(truth).chain(lies).chain(left).collect()
+    std::iter::once(truth).chain(lies).chain(wire).chain(left).collect()
 }
 
 fn leaves_a_file() -> Result<(), Failed> {
@@ -107,6 +129,22 @@ fn noticed(changes: &BTreeSet<String>, line: &str) -> Result<(), Failed> {
 
 fn log() -> Vec<strace::Call> {
     strace::read(LOG)
+}
+
+/// A trace that tells of these requests.
+fn asked(lines: &[(&str, &str)]) -> Trace {
+    let mut trace = Trace::new("a lie", "", "toy", "");
+    let fact = |(key, value): &(&str, &str)| Fact { key: (*key).into(), value: (*value).into() };
+    let change = Change {
+        kind: "wire".into(),
+        subject: "1".into(),
+        source: "1".into(),
+        before: Vec::new(),
+        after: lines.iter().map(fact).collect(),
+    };
+    let (name, why) = ("ask".into(), String::new());
+    trace.events = vec![Event::Scope { name, why, evidence: vec![change], micros: 0 }];
+    trace
 }
 
 /// A trace that says these steps, and one undo.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! [`wanted`] says under which names strace sees an operation. A call that it does not list is looked for under its
-//! own name, with the same strings and the same flags.
+//! own name, with the same strings and the same flags. What the trace tells of requests over a socket must have been
+//! written to one, and the answer read.
 
 use std::collections::HashSet;
 
@@ -19,6 +20,8 @@ mod log;
 mod text;
 #[path = "strace/wanted.rs"]
 mod wanted;
+#[path = "strace/wire.rs"]
+mod wire;
 
 pub use log::{Call, read};
 use log::{numbers, strings};
@@ -67,6 +70,7 @@ pub fn compare(trace: &Trace, calls: &[Call]) -> Result<(), String> {
             None => problems.push(format!("{label}: {call} = {result}\n{}", log.nearest(&wanted))),
         }
     }
+    problems.extend(wire::problems(trace, calls));
     match problems.is_empty() {
         true => Ok(()),
         false => Err(format!("strace did not see what the trace says:\n{}", problems.join("\n"))),
