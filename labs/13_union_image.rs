@@ -64,8 +64,7 @@ fn main() -> ExitCode {
         unpack_app(stage, &layers)?;
         walk::image(stage)?;
         share(stage, &layers, &base.1, &web.1)?;
-        stage.run(&trees(&stage.dir, &layers))?;
-        weigh(stage)
+        stage.run(&trees(&stage.dir, &layers))
     })
 }
 
@@ -152,7 +151,7 @@ fn container(dir: PathBuf, layers: &Layers) -> Plan {
         .then([
             Step::new("write app", Op::create(inside("app"), "v1")).why("new, so it lies in upper only"),
             unlink("delete etc/motd", "etc/motd").why("base has it, so a whiteout must hide it"),
-            unlink("delete data/big", "data/big").why("64 KiB less to see; watch what becomes of them"),
+            unlink("delete data/big", "data/big").why("64 KiB less to see; lab 14 weighs what that frees"),
             Step::new("delete etc/old", Op::RemoveTree { path: inside("etc/old").into() })
                 .why("one whiteout hides a whole directory"),
             Step::new("make etc/old anew", Op::mkdir(inside("etc/old")))
@@ -246,22 +245,6 @@ fn trees(dir: &Path, layers: &Layers) -> Plan {
             .why("the same file of the same base is still there for web; now web's upper hides it")
             .show(tree(&dir.join("web/upper"))),
     ])
-}
-
-fn weigh(stage: &mut Stage) -> Result<(), LabError> {
-    let size = |name| stage.dir.join(name);
-    let (base, app) = (size("base.tar"), size("app.tar"));
-    stage.act("what a deletion frees", "data/big cannot be seen in app any more. Is app smaller than base?");
-    let why = "a layer never changes: to delete is to add a whiteout, and who fetches app fetches base too";
-    stage.scope("weigh the archives", why, &[], || {
-        let (base, app) = (base.metadata()?.len(), app.metadata()?.len());
-        let facts = [
-            ("base.tar", format!("{base} bytes")),
-            ("app.tar", format!("{app} bytes, of which 512 say that data/big is gone")),
-            ("to fetch app", format!("{} bytes", base + app)),
-        ];
-        Ok::<_, io::Error>(vec![change("app on base", facts)])
-    })
 }
 
 fn overlay(dir: PathBuf, lower: Vec<PathBuf>) -> Overlay {
