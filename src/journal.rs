@@ -14,6 +14,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -119,14 +120,11 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Cleaned>> {
         Err(error) => return Err(error),
     };
     for entry in entries {
-        let path = entry?.path();
-        let file = match File::options().read(true).write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+        match replay_file(&entry?.path()) {
+            Ok(done) => cleaned.push(done),
+            // it lives, or has just come to its end
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotFound) => {}
             Err(error) => return Err(error),
-        };
-        if lock(&file, &path)? {
-            cleaned.push(replay_locked(&path)?);
         }
     }
     Ok(cleaned)
@@ -203,7 +201,8 @@ fn lock(journal: &File, path: &Path) -> io::Result<bool> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         match journal.try_lock() {
-            Ok(()) => return Ok(true),
+            Ok(()) if is_at(journal, path)? => return Ok(true),
+            Ok(()) => return Err(io::ErrorKind::NotFound.into()),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) => {}
         }
@@ -214,6 +213,13 @@ fn lock(journal: &File, path: &Path) -> io::Result<bool> {
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(false)
+}
+
+/// Whether the file still has this name: a run that has just come to its end takes its journal away, and the next run
+/// of a container makes one anew.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (here, there) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
 /// Whether this process is still there, other than as a zombie.

@@ -7,9 +7,10 @@ mod prune;
 mod version;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Subcommand;
 
 use super::table::table;
@@ -116,11 +117,14 @@ fn examine(json: bool) -> ExitCode {
 
 fn clean() -> anyhow::Result<()> {
     let state = super::state()?;
-    let mut cleaned = journal::clean(&state.journals())?;
+    let replay = |journals: &Path| {
+        journal::clean(journals).with_context(|| format!("replay the journals in {}", journals.display()))
+    };
+    let mut cleaned = replay(&state.journals())?;
     // labs on the real machine are root's and keep their journals where root's engine does
     let labs = PathBuf::from(crate::lab::JOURNALS);
     if rustix::process::geteuid().is_root() && labs != state.journals() {
-        cleaned.extend(journal::clean(&labs)?);
+        cleaned.extend(replay(&labs)?);
     }
     let mut failed = 0;
     for run in &cleaned {
@@ -133,8 +137,8 @@ fn clean() -> anyhow::Result<()> {
         }
     }
     Store::open(&state.root)?.sweep()?;
-    let freed = network::free_dead_leases(&state)?;
-    let removed = network::remove_unused(&state)?;
+    let freed = network::free_dead_leases(&state).context("free the addresses of dead containers")?;
+    let removed = network::remove_unused(&state).context("remove the bridge that nobody uses")?;
     println!(
         "{} dead runs cleaned, {freed} addresses freed{}",
         cleaned.len(),
