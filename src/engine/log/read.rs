@@ -1,0 +1,89 @@
+//! Reading a log: all of it, its end, or what was printed in some time.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Entry, Stream, older};
+
+/// A line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// what was printed, with its newline where it has one
+    pub text: String,
+    /// where
+    pub stream: Stream,
+    /// when, as the log has it
+    pub time: String,
+}
+
+impl Line {
+    /// Reads a line of the file; none where it is damaged.
+    pub(super) fn parse(text: &[u8]) -> Option<Line> {
+        let entry: Entry<'_> = serde_json::from_slice(text).ok()?;
+        Some(Line { text: entry.log.into_owned(), stream: entry.stream, time: entry.time.into_owned() })
+    }
+
+    /// When it was printed.
+    fn at(&self) -> Option<Timestamp> {
+        self.time.parse().ok()
+    }
+}
+
+/// Which lines are wanted: `--since`, `--until`, `--tail`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// printed then or later
+    pub since: Option<Timestamp>,
+    /// printed then or before
+    pub until: Option<Timestamp>,
+    /// so many at most, the last ones
+    pub tail: Option<usize>,
+}
+
+impl Wanted {
+    /// Whether this line was printed in the time that is asked for. A line whose time cannot be read is always wanted.
+    pub fn in_time(&self, line: &Line) -> bool {
+        let Some(at) = line.at() else { return true };
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until)
+    }
+
+    /// Whether nothing that is printed from now on can be wanted.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now > until)
+    }
+}
+
+/// Reads the wanted lines, the oldest first. A line that is damaged, as one that is being written, is passed over.
+///
+/// # Errors
+/// What the kernel answers, but for a log that is not there: a container that never ran has printed nothing.
+pub fn read(path: &Path, wanted: Wanted, mut line: impl FnMut(Line) -> io::Result<()>) -> io::Result<()> {
+    let mut oldest = 0;
+    while older(path, oldest + 1).exists() {
+        oldest += 1;
+    }
+    let mut last = VecDeque::new();
+    for number in (0..=oldest).rev() {
+        let file = match File::open(if number == 0 { path.to_path_buf() } else { older(path, number) }) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file?,
+        };
+        for text in BufReader::new(file).split(b'\n') {
+            let Some(found) = Line::parse(&text?).filter(|found| wanted.in_time(found)) else { continue };
+            match wanted.tail {
+                None => line(found)?,
+                Some(tail) => {
+                    last.push_back(found);
+                    if last.len() > tail {
+                        last.pop_front();
+                    }
+                }
+            }
+        }
+    }
+    last.into_iter().try_for_each(line)
+}

@@ -1,0 +1,390 @@
+//! Carrier: everything that a container's program reads and writes goes through here, once.
+//!
+//! ```text
+//!   pipes or ptmx ──> read a piece ──> log
+//!                                 └──> each client that reads: into its queue ──> its socket
+//!   client's socket ──> frames ──> the queue of the program ──> pipe or ptmx
+//! ```
+//!
+//! Nothing is lost: while a client's queue is full, no more is read from the program, which then waits as for any full
+//! pipe; a client that goes away takes its queue with it. Nothing waits for one side alone: every descriptor is
+//! non-blocking, and only poll(2) sleeps.
+//!
+//! See poll(2), pipe(7), pty(7).
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, SocketFlags};
+use rustix::pty::OpenptFlags;
+
+use super::frames::Frame;
+use crate::engine::log::{Log, Stream};
+
+/// What a client that reads slowly may be behind, in bytes.
+const BEHIND: usize = 256 * 1024;
+/// What may wait for a program that reads slowly, in bytes.
+const TYPED: usize = 64 * 1024;
+/// How much is read at once, in bytes.
+const PIECE: usize = 16 * 1024;
+
+/// The engine's ends of what a program has as its standard input, output and error.
+#[derive(Debug)]
+pub enum Ends {
+    /// its terminal
+    Terminal {
+        /// the controlling end
+        ptmx: OwnedFd,
+        /// the other end, held open: else a terminal that no program has open just now counts as hung up
+        other: OwnedFd,
+    },
+    /// pipes
+    Pipes {
+        /// to its standard input, if it has one
+        stdin: Option<OwnedFd>,
+        /// from its standard output
+        stdout: Option<OwnedFd>,
+        /// from its standard error
+        stderr: Option<OwnedFd>,
+    },
+}
+
+/// What clients ask of whoever is in charge of the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// another size of the terminal
+    Resize {
+        /// in characters
+        rows: u16,
+        /// in characters
+        columns: u16,
+    },
+    /// a signal for the program
+    Signal(i32),
+}
+
+/// One that is attached.
+#[derive(Debug)]
+struct Client {
+    socket: OwnedFd,
+    come: Vec<u8>,
+    queue: VecDeque<u8>,
+    /// types, reads, reads errors; nothing until it has said so
+    part: [bool; 3],
+    gone: bool,
+}
+
+/// Carries between a program, its log and its clients.
+#[derive(Debug)]
+pub struct Carrier {
+    ends: Ends,
+    log: Option<Log>,
+    clients: Vec<Client>,
+    typed: VecDeque<u8>,
+    /// the end of what is typed ends the program's standard input
+    stdin_once: bool,
+    closing: bool,
+}
+
+/// Which descriptor a place in the list of poll(2) is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Output(Stream),
+    Input,
+    Client(usize),
+}
+
+impl Ends {
+    /// Of a terminal, by its controlling end.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn terminal(ptmx: OwnedFd) -> Result<Ends, Errno> {
+        let how = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let other = rustix::pty::ioctl_tiocgptpeer(&ptmx, how)?;
+        Ok(Ends::Terminal { ptmx, other })
+    }
+}
+
+impl Carrier {
+    /// For these ends. With `stdin_once` the program's standard input ends when the first client that types says so.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn new(ends: Ends, log: Option<Log>, stdin_once: bool) -> Result<Carrier, Errno> {
+        let fds: Vec<&OwnedFd> = match &ends {
+            Ends::Terminal { ptmx, .. } => vec![ptmx],
+            Ends::Pipes { stdin, stdout, stderr } => [stdin, stdout, stderr].into_iter().flatten().collect(),
+        };
+        fds.into_iter().try_for_each(|fd| rustix::io::ioctl_fionbio(fd, true))?;
+        let (clients, typed) = (Vec::new(), VecDeque::new());
+        Ok(Carrier { ends, log, clients, typed, stdin_once, closing: false })
+    }
+
+    /// Somebody attaches.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn attach(&mut self, listener: impl AsFd) -> Result<(), Errno> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = match rustix::net::accept_with(listener, flags) {
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return Ok(()),
+            socket => socket?,
+        };
+        let (come, queue) = (Vec::new(), VecDeque::new());
+        self.clients.push(Client { socket, come, queue, part: [false; 3], gone: false });
+        Ok(())
+    }
+
+    /// How many are attached.
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// The program's terminal, if it has one.
+    pub fn terminal(&self) -> Option<&OwnedFd> {
+        match &self.ends {
+            Ends::Terminal { ptmx, .. } => Some(ptmx),
+            Ends::Pipes { .. } => None,
+        }
+    }
+
+    /// What poll(2) is to wait for, to be handed to [`Carrier::carry`] afterwards with what it found, in this order.
+    pub fn wait_for(&self) -> Vec<PollFd<'_>> {
+        self.places().into_iter().map(|(_, fd)| fd).collect()
+    }
+
+    fn places(&self) -> Vec<(Place, PollFd<'_>)> {
+        let keeps_up = self.clients.iter().all(|client| client.queue.len() < BEHIND);
+        let read = if keeps_up { PollFlags::IN } else { PollFlags::empty() };
+        let write = if self.typed.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        let mut places = Vec::with_capacity(4 + self.clients.len());
+        let mut watch = |place, fd, flags: PollFlags| {
+            if !flags.is_empty() {
+                places.push((place, PollFd::from_borrowed_fd(fd, flags)));
+            }
+        };
+        match &self.ends {
+            Ends::Terminal { ptmx, .. } => {
+                watch(Place::Output(Stream::Stdout), ptmx.as_fd(), read);
+                watch(Place::Input, ptmx.as_fd(), write);
+            }
+            Ends::Pipes { stdin, stdout, stderr } => {
+                let outputs = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)];
+                for (fd, stream) in
+                    outputs.into_iter().filter_map(|(fd, stream)| Some((fd.as_ref()?, stream)))
+                {
+                    watch(Place::Output(stream), fd.as_fd(), read);
+                }
+                if let Some(stdin) = stdin {
+                    watch(Place::Input, stdin.as_fd(), write);
+                }
+            }
+        }
+        for (number, client) in self.clients.iter().enumerate() {
+            let mut flags = if self.typed.len() < TYPED { PollFlags::IN } else { PollFlags::RDHUP };
+            if !client.queue.is_empty() {
+                flags |= PollFlags::OUT;
+            }
+            watch(Place::Client(number), client.socket.as_fd(), flags);
+        }
+        places
+    }
+
+    /// Carries what poll(2) has found for [`Carrier::wait_for`], at this time (RFC 3339); what clients ask for comes back.
+    pub fn carry(&mut self, found: &[PollFlags], now: &str) -> Vec<Asked> {
+        let places: Vec<Place> = self.places().into_iter().map(|(place, _)| place).collect();
+        let mut asked = Vec::new();
+        for (place, found) in places.into_iter().zip(found).filter(|(_, found)| !found.is_empty()) {
+            match place {
+                Place::Output(stream) => {
+                    self.printed(stream, now);
+                }
+                Place::Input => self.hand_over(),
+                Place::Client(number) => {
+                    if found.contains(PollFlags::OUT) {
+                        self.clients[number].send();
+                    }
+                    if found.intersects(PollFlags::IN | PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR) {
+                        self.heard(number, &mut asked);
+                    }
+                }
+            }
+        }
+        self.clients.retain(|client| !client.gone);
+        asked
+    }
+
+    /// Reads one piece of what was printed; false where nothing is there now.
+    fn printed(&mut self, stream: Stream, now: &str) -> bool {
+        let mut piece = [0u8; PIECE];
+        let read = match (&self.ends, stream) {
+            (Ends::Terminal { ptmx, .. }, _) => rustix::io::read(ptmx, &mut piece),
+            (Ends::Pipes { stdout: Some(fd), .. }, Stream::Stdout)
+            | (Ends::Pipes { stderr: Some(fd), .. }, Stream::Stderr) => rustix::io::read(fd, &mut piece),
+            _ => Ok(0),
+        };
+        match read {
+            Err(Errno::AGAIN | Errno::INTR) => false,
+            Ok(0) | Err(_) => {
+                self.close_output(stream);
+                false
+            }
+            Ok(count) => {
+                let bytes = &piece[..count];
+                if let Some(log) = &mut self.log {
+                    log.take(stream, bytes, now);
+                }
+                let frame = match stream {
+                    Stream::Stdout => Frame::Stdout(bytes.to_vec()),
+                    Stream::Stderr => Frame::Stderr(bytes.to_vec()),
+                };
+                for client in self.clients.iter_mut().filter(|client| client.part[1 + stream as usize]) {
+                    frame.put(&mut client.queue);
+                    client.send();
+                }
+                true
+            }
+        }
+    }
+
+    fn close_output(&mut self, stream: Stream) {
+        if let Ends::Pipes { stdout, stderr, .. } = &mut self.ends {
+            match stream {
+                Stream::Stdout => *stdout = None,
+                Stream::Stderr => *stderr = None,
+            }
+        }
+    }
+
+    /// Hands over what was typed, as much as the program takes now.
+    fn hand_over(&mut self) {
+        loop {
+            let (bytes, _) = self.typed.as_slices();
+            if bytes.is_empty() {
+                break;
+            }
+            let written = match &self.ends {
+                Ends::Terminal { ptmx: fd, .. } | Ends::Pipes { stdin: Some(fd), .. } => {
+                    rustix::io::write(fd, bytes)
+                }
+                Ends::Pipes { stdin: None, .. } => Err(Errno::PIPE),
+            };
+            match written {
+                Ok(count) => drop(self.typed.drain(..count)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => {
+                    // nobody reads it any more
+                    self.typed.clear();
+                    self.closing = true;
+                }
+            }
+        }
+        if self.closing
+            && self.typed.is_empty()
+            && let Ends::Pipes { stdin, .. } = &mut self.ends
+        {
+            *stdin = None;
+        }
+    }
+
+    fn heard(&mut self, number: usize, asked: &mut Vec<Asked>) {
+        let client = &mut self.clients[number];
+        if !client.listen() {
+            client.gone = true;
+        }
+        loop {
+            match Frame::take(&mut self.clients[number].come) {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.said(number, frame, asked),
+                Err(_) => {
+                    self.clients[number].gone = true;
+                    break;
+                }
+            }
+        }
+        // what a client typed last counts, also when it is gone
+        if self.clients[number].gone && self.clients[number].part[0] && self.stdin_once {
+            self.closing = true;
+        }
+        self.hand_over();
+    }
+
+    fn said(&mut self, number: usize, frame: Frame, asked: &mut Vec<Asked>) {
+        let client = &mut self.clients[number];
+        match frame {
+            Frame::Hello { stdin, stdout, stderr } => client.part = [stdin, stdout, stderr],
+            Frame::Stdin(bytes) if client.part[0] => match bytes.is_empty() {
+                true => self.closing |= self.stdin_once,
+                false => self.typed.extend(bytes),
+            },
+            Frame::Resize { rows, columns } => asked.push(Asked::Resize { rows, columns }),
+            Frame::Signal(signal) => asked.push(Asked::Signal(signal)),
+            Frame::Stdin(_) | Frame::Stdout(_) | Frame::Stderr(_) | Frame::Exit(_) => client.gone = true,
+        }
+    }
+
+    /// The program has ended: what it printed last is read, as far as it is there, and its clients are told. What stays
+    /// in their queues is still to be carried, see [`Carrier::owes`].
+    pub fn end(&mut self, code: i32, now: &str) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            while self.printed(stream, now) {}
+        }
+        if let Some(log) = &mut self.log {
+            log.end(now);
+        }
+        for client in &mut self.clients {
+            Frame::Exit(code).put(&mut client.queue);
+            client.send();
+        }
+    }
+
+    /// Whether somebody has not read everything yet.
+    pub fn owes(&self) -> bool {
+        self.clients.iter().any(|client| !client.gone && !client.queue.is_empty())
+    }
+
+    /// Another program takes the place of the one that ended: the log and the clients stay.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn begin_again(self, ends: Ends) -> Result<Carrier, Errno> {
+        let Carrier { log, clients, stdin_once, .. } = self;
+        Ok(Carrier { clients, ..Carrier::new(ends, log, stdin_once)? })
+    }
+}
+
+impl Client {
+    /// Sends what the socket takes now.
+    fn send(&mut self) {
+        while !self.queue.is_empty() {
+            let (bytes, _) = self.queue.as_slices();
+            match rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(count) => drop(self.queue.drain(..count)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => {
+                    self.gone = true;
+                    self.queue.clear();
+                }
+            }
+        }
+    }
+
+    /// Reads what has come; false at the end.
+    fn listen(&mut self) -> bool {
+        let mut piece = [0u8; PIECE];
+        match rustix::io::read(&self.socket, &mut piece) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.come.extend_from_slice(&piece[..count]);
+                true
+            }
+            Err(Errno::AGAIN | Errno::INTR) => true,
+            Err(_) => false,
+        }
+    }
+}
