@@ -4,36 +4,12 @@ use std::os::fd::AsFd;
 
 use super::state::{Container, Status};
 use super::{OciError, take};
-use crate::kernel::{Errno, process};
+use crate::kernel::{Errno, process, signals};
 use crate::step::{Plan, Step};
-
-/// The signals by their names, in the order of their numbers: signal(7).
-const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
 
 /// A signal by its number or its name, with or without `SIG`, in any case; `RTMIN+n` and `RTMAX-n` too.
 pub fn signal(text: &str) -> Result<i32, OciError> {
-    if let Ok(number) = text.parse::<i32>() {
-        // 0 asks whether the process is there; beyond 64 the kernel would answer EINVAL
-        return match number {
-            0..=64 => Ok(number),
-            _ => Err(OciError::Signal(text.into())),
-        };
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let aliases = [("IOT", 6), ("CLD", 17), ("POLL", 29), ("UNUSED", 31), ("RTMIN", 34), ("RTMAX", 64)];
-    let named = NAMES.iter().position(|other| *other == name).map(|at| at as i32 + 1);
-    let named = named.or_else(|| aliases.iter().find(|(other, _)| *other == name).map(|(_, number)| *number));
-    let real_time = || {
-        let offset = |text: &str| text.parse::<i32>().ok().filter(|offset| (0..=30).contains(offset));
-        let up = name.strip_prefix("RTMIN+").and_then(offset).map(|offset| 34 + offset);
-        up.or_else(|| name.strip_prefix("RTMAX-").and_then(offset).map(|offset| 64 - offset))
-    };
-    named.or_else(real_time).ok_or_else(|| OciError::Signal(text.into()))
+    signals::named(text).ok_or_else(|| OciError::Signal(text.into()))
 }
 
 /// Sends it to the first process. The number may have become another's meanwhile, so a pidfd is opened first and
