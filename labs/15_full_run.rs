@@ -12,7 +12,7 @@ use stepbox::engine::config::ImageConfig;
 use stepbox::engine::describe::{Place, describe};
 use stepbox::engine::devices::Lent;
 use stepbox::engine::machine::Machine;
-use stepbox::engine::request::Request;
+use stepbox::engine::request::{NetworkMode, Request, Share};
 use stepbox::engine::store::{Driver, Store};
 use stepbox::kernel::Op;
 use stepbox::kernel::ctext::BOX;
@@ -58,6 +58,8 @@ fn place(dir: &Path) -> Place {
         cgroups: CgroupTree::None,
         throttles: Vec::new(),
         lent: Lent::default(),
+        share: Share::default(),
+        network: NetworkMode::Bridge,
         driver: Driver::Overlay,
         resolvers: "nameserver 203.0.113.1\n".into(),
         hosts: String::new(),

@@ -85,7 +85,11 @@ fn directories(spec: &Spec) -> Vec<Step> {
                 .undo(Op::RemoveTree { path: path.into() }),
         );
     }
-    steps.extend(spec.rootfs.writable());
+    match spec.makes_directory {
+        true => steps.extend(spec.rootfs.writable()),
+        // what it writes to is there since it was created, and stays
+        false => steps.extend(spec.rootfs.place()),
+    }
     steps.extend(spec.files.iter().map(|(path, text)| {
         let (name, why) = match path.file_name().and_then(|name| name.to_str()) {
             Some("hostname") => ("write its hostname", "the name is this run's, not the image's"),

@@ -33,6 +33,7 @@ pub mod machine;
 pub mod monitor;
 pub mod names;
 pub mod network;
+pub mod peers;
 pub mod platform;
 pub mod reference;
 pub mod registry;

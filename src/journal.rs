@@ -56,8 +56,19 @@ impl Journal {
 
     /// The same, at a path of the caller's choice, where nothing is yet.
     pub fn create_at(path: &Path, title: &str, plan: &Plan) -> io::Result<Journal> {
+        Journal::create_but(path, title, plan, |_| false)
+    }
+
+    /// The same without what is to stay where this process is killed.
+    pub fn create_but(
+        path: &Path,
+        title: &str,
+        plan: &Plan,
+        stays: impl Fn(&Op) -> bool,
+    ) -> io::Result<Journal> {
         let steps = plan.steps.iter().enumerate();
-        let undos = steps.filter_map(|(index, step)| Some((index, step.undo.clone()?))).collect();
+        let undos = steps.filter_map(|(index, step)| Some((index, step.undo.clone()?)));
+        let undos = undos.filter(|(_, op)| !stays(op)).collect();
         let pid = process::own_pid();
         let engine = (pid, process::start_time(pid).unwrap_or_default());
         let header = Header { version: VERSION, boot: boot_id(), title: title.into(), engine, undos };
@@ -155,7 +166,7 @@ fn is_alive(path: &Path) -> bool {
         return false;
     }
     let record = Record::read(&std::fs::read_to_string(path).unwrap_or_default());
-    record.is_none_or(|record| engine_lives(record.header.engine))
+    record.is_none_or(|record| lives(record.header.engine))
 }
 
 /// Ends the box of one journal, if it still runs, and undoes what was done for it. The file goes when everything is
@@ -171,14 +182,13 @@ pub fn replay_file(path: &Path) -> io::Result<Cleaned> {
     }
 }
 
-/// The box of an engine that lives, by the engine's process id.
-pub fn box_of(directory: &Path, engine: i32) -> Option<i32> {
-    let journals = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
-    let read = |path: PathBuf| Record::read(&std::fs::read_to_string(path).ok()?);
-    let record = journals.filter_map(read).find(|record| {
-        let header = &record.header;
-        header.engine.0 == engine && header.boot == boot_id() && engine_lives(header.engine)
-    })?;
+/// The box of a journal whose engine lives.
+pub fn box_of(path: &Path) -> Option<i32> {
+    let record = Record::read(&std::fs::read_to_string(path).ok()?)?;
+    let header = &record.header;
+    if header.boot != boot_id() || !lives(header.engine) {
+        return None;
+    }
     let (pid, start) = *record.boxes.last()?;
     (process::start_time(pid) == Some(start)).then_some(pid)
 }
@@ -207,7 +217,7 @@ fn lock(journal: &File, path: &Path) -> io::Result<bool> {
             Err(TryLockError::WouldBlock) => {}
         }
         match Record::read(&std::fs::read_to_string(path)?) {
-            Some(record) if !engine_lives(record.header.engine) => record.end_boxes(),
+            Some(record) if !lives(record.header.engine) => record.end_boxes(),
             _ => return Ok(false),
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -222,8 +232,8 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
-/// Whether this process is still there, other than as a zombie.
-fn engine_lives((pid, start): (i32, u64)) -> bool {
+/// Whether the process of this number and start is still there, other than as a zombie.
+pub fn lives((pid, start): (i32, u64)) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let ended = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']));
     // 0 stands in journals of before this was written down
@@ -295,7 +305,8 @@ fn end_process(pid: i32, start: u64) {
     }
 }
 
-fn boot_id() -> String {
+/// A name of the time since this machine was started: numbers of processes are its alone.
+pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
 }
 

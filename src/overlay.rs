@@ -42,10 +42,15 @@ impl Overlay {
             Step::new("make work", Op::mkdir(&self.work))
                 .why("copies are finished here, then renamed into upper in one move")
                 .undo(Op::RemoveTree { path: (&self.work).into() }),
-            Step::new("make merged", Op::mkdir(&self.merged))
-                .why("a mount needs a directory to hang on")
-                .undo(Op::Rmdir { path: (&self.merged).into() }),
+            self.place(),
         ]
+    }
+
+    /// The directory that the mount hides.
+    pub fn place(&self) -> Step {
+        Step::new("make merged", Op::mkdir(&self.merged))
+            .why("a mount needs a directory to hang on")
+            .undo(Op::Rmdir { path: (&self.merged).into() })
     }
     // ANCHOR_END: directories
 

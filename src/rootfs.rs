@@ -126,6 +126,14 @@ impl Rootfs {
         }
     }
 
+    /// On the host, for a container whose writable places are there already: where its tree is mounted.
+    pub fn place(&self) -> Option<Step> {
+        match &self.root {
+            Root::Overlay { overlay, .. } => Some(overlay.place().or_else(Errno::EXIST)),
+            Root::Directory(_) | Root::Branch { .. } => None,
+        }
+    }
+
     /// The mounts, and the host's device nodes where we can make none.
     fn all_mounts(&self) -> Vec<Mount> {
         let mut mounts = self.mounts.clone();

@@ -18,6 +18,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::ctext::BOX;
 use crate::kernel::op::{Exec, Hook};
 use crate::kernel::{CText, Op};
@@ -25,7 +27,7 @@ use crate::probe::{Probe, Who};
 use crate::step::Step;
 
 /// One line of a map: `count` ids from `inside` on are those from `outside` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// the first id inside
     pub inside: u32,

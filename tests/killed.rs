@@ -25,9 +25,9 @@ use std::path::Path;
 
 use stepbox::container;
 use stepbox::engine::request::Request;
-use stepbox::engine::run::{foreground, prepare};
+use stepbox::engine::run::{Ground, foreground, prepare};
 use stepbox::engine::state::State;
-use stepbox::engine::{base, store::Store};
+use stepbox::engine::{base, names, store::Store};
 
 use crate::killer::Killer;
 use crate::site::Site;
@@ -39,7 +39,8 @@ fn engine(at: usize, victim: &str) {
     let image = base::ensure(&store).expect("there is a base image");
     let request =
         Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
-    let spec = prepare(&state, &image, store.driver(), &request).expect("a spec");
+    let spec =
+        prepare(&state, &Ground::of(&image, store.driver()), names::new_id(), &request).expect("a spec");
     let plan = container::plan(&spec).expect("a plan");
     println!("{}", killer::count(&plan));
     let _ = foreground(&state, &spec, &plan, &request, &mut Killer::new(at, victim));

@@ -92,7 +92,7 @@ fn heard(client: &mut UnixStream, come: &mut Vec<u8>) -> Vec<Frame> {
 
 fn lines(path: &Path, wanted: Wanted) -> Vec<Line> {
     let mut lines = Vec::new();
-    read(path, wanted, |line| {
+    read(path, None, wanted, |line| {
         lines.push(line);
         Ok(())
     })

@@ -2,10 +2,18 @@
 
 mod commit;
 mod copy;
+mod create;
 mod diff;
 mod export;
+mod kill;
 mod list;
+mod logs;
 mod remove;
+mod restart;
+pub(super) mod row;
+mod start;
+mod stop;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -22,30 +30,36 @@ pub(super) enum Verb {
     Diff(diff::Args),
     /// Write all files of a container as one tar archive
     Export(export::Args),
+    /// Make a container, without starting it
+    Create(Box<create::Args>),
+    /// Send containers a signal (default: KILL)
+    Kill(kill::Args),
+    /// Print what a container has printed
+    Logs(logs::Args),
     /// List containers that run, or all
     Ps(list::Args),
+    /// Stop containers, and start them again
+    Restart(restart::Args),
     /// Remove containers that have ended
     Rm(remove::Args),
+    /// Start containers that do not run
+    Start(start::Args),
+    /// Stop containers: their signal, and after a while KILL
+    Stop(stop::Args),
+    /// Wait until containers have ended, then print their exit codes
+    Wait(wait::Args),
 }
 
 /// What is said after `container`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Group {
-    /// Make an image of what a container changed
-    Commit(commit::Args),
-    /// Copy files between a container and the host
-    Cp(copy::Args),
-    /// List what a container changed: A added, C changed, D deleted
-    Diff(diff::Args),
-    /// Write all files of a container as one tar archive
-    Export(export::Args),
     /// List containers that run, or all
-    #[command(visible_aliases = ["list", "ps"])]
+    #[command(visible_alias = "list")]
     Ls(list::Args),
-    /// Remove containers that have ended
-    Rm(remove::Args),
-    /// Run a program in a new container, in the foreground
+    /// Run a program in a new container
     Run(Box<super::run::Args>),
+    #[command(flatten)]
+    Verb(Verb),
 }
 
 impl Verb {
@@ -55,8 +69,15 @@ impl Verb {
             Verb::Cp(args) => args.main(),
             Verb::Diff(args) => args.main(),
             Verb::Export(args) => args.main(),
+            Verb::Create(args) => args.main(),
+            Verb::Kill(args) => args.main(),
+            Verb::Logs(args) => args.main(),
             Verb::Ps(args) => args.main(),
+            Verb::Restart(args) => args.main(),
             Verb::Rm(args) => args.main(),
+            Verb::Start(args) => args.main(),
+            Verb::Stop(args) => args.main(),
+            Verb::Wait(args) => args.main(),
         }
     }
 }
@@ -64,13 +85,9 @@ impl Verb {
 impl Group {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         match self {
-            Group::Commit(args) => args.main(),
-            Group::Cp(args) => args.main(),
-            Group::Diff(args) => args.main(),
-            Group::Export(args) => args.main(),
             Group::Ls(args) => args.main(),
-            Group::Rm(args) => args.main(),
             Group::Run(args) => Ok(super::run::main(*args)),
+            Group::Verb(verb) => verb.main(),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::kernel::{CText, Errno, binary};
 
 /// The commands that start a program of a container, here and in runc's command line.
-const STARTING: [&str; 3] = ["create", "exec", "run"];
+const STARTING: [&str; 5] = ["create", "exec", "restart", "run", "start"];
 
 /// Does [`keep_out_of_reach`] where one of these words may start a program. What is wrong shows when that is done.
 pub(super) fn keep_out_of_reach_early(words: &[OsString]) {

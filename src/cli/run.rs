@@ -5,6 +5,7 @@ mod environment;
 mod files;
 mod image;
 mod isolation;
+mod keeping;
 mod limits;
 mod mount;
 mod network;
@@ -15,13 +16,16 @@ mod watching;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::engine::commit;
+use crate::engine::containers::create::{self, Created};
+use crate::engine::containers::life::{self, Life, Owner, Status};
+use crate::engine::containers::start::{self, StartError};
 use crate::engine::containers::{self, Record};
 use crate::engine::machine::Machine;
 use crate::engine::names;
 use crate::engine::request::Request;
-use crate::engine::run::{RunError, foreground, prepare};
+use crate::engine::run::{Ground, RunError, foreground, prepare};
 use crate::engine::state::State;
+use crate::engine::store::Image;
 use crate::launch::LaunchError;
 use crate::observe::{Watcher, Watching};
 use crate::spec::Spec;
@@ -31,8 +35,22 @@ use crate::step::Plan;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(super) struct Args {
+    /// In the background; print its id
+    #[arg(short, long, help_heading = "Container")]
+    detach: bool,
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    watching: watching::Args,
+}
+
+/// What `run` and `create` have in common.
+#[derive(Debug, clap::Args)]
+pub(super) struct Asked {
     #[command(flatten)]
     container: container::Args,
+    #[command(flatten)]
+    keeping: keeping::Args,
     #[command(flatten)]
     files: files::Args,
     #[command(flatten)]
@@ -45,8 +63,6 @@ pub(super) struct Args {
     privilege: privilege::Args,
     #[command(flatten)]
     source: image::Args,
-    #[command(flatten)]
-    watching: watching::Args,
     /// The image, as stepbox/base
     #[arg(help_heading = None)]
     image: String,
@@ -56,76 +72,143 @@ pub(super) struct Args {
 }
 
 pub(super) fn main(args: Args) -> ExitCode {
+    guarded(!args.watching.dry_run, || run(args))
+}
+
+/// Does what starts a container, with nothing open that it could find, and this program out of its reach.
+pub(super) fn guarded(starts: bool, act: impl FnOnce() -> anyhow::Result<u8>) -> ExitCode {
     // the box would find them in /proc/self/fd, where a link in an image can lead (CVE-2024-21626)
     if let Err(errno) = crate::kernel::process::close_inherited() {
         eprintln!("stepbox: cannot close what the caller left open: {errno}");
         return ExitCode::from(125);
     }
-    if !args.watching.dry_run
-        && let Err(errno) = super::program::keep_out_of_reach()
-    {
+    if starts && let Err(errno) = super::program::keep_out_of_reach() {
         eprintln!("stepbox: cannot keep its own program from the container: {errno}");
         return ExitCode::from(125);
     }
-    match run(args) {
+    match act() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("stepbox: {error:#}");
-            let code = error.downcast_ref::<RunError>().map_or(125, RunError::code);
-            ExitCode::from(code)
+            let of_run = error.downcast_ref::<RunError>().map(RunError::code);
+            let of_start = error.downcast_ref::<StartError>().map(StartError::code);
+            ExitCode::from(of_run.or(of_start).unwrap_or(125))
         }
     }
 }
 
 fn run(args: Args) -> anyhow::Result<u8> {
-    if args.container.interactive && args.container.tty && !std::io::stdin().is_terminal() {
+    let asked = &args.asked;
+    if args.detach {
+        if args.watching.anybody() || args.watching.dry_run {
+            anyhow::bail!("--detach: whoever watches each step does so in the foreground; leave it out");
+        }
+        let (state, created) = asked.create()?;
+        println!("{}", created.record.id);
+        let result = start::start_locked(&state, &created.record, &created.lock);
+        if result.is_err() && created.record.request.remove {
+            containers::remove::take_away(&created.directory)?;
+        }
+        result?;
+        return Ok(0);
+    }
+    if asked.container.interactive && asked.container.tty && !std::io::stdin().is_terminal() {
         anyhow::bail!("the input device is not a terminal: leave out -t, or run it in a terminal");
     }
-    let named = [args.container.hostname.is_some(), args.container.domainname.is_some()];
-    args.network.check(named != [false; 2])?;
-    args.isolation.check(named[0], named[1])?;
-    args.files.check()?;
+    asked.keeping.check_foreground()?;
+    asked.check()?;
     let state = super::state()?;
     let store = super::store()?;
-    let image = args.source.find(&store, &args.image, args.watching.dry_run)?;
-    let chains = crate::layers::chain_ids(&image.diff_ids);
-    // until the record says what the container stands on; a dry run stands on nothing
-    let _hold = (!args.watching.dry_run).then(|| store.hold(&chains)).transpose()?;
-    let image = match image.layers.iter().all(|layer| layer.is_dir()) {
-        true => image,
-        // removed just before it was held
-        false => args.source.find(&store, &args.image, args.watching.dry_run)?,
-    };
-    let request = request(&state, &args)?;
-    let name = free_name(&state, args.container.name.clone())?;
-    let mut spec = prepare(&state, &image, store.driver(), &request)?;
+    let (image, _hold) = asked.source.held(&store, &asked.image, args.watching.dry_run)?;
+    let request = asked.request(&image, args.watching.dry_run)?;
+    let name = create::free_name(&state, asked.container.name.as_deref())?;
+    let ground = Ground::of(&image, store.driver());
+    let mut spec = prepare(&state, &ground, names::new_id(), &request)?;
     let record = Record {
-        id: spec.id.clone(),
-        name,
-        image: args.image.clone(),
-        image_id: Some(image.id),
-        layers: crate::layers::chain_ids(&image.diff_ids),
-        command: spec.process.exec.argv.iter().map(|word| word.as_path().display().to_string()).collect(),
-        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        shareable: args.isolation.shareable(),
-        engine: std::process::id(),
-        exit_code: None,
-        lower: image.layers.clone(),
-        config: commit::settings(&image.config, &request),
-        shown: containers::shown(&spec, &request),
-        read_only: request.read_only,
+        engine: Some(Owner::me()),
+        ..Record::new(&spec, (&asked.image, &image), store.driver(), name, request.clone())
     };
     spec.files.push((Record::file(&spec.directory), record.text()));
-    let exit = crate::container::plan(&spec)
-        .map_err(|error| RunError::from(error).into())
+    let exit = asked
+        .keeping
+        .write_id(&record.id)
+        .and_then(|()| crate::container::plan(&spec).map_err(|error| RunError::from(error).into()))
         .and_then(|plan| watched(&args, &state, &spec, &plan, &request));
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
     let Some(code) = exit? else { return Ok(0) };
-    if !args.container.rm {
-        Record { exit_code: Some(code), ..record }.save(&spec.directory)?;
+    if !request.remove {
+        let started = Some(record.created.clone());
+        let (status, finished) = (Status::Exited, Some(life::now()));
+        Life { status, exit_code: code, started, finished, ..Life::default() }.save(&spec.directory)?;
     }
     Ok(code as u8)
+}
+
+impl Asked {
+    /// Makes the container, and leaves it locked.
+    pub(super) fn create(&self) -> anyhow::Result<(State, Created)> {
+        self.check()?;
+        self.keeping.check_id_file()?;
+        let state = super::state()?;
+        let store = super::store()?;
+        let (image, _hold) = self.source.held(&store, &self.image, false)?;
+        let request = self.request(&image, false)?;
+        let name = self.container.name.as_deref();
+        let created = create::create(&state, (&self.image, &image), store.driver(), name, request)?;
+        self.keeping.write_id(&created.record.id)?;
+        Ok((state, created))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let named = [self.container.hostname.is_some(), self.container.domainname.is_some()];
+        self.network.check(named != [false; 2])?;
+        self.isolation.check(named[0], named[1])?;
+        self.files.check()?;
+        self.keeping.check(self.container.rm)
+    }
+
+    fn request(&self, image: &Image, dry_run: bool) -> anyhow::Result<Request> {
+        let (container, files) = (&self.container, &self.files);
+        let capabilities = self.privilege.capabilities(Machine::look().capabilities);
+        Ok(Request {
+            // not the whole command line: an environment variable may be a secret, and journals and traces are read
+            title: format!("stepbox run {}", self.image),
+            hostname: container.hostname.clone(),
+            domainname: container.domainname.clone(),
+            remove: container.rm,
+            stdin: container.interactive,
+            terminal: container.tty,
+            entrypoint: container.entrypoint(),
+            init: container.init,
+            env: container.env()?,
+            workdir: container.workdir.clone(),
+            user: container.user.clone(),
+            groups: container.group_add.clone(),
+            binds: files.binds(dry_run)?,
+            tmpfs: files.in_memory(),
+            read_only: files.read_only,
+            shm_size: files.shm_size,
+            limits: self.limits.limits()?,
+            rlimits: self.limits.ulimit.clone(),
+            oom_score_adj: self.limits.oom_score_adj,
+            cgroup_parent: self.limits.cgroup_parent.clone(),
+            peers: self.isolation.peers(self.network.mode())?,
+            lookup: self.network.lookup(),
+            sysctls: self.isolation.sysctl.clone(),
+            privileged: self.privilege.privileged(),
+            capabilities,
+            no_new_privs: self.privilege.no_new_privs(),
+            seccomp: self.privilege.seccomp(capabilities)?,
+            devices: self.privilege.device.clone(),
+            restart: self.keeping.restart.unwrap_or_default(),
+            log: self.keeping.log()?,
+            labels: self.keeping.labels(&image.config)?,
+            stop_signal: self.keeping.stop_signal(&image.config),
+            stop_timeout: self.keeping.stop_timeout,
+            command: self.command.clone(),
+        })
+    }
 }
 
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.
@@ -168,60 +251,5 @@ fn watched(
         Ok(exit) => Ok(Some(exit.code())),
         Err(RunError::Launch(LaunchError::Quit)) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn request(state: &State, args: &Args) -> anyhow::Result<Request> {
-    let (container, files) = (&args.container, &args.files);
-    let capabilities = args.privilege.capabilities(Machine::look().capabilities);
-    Ok(Request {
-        // not the whole command line: an environment variable may be a secret, and journals and traces are read
-        title: format!("stepbox run {}", args.image),
-        hostname: container.hostname.clone(),
-        domainname: container.domainname.clone(),
-        remove: container.rm,
-        stdin: container.interactive,
-        terminal: container.tty,
-        entrypoint: container.entrypoint(),
-        init: container.init,
-        env: container.env()?,
-        workdir: container.workdir.clone(),
-        user: container.user.clone(),
-        groups: container.group_add.clone(),
-        binds: files.binds(args.watching.dry_run)?,
-        tmpfs: files.in_memory(),
-        read_only: files.read_only,
-        shm_size: files.shm_size,
-        limits: args.limits.limits()?,
-        rlimits: args.limits.ulimit.clone(),
-        oom_score_adj: args.limits.oom_score_adj,
-        cgroup_parent: args.limits.cgroup_parent.clone(),
-        network: args.network.mode(state)?,
-        lookup: args.network.lookup(),
-        share: args.isolation.share(state)?,
-        sysctls: args.isolation.sysctl.clone(),
-        privileged: args.privilege.privileged(),
-        capabilities,
-        no_new_privs: args.privilege.no_new_privs(),
-        seccomp: args.privilege.seccomp(capabilities)?,
-        devices: args.privilege.device.clone(),
-        command: args.command.clone(),
-    })
-}
-
-fn free_name(state: &State, wanted: Option<String>) -> Result<String, RunError> {
-    let taken = containers::list(state);
-    let holder = |name: &str| taken.iter().find(|record| record.name == name);
-    match wanted {
-        Some(name) => match holder(&name) {
-            Some(other) => Err(RunError::NameTaken { name, id: other.id[..12].into() }),
-            None => Ok(name),
-        },
-        None => loop {
-            let name = names::new_name();
-            if holder(&name).is_none() {
-                return Ok(name);
-            }
-        },
     }
 }

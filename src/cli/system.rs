@@ -14,8 +14,8 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::table::table;
-use crate::engine::network;
 use crate::engine::store::Store;
+use crate::engine::{containers, network};
 use crate::lab::LABS;
 use crate::launch::Answer;
 use crate::{doctor, journal};
@@ -137,11 +137,13 @@ fn clean() -> anyhow::Result<()> {
         }
     }
     Store::open(&state.root)?.sweep()?;
+    let swept = containers::remove::sweep(&state)?;
     let freed = network::free_dead_leases(&state).context("free the addresses of dead containers")?;
     let removed = network::remove_unused(&state).context("remove the bridge that nobody uses")?;
     println!(
-        "{} dead runs cleaned, {freed} addresses freed{}",
+        "{} dead runs cleaned, {freed} addresses freed{}{}",
         cleaned.len(),
+        if swept > 0 { ", containers half made removed" } else { "" },
         if removed { ", bridge removed" } else { "" }
     );
     anyhow::ensure!(

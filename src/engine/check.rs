@@ -135,11 +135,12 @@ pub fn repair(state: &State, store: &Store, finding: &Finding) -> Result<String,
         }
         Remedy::End(id) => {
             // the run may have meant to take it away at its end
-            let Ok(mut record) = containers::find(state, id) else { return Ok("gone with its run".into()) };
-            // as if the kernel had killed it: 128 + SIGKILL
-            record.exit_code = Some(137);
-            record.save(&state.containers().join(id)).map_err(|error| error.to_string())?;
-            Ok("noted as ended".into())
+            // to look for it is to clean up after it; its journal may have done so already, or its run have wanted it gone
+            match containers::find(state, id) {
+                Ok(record) if record.life.orphaned() => Err("somebody else has its lock: try again".into()),
+                Ok(_) => Ok("noted as ended".into()),
+                Err(_) => Ok("gone with its run".into()),
+            }
         }
         Remedy::Nothing(what) => Err((*what).into()),
     }

@@ -1,17 +1,36 @@
-//! Containers: what is kept of each one, in `config.json` of its directory.
+//! Containers: what is kept of each one, in its directory.
+//!
+//! ```text
+//!   containers/ID/config.json   Record   what the user asked for; changes only when he says so
+//!                 state.json    Life     what it is doing; its monitor's
+//!                 lock                   held by whoever starts, removes or cleans up after it
+//!                 upper, work, merged    its files
+//!                 ID-json.log            what it printed
+//! ```
+//!
+//! Lab 18-engine, tutorials/18-engine.md.
 
+pub mod create;
+pub mod end;
 pub mod inspect;
+pub mod life;
+pub mod remove;
+pub mod start;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::life::{Life, Lock, Owner, Status};
+use super::commit;
 use super::config::ImageConfig;
 use super::request::Request;
+use super::run::Ground;
 use super::state::State;
+use super::store::{Driver, Image, Store, StoreError};
 use crate::journal;
-use crate::layers::Digest;
+use crate::layers::{Digest, chain_ids};
 use crate::rootfs::{Mount, Source};
 use crate::spec::Spec;
 
@@ -27,6 +46,9 @@ pub struct Record {
     /// the image's id: its name may go to another
     #[serde(default)]
     pub image_id: Option<Digest>,
+    /// how the image was unpacked
+    #[serde(default)]
+    pub driver: Driver,
     /// chain ids of the layers that it stands on, bottom first: they stay as long as it does
     #[serde(default)]
     pub layers: Vec<Digest>,
@@ -37,22 +59,20 @@ pub struct Record {
     pub command: Vec<String>,
     /// when it was made, RFC 3339
     pub created: String,
-    /// others may have a part in its IPC namespace and its /dev/shm
+    /// what the user asked for
+    pub request: Request,
+    /// the command in whose foreground it was made, and which answers for its first run
     #[serde(default)]
-    pub shareable: bool,
-    /// the engine that runs it
-    pub engine: u32,
-    /// how its program ended, once it has
-    pub exit_code: Option<i32>,
+    pub engine: Option<Owner>,
     /// what an image of it would say of its program: the image's words and those of whoever ran it
     #[serde(default)]
     pub config: ImageConfig,
     /// what of the host is shown in it, in order
     #[serde(default)]
     pub shown: Vec<Shown>,
-    /// nothing of its / can be written
-    #[serde(default)]
-    pub read_only: bool,
+    /// what it is doing; kept in a file of its own
+    #[serde(skip)]
+    pub life: Life,
 }
 
 /// A file or directory of the host that a container sees.
@@ -74,37 +94,85 @@ impl Record {
 
     /// This record as the file's text.
     pub fn text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("strings and numbers serialise");
+        let mut text = serde_json::to_string(self).expect("strings and numbers serialise");
         text.push('\n');
         text
     }
 
-    /// Whether its engine still runs.
+    /// Whether it has a program that runs, or is about to be started again.
     pub fn running(&self) -> bool {
-        self.exit_code.is_none() && Path::new(&format!("/proc/{}", self.engine)).exists()
+        self.life.running()
     }
 
-    /// `Up`, `Exited (0)`, or `Dead` when its engine was killed.
-    pub fn status(&self) -> String {
-        match self.exit_code {
-            Some(code) => format!("Exited ({code})"),
-            None if self.running() => "Up".into(),
-            None => "Dead".into(),
+    /// What is kept of a container that is made of this image and of this request, and of which this is known.
+    pub fn new(spec: &Spec, image: (&str, &Image), driver: Driver, name: String, request: Request) -> Record {
+        let (image_name, image) = image;
+        Record {
+            id: spec.id.clone(),
+            name,
+            image: image_name.into(),
+            image_id: Some(image.id),
+            driver,
+            layers: chain_ids(&image.diff_ids),
+            lower: image.layers.clone(),
+            command: spec.process.exec.argv.iter().map(|word| word.as_path().display().to_string()).collect(),
+            created: life::now(),
+            engine: None,
+            config: commit::settings(&image.config, &request),
+            shown: shown(spec, &request),
+            request,
+            life: Life::default(),
         }
     }
 
-    /// Writes the record beside and renames it: a reader sees the old one or the new one.
-    pub fn save(&self, directory: &Path) -> io::Result<()> {
-        let new = tempfile::NamedTempFile::new_in(directory)?;
-        std::fs::write(new.path(), self.text())?;
-        new.persist(Record::file(directory)).map_err(|error| error.error)?;
-        Ok(())
+    /// What it stands on. Where its image was removed by force, the layers are still there, and what it said is known.
+    ///
+    /// # Errors
+    /// Those of [`Store::resolve`].
+    pub fn ground(&self, store: &Store) -> Result<Ground, StoreError> {
+        let name = self.image_id.map_or_else(|| self.image.clone(), |id| id.to_string());
+        match store.resolve(&name) {
+            Err(StoreError::Missing(_)) => {
+                let (config, layers) = (self.config.clone(), self.lower.clone());
+                Ok(Ground { driver: self.driver, config, layers })
+            }
+            image => Ok(Ground::of(&image?, self.driver)),
+        }
     }
+
+    /// Writes the record beside and renames it.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn save(&self, directory: &Path) -> io::Result<()> {
+        life::replace(&Record::file(directory), self.text().as_bytes())
+    }
+
+    /// Reads what is kept in a container's directory; none for one that is being made or removed.
+    pub fn read(directory: &Path) -> Option<Record> {
+        let mut record: Record =
+            serde_json::from_slice(&std::fs::read(Record::file(directory)).ok()?).ok()?;
+        let made = |engine: &Owner| Life {
+            status: Status::Running,
+            owner: Some(engine.clone()),
+            started: Some(record.created.clone()),
+            ..Life::default()
+        };
+        let first = || record.engine.as_ref().map(made).unwrap_or_default();
+        record.life = Life::read(directory).unwrap_or_else(first);
+        Some(record)
+    }
+}
+
+/// Every container there is, in no order and as it is written down; those whose monitor was killed are left so.
+pub fn as_written(state: &State) -> Vec<Record> {
+    let entries = std::fs::read_dir(state.containers()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Record::read(&entry.path())).collect()
 }
 
 /// What of the host a container is shown that is its own: volumes, and the files of its names and addresses. Not what
 /// every one gets, as devices.
-pub fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
+fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
     let own = |mount: &&Mount| {
         let names = ["hostname", "hosts", "resolv.conf"];
         request.binds.contains(mount) || names.iter().any(|name| mount.target == Path::new("/etc").join(name))
@@ -120,13 +188,56 @@ pub fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
 }
 
 /// Every container there is, the newest first. A directory without a readable record is a container being made or
-/// removed, and not shown.
+/// removed, and not shown. Where a monitor was killed, its container is cleaned up after.
 pub fn list(state: &State) -> Vec<Record> {
     let Ok(entries) = std::fs::read_dir(state.containers()) else { return Vec::new() };
-    let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(Record::file(&path)).ok()?).ok();
-    let mut records: Vec<Record> = entries.flatten().filter_map(|entry| read(entry.path())).collect();
+    let mut records: Vec<Record> =
+        entries.flatten().filter_map(|entry| settled(state, &entry.path())).collect();
     records.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
     records
+}
+
+/// The container of a directory, as it is now.
+fn settled(state: &State, directory: &Path) -> Option<Record> {
+    let record = Record::read(directory)?;
+    if !record.life.orphaned() {
+        return Some(record);
+    }
+    match Lock::try_take(directory) {
+        Ok(Some(_lock)) => clean_up(state, directory),
+        // somebody else does it right now
+        _ => Some(record),
+    }
+}
+
+/// Cleans up after a monitor that was killed; the caller holds the lock. Without the monitor its program has died, too:
+/// of SIGKILL, or with the machine, which Docker calls 255.
+fn clean_up(state: &State, directory: &Path) -> Option<Record> {
+    let mut record = Record::read(directory)?;
+    if !record.life.orphaned() {
+        return Some(record);
+    }
+    let error = match journal::replay_file(&state.journal(&record.id)) {
+        Ok(_) => String::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => format!("cannot clean up: {error}"),
+    };
+    let same_boot = record.life.owner.as_ref().is_some_and(Owner::of_this_boot);
+    let finished = Some(life::now());
+    let was_waiting = record.life.status == Status::Restarting;
+    let exit_code = match same_boot {
+        true if was_waiting => record.life.exit_code,
+        true => 128 + libc::SIGKILL,
+        false => 255,
+    };
+    record.life = Life { status: Status::Exited, owner: None, exit_code, error, finished, ..record.life };
+    if record.request.remove {
+        let _ = crate::kernel::remove::remove(directory);
+        return None;
+    }
+    // its directory goes with the run where that was to be removed
+    record.life.save(directory).ok()?;
+    Some(record)
 }
 
 /// Why a container cannot be had.
@@ -139,10 +250,33 @@ pub enum ContainerError {
     #[error("{0} is the beginning of several container ids: name more digits")]
     Ambiguous(String),
     /// it runs
-    #[error("cannot remove container {0}: it is running; end it first")]
+    #[error(
+        "You cannot remove a running container {0}. Stop the container before attempting removal or force remove"
+    )]
     Running(String),
+    /// the name is another's
+    #[error(
+        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name."
+    )]
+    NameTaken {
+        /// the name
+        name: String,
+        /// who has it
+        id: String,
+    },
+    /// its monitor
+    #[error("cannot reach the monitor of container {name}: {error}")]
+    Monitor {
+        /// the container
+        name: String,
+        /// what the system said
+        error: io::Error,
+    },
+    /// its files
+    #[error("cannot keep the container's state: {0}")]
+    State(#[from] io::Error),
     /// it does not run
-    #[error("container {0} is not running")]
+    #[error("Container {0} is not running")]
     NotRunning(String),
     /// its memory is its own
     #[error(
@@ -174,22 +308,16 @@ pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
     }
 }
 
-/// The process of a container that runs, as its engine's journal has it.
+/// The process of a container that runs, as its journal has it.
+///
+/// # Errors
+/// [`ContainerError::NotRunning`].
 pub fn process(state: &State, record: &Record) -> Result<i32, ContainerError> {
-    let running =
-        record.running().then(|| journal::box_of(&state.journals(), record.engine.cast_signed())).flatten();
+    let running = record.running().then(|| journal::box_of(&state.journal(&record.id))).flatten();
     running.ok_or_else(|| ContainerError::NotRunning(record.name.clone()))
 }
 
-/// Removes a container that does not run.
-pub fn remove(state: &State, wanted: &str) -> Result<Record, ContainerError> {
-    let record = find(state, wanted)?;
-    if record.running() {
-        return Err(ContainerError::Running(record.name));
-    }
-    let directory = state.containers().join(&record.id);
-    match crate::kernel::remove::remove(&directory) {
-        Ok(()) => Ok(record),
-        Err(error) => Err(ContainerError::Remove { name: record.name, error }),
-    }
+/// The directory of a container.
+pub fn directory(state: &State, record: &Record) -> PathBuf {
+    state.containers().join(&record.id)
 }

@@ -43,6 +43,10 @@ pub struct Place {
     pub hosts: String,
     /// the host's devices that it is lent
     pub lent: Lent,
+    /// which namespaces are not its alone
+    pub share: Share,
+    /// which network it was to get
+    pub network: NetworkMode,
     /// how the image was unpacked
     pub driver: Driver,
 }
@@ -60,14 +64,14 @@ pub fn describe(
     }
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
-    let namespaces = namespaces(machine, request);
-    let hostname = match &request.network {
+    let namespaces = namespaces(place);
+    let hostname = match &place.network {
         NetworkMode::Join { hostname, .. } => hostname.clone(),
         NetworkMode::Host if request.hostname.is_none() => None,
         _ if namespaces.uts == Namespace::Host && request.hostname.is_none() => None,
         _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
     };
-    let (files, binds) = match &request.network {
+    let (files, binds) = match &place.network {
         NetworkMode::Join { directory, .. } => (Vec::new(), address_files::of_another(directory)),
         _ => address_files::files(place, request, &directory, hostname.as_deref())?,
     };
@@ -103,7 +107,7 @@ pub fn describe(
             terminal: request.terminal,
             directories: vec![cwd.clone()],
         },
-        sysctls: sysctls(request, &namespaces)?,
+        sysctls: sysctls(place, request, &namespaces)?,
         privilege: privilege(machine, &user, request),
         process: Process {
             exec: program(request, config, hostname.as_deref(), &user.home)?,
@@ -132,13 +136,13 @@ pub fn describe(
     })
 }
 
-fn namespaces(machine: Machine, request: &Request) -> Namespaces {
-    let Share { pid, ipc, uts, cgroup, .. } = request.share.clone();
+fn namespaces(place: &Place) -> Namespaces {
+    let machine = place.machine;
+    let Share { pid, ipc, uts, cgroup, .. } = place.share.clone();
     // who reads another network's names by its own host name would be misled
-    let uts =
-        if request.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
+    let uts = if place.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
     let ours = |id| Range::one(0, id);
-    let net = match &request.network {
+    let net = match &place.network {
         NetworkMode::Join { file, .. } => Some(file.as_path()),
         _ => None,
     };
@@ -163,7 +167,7 @@ fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
     let machine = place.machine;
     let bind_sysfs = matches!(place.net, Net::Host | Net::Join(_)) && !machine.all_powerful();
     let mut mounts = rootfs::mounts_by_default(&place.cgroups, bind_sysfs, machine.all_powerful());
-    match &request.share.shm {
+    match &place.share.shm {
         Shm::Own => {}
         Shm::None => mounts.retain(|mount| mount.target != Path::new("/dev/shm")),
         other => {
@@ -176,14 +180,12 @@ fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
         }
     }
     // nor mount its queues, which mq_open(3) finds without
-    if request.share.ipc == Namespace::Host && !machine.all_powerful() {
+    if place.share.ipc == Namespace::Host && !machine.all_powerful() {
         mounts.retain(|mount| mount.target != Path::new("/dev/mqueue"));
     }
     for mount in &mut mounts {
         // who has not made the PID namespace cannot mount its proc: the host's shows the same
-        if request.share.pid == Namespace::Host
-            && !machine.all_powerful()
-            && mount.target == Path::new("/proc")
+        if place.share.pid == Namespace::Host && !machine.all_powerful() && mount.target == Path::new("/proc")
         {
             *mount = Mount::bind("/proc", "/proc", true);
             mount.options.set_below =
@@ -206,8 +208,12 @@ fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
 
 /// Docker's rule: what belongs to the whole machine may not be set, and what belongs to a namespace only where it is
 /// the container's own.
-fn sysctls(request: &Request, namespaces: &Namespaces) -> Result<Vec<(PathBuf, String)>, RunError> {
-    let net = if request.network == NetworkMode::Host { Namespace::Host } else { Namespace::New };
+fn sysctls(
+    place: &Place,
+    request: &Request,
+    namespaces: &Namespaces,
+) -> Result<Vec<(PathBuf, String)>, RunError> {
+    let net = if place.network == NetworkMode::Host { Namespace::Host } else { Namespace::New };
     let check = |(name, value): &(String, String)| {
         let wrong = |why| RunError::Sysctl { name: name.clone(), why };
         if name.replace('/', ".") == "kernel.hostname" {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::config::architecture;
 use super::containers::Record;
+use super::containers::life::Status;
 use super::machine::Machine;
 use super::state::State;
 use super::store::Store;
@@ -22,7 +23,9 @@ pub fn info(state: &State, store: &Store, containers: &[Record], images: usize) 
     let machine = Machine::look();
     let name = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
-    let running = containers.iter().filter(|record| record.running()).count();
+    let paused = containers.iter().filter(|record| record.life.status == Status::Paused).count();
+    // as Docker counts: what waits for its next start is running
+    let active = containers.iter().filter(|record| record.running()).count();
     let mut security = vec!["name=seccomp,profile=default".to_owned()];
     security.extend((!machine.all_powerful()).then(|| "name=rootless".into()));
     let networks = match machine.root() {
@@ -31,9 +34,9 @@ pub fn info(state: &State, store: &Store, containers: &[Record], images: usize) 
     };
     json!({
         "Containers": containers.len(),
-        "ContainersRunning": running,
-        "ContainersPaused": 0,
-        "ContainersStopped": containers.len() - running,
+        "ContainersRunning": active - paused,
+        "ContainersPaused": paused,
+        "ContainersStopped": containers.len() - active,
         "Images": images,
         "Driver": store.driver().name(),
         "Plugins": {"Network": networks},

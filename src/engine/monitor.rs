@@ -10,7 +10,339 @@
 //! One process for each detached container, with one thread and one poll loop; nothing in it grows while the container
 //! is idle. A container in the foreground has the same loop in the command's own process.
 //!
-//! See poll(2), pidfd_open(2), unix(7). Lab 18-engine, tutorials/18-engine.md.
+//! ```text
+//!   launch ──> running ──> poll … ──> the program has ended ──> drain ──> undo ──> exited ──> tell ──> again?
+//!                                                                                            rm?  <──┘
+//! ```
+//!
+//! See poll(2), pidfd_open(2), unix(7), signalfd(2). Lab 18-engine, tutorials/18-engine.md.
 
 pub mod carrier;
 pub mod frames;
+mod restart;
+mod stdio;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use self::carrier::{Asked, Carrier};
+use self::restart::BackOff;
+use super::containers::life::{self, Life, Owner, Status};
+use super::containers::start::FirstWord;
+use super::containers::{ContainerError, Record, directory, find, remove};
+use super::log::{self, Log};
+use super::request::LogKept;
+use super::run::{self, Ground, RunError, prepare};
+use super::state::State;
+use super::store::Store;
+use crate::kernel::orphans::reap_but;
+use crate::kernel::process::{self, Exit};
+use crate::kernel::signals::Signals;
+use crate::kernel::{Errno, hint};
+use crate::launch::{Running, launch};
+
+/// How long what a client has not read yet may hold up the container's next start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no monitor.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// its container
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// its image
+    #[error(transparent)]
+    Image(#[from] super::store::StoreError),
+    /// its program
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// what the kernel said
+    #[error("the monitor was refused a system call: {0}")]
+    System(#[from] io::Error),
+}
+
+impl From<Errno> for MonitorError {
+    fn from(errno: Errno) -> MonitorError {
+        MonitorError::System(errno.into())
+    }
+}
+
+/// The name of a container's socket. A path may be longer than a socket's name: it goes through the directory, which
+/// is to be held open meanwhile.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn socket_name(directory: &Path) -> io::Result<(OwnedFd, SocketAddrUnix)> {
+    use std::os::fd::AsRawFd;
+    let held =
+        rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let name = PathBuf::from(format!("/proc/self/fd/{}/attach.sock", held.as_raw_fd()));
+    let name = SocketAddrUnix::new(name.as_os_str().as_bytes())?;
+    Ok((held, name))
+}
+
+/// Is the monitor of a container until it has ended. The command that started it reads our standard output.
+pub fn main(state: &State, store: &Store, id: &str) -> Result<(), MonitorError> {
+    let word = stdio::detach()?;
+    let mut word = Some(File::from(word));
+    let result = Monitor::new(state, store, id).and_then(|mut monitor| monitor.stay(&mut word));
+    if let Err(error) = &result
+        && let Some(word) = word
+    {
+        let code = if let MonitorError::Run(error) = error { error.code() } else { 125 };
+        say(word, &FirstWord::Error { text: error.to_string(), code });
+    }
+    result
+}
+
+/// Whoever started us may have gone; the container stays all the same.
+fn say(mut word: File, what: &FirstWord) {
+    let _ = word.write_all(&serde_json::to_vec(what).unwrap_or_default());
+}
+
+/// What a monitor holds.
+struct Monitor<'a> {
+    state: &'a State,
+    directory: PathBuf,
+    record: Record,
+    ground: Ground,
+    listener: OwnedFd,
+    signals: Signals,
+}
+
+impl<'a> Monitor<'a> {
+    fn new(state: &'a State, store: &Store, id: &str) -> Result<Monitor<'a>, MonitorError> {
+        // its end is not that of whoever started it
+        rustix::process::setsid()
+            .or_else(|errno| if errno == Errno::PERM { Ok(rustix::process::getpid()) } else { Err(errno) })?;
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        let signals = Signals::block_all()?;
+        let record = find(state, id)?;
+        let ground = record.ground(store)?;
+        let directory = directory(state, &record);
+        let listener = listen(&directory)?;
+        Ok(Monitor { state, directory, record, ground, listener, signals })
+    }
+
+    /// Runs the container's program, again and again where that is wanted.
+    fn stay(&mut self, word: &mut Option<File>) -> Result<(), MonitorError> {
+        let mut back_off = BackOff::default();
+        self.record.life.restarts = 0;
+        loop {
+            let began = Instant::now();
+            let (mut carrier, exit) = match self.run(word) {
+                Ok(ended) => ended,
+                Err(error) => return Err(self.failed(error)),
+            };
+            let stopped = life::stopped(&self.directory).exists();
+            let policy = self.record.request.restart;
+            let life = &mut self.record.life;
+            let pause = back_off.next(policy, exit, stopped, life.restarts, began.elapsed());
+            life.status = if pause.is_some() { Status::Restarting } else { Status::Exited };
+            life.exit_code = exit;
+            life.finished = Some(life::now());
+            if pause.is_none() {
+                life.owner = None;
+            }
+            self.save()?;
+            if pause.is_none() && self.record.request.remove {
+                remove::take_away(&self.directory)?;
+            }
+            carrier.tell(exit);
+            let Some(pause) = pause else {
+                self.linger(&mut carrier, None)?;
+                return Ok(());
+            };
+            self.linger(&mut carrier, Some(PATIENCE))?;
+            if !self.pause(pause)? {
+                let life = &mut self.record.life;
+                (life.status, life.owner) = (Status::Exited, None);
+                self.save()?;
+                return Ok(());
+            }
+            self.record.life.restarts += 1;
+        }
+    }
+
+    fn save(&self) -> io::Result<()> {
+        self.record.life.save(&self.directory)
+    }
+
+    /// It could not be started: what it was stays, with the reason.
+    fn failed(&mut self, error: MonitorError) -> MonitorError {
+        let code = if let MonitorError::Run(error) = &error { error.code() } else { 125 };
+        let life = &mut self.record.life;
+        let status = if life.started.is_some() { Status::Exited } else { Status::Created };
+        let error_text = error.to_string();
+        *life = Life { status, owner: None, error: error_text, exit_code: code.into(), ..life.clone() };
+        let _ = self.save();
+        error
+    }
+
+    /// Runs the program once, from its launch until everything is undone.
+    fn run(&mut self, word: &mut Option<File>) -> Result<(Carrier, i32), MonitorError> {
+        let request = &self.record.request;
+        let mut spec = prepare(self.state, &self.ground, self.record.id.clone(), request)?;
+        let (title, typed, terminal) = (request.title.clone(), request.stdin, request.terminal);
+        spec.makes_directory = false;
+        spec.process.own_stdio = true;
+        let result = crate::container::plan(&spec).map_err(RunError::from).and_then(|plan| {
+            let journal = run::journal(self.state, &spec.id, &title, &plan, |_| false)?;
+            let pipes = (!terminal).then(|| stdio::Pipes::new(typed)).transpose()?;
+            let running = launch(&plan, &mut (), Some(journal));
+            stdio::to_null()?;
+            let mut running = running.map_err(|error| run::explain(error, &spec))?;
+            let ends = stdio::ends(pipes, &mut running)?;
+            let mut carrier = Carrier::new(ends, self.log()?, !terminal)?;
+            let life = &mut self.record.life;
+            *life = Life {
+                status: Status::Running,
+                owner: Some(Owner::me()),
+                exit_code: 0,
+                error: String::new(),
+                started: Some(life::now()),
+                finished: life.finished.take(),
+                oom_killed: false,
+                restarts: life.restarts,
+            };
+            life.save(&self.directory)?;
+            if let Some(word) = word.take() {
+                say(word, &FirstWord::Pid(running.box_pid().unwrap_or_default()));
+            }
+            let exit = self.serve(&mut running, &mut carrier)?;
+            carrier.drain(&life::now());
+            for (op, errno) in running.undo(&mut ()) {
+                self.record.life.error = format!("not undone: {op}: {}", hint::errno_text(errno));
+            }
+            Ok((carrier, exit.code()))
+        });
+        // where the step that owns the address was never taken, nobody else gives it back
+        super::network::give_back(&spec.net)?;
+        Ok(result?)
+    }
+
+    fn log(&self) -> io::Result<Option<Log>> {
+        match self.record.request.log {
+            LogKept::None => Ok(None),
+            LogKept::JsonFile(rotation) => {
+                Log::open(&log::file(&self.directory, &self.record.id), rotation).map(Some)
+            }
+        }
+    }
+
+    /// Carries, listens and passes on until the program has ended.
+    fn serve(&self, running: &mut Running<'_>, carrier: &mut Carrier) -> Result<Exit, Errno> {
+        loop {
+            let pidfd = running.pidfd().ok_or(Errno::CHILD)?;
+            let mut fds = vec![
+                PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
+                PollFd::new(&self.signals, PollFlags::IN),
+                PollFd::new(&self.listener, PollFlags::IN),
+            ];
+            fds.extend(carrier.wait_for());
+            match poll(&mut fds, None) {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            let found: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
+            drop(fds);
+            if !found[1].is_empty() {
+                while let Some(signal) = self.signals.next() {
+                    match signal {
+                        // where the box shares the host's processes, those whose parent has died are ours
+                        libc::SIGCHLD => reap_but(running.box_pid().unwrap_or_default())?,
+                        // the machine goes down
+                        libc::SIGTERM => drop(process::signal(pidfd, signal)),
+                        _ => {}
+                    }
+                }
+            }
+            if found[3..].iter().any(|found| !found.is_empty()) {
+                for asked in carrier.carry(&found[3..], &life::now()) {
+                    obey(asked, running, carrier);
+                }
+            }
+            if !found[2].is_empty() {
+                carrier.attach(&self.listener)?;
+            }
+            if !found[0].is_empty() {
+                return running.wait();
+            }
+        }
+    }
+
+    /// Until everybody who is attached has read everything, or for so long.
+    fn linger(&self, carrier: &mut Carrier, most: Option<Duration>) -> Result<(), Errno> {
+        let began = Instant::now();
+        while carrier.owes() && most.is_none_or(|most| began.elapsed() < most) {
+            let mut fds = carrier.wait_for();
+            let wait = most.map(|most| timespec(most.saturating_sub(began.elapsed())));
+            match poll(&mut fds, wait.as_ref()) {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            let found: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
+            drop(fds);
+            carrier.carry(&found, &life::now());
+        }
+        Ok(())
+    }
+
+    /// Before the next start; false where somebody has stopped it meanwhile.
+    fn pause(&self, pause: Duration) -> Result<bool, Errno> {
+        let began = Instant::now();
+        while began.elapsed() < pause {
+            if life::stopped(&self.directory).exists() {
+                return Ok(false);
+            }
+            let wait = timespec(pause.saturating_sub(began.elapsed()));
+            match poll(&mut [PollFd::new(&self.signals, PollFlags::IN)], Some(&wait)) {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            while self.signals.next().is_some() {}
+        }
+        Ok(!life::stopped(&self.directory).exists())
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: duration.subsec_nanos().into() }
+}
+
+fn obey(asked: Asked, running: &Running<'_>, carrier: &Carrier) {
+    match (asked, carrier.terminal()) {
+        (Asked::Resize { rows, columns }, Some(ptmx)) => {
+            let _ = tcsetwinsize(ptmx, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 });
+        }
+        (Asked::Resize { .. }, None) => {}
+        (Asked::Signal(signal), _) => {
+            if let Some(pidfd) = running.pidfd() {
+                let _ = process::signal(pidfd, signal);
+            }
+        }
+    }
+}
+
+/// The socket at which the monitor is called; one of a monitor before us goes.
+fn listen(directory: &Path) -> io::Result<OwnedFd> {
+    match std::fs::remove_file(directory.join("attach.sock")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let (_held, name) = socket_name(directory)?;
+    rustix::net::bind(socket.as_fd(), &name)?;
+    rustix::net::listen(&socket, 16)?;
+    Ok(socket)
+}

@@ -1,15 +1,21 @@
 //! Request: what the user asked for, checked, and what a container gets that asks for nothing.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use super::log::Rotation;
+use super::peers::Peers;
 use crate::cgroups::Resources;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
 
 /// What the user asked for: `stepbox run`'s options, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Request {
     /// the command line, for messages and journals
     pub title: String,
@@ -41,8 +47,6 @@ pub struct Request {
     pub cgroup_parent: Option<String>,
     /// `--add-host`, `--dns`, `--dns-search`, `--dns-option`
     pub lookup: Lookup,
-    /// `--network`
-    pub network: NetworkMode,
     /// `--cap-add`, `--cap-drop`: what root inside may have, as bits
     pub capabilities: u64,
     /// `--security-opt no-new-privileges`; without root it is always so
@@ -67,8 +71,18 @@ pub struct Request {
     pub groups: Vec<String>,
     /// `--oom-score-adj`
     pub oom_score_adj: Option<i32>,
-    /// `--pid`, `--ipc`, `--uts`, `--cgroupns`
-    pub share: Share,
+    /// `--pid`, `--ipc`, `--uts`, `--cgroupns`, `--network`
+    pub peers: Peers,
+    /// `--restart`
+    pub restart: Restart,
+    /// `--log-driver`, `--log-opt`
+    pub log: LogKept,
+    /// `--label`: names and values, for people and tools
+    pub labels: BTreeMap<String, String>,
+    /// `--stop-signal`, as it was written
+    pub stop_signal: Option<String>,
+    /// `--stop-timeout`: seconds from that signal to SIGKILL; below 0 as long as it takes
+    pub stop_timeout: Option<i64>,
     /// the command and its arguments; empty for the image's own
     pub command: Vec<String>,
 }
@@ -92,7 +106,6 @@ impl Default for Request {
             limits: Resources::default(),
             cgroup_parent: None,
             lookup: Lookup::default(),
-            network: NetworkMode::Default,
             capabilities: crate::privilege::default_set(),
             no_new_privs: false,
             seccomp: Seccomp::Default,
@@ -105,14 +118,48 @@ impl Default for Request {
             sysctls: Vec::new(),
             groups: Vec::new(),
             oom_score_adj: None,
-            share: Share::default(),
+            peers: Peers::default(),
+            restart: Restart::No,
+            log: LogKept::default(),
+            labels: BTreeMap::new(),
+            stop_signal: None,
+            stop_timeout: None,
             command: Vec::new(),
         }
     }
 }
 
+/// When a container whose program has ended is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Restart {
+    /// never
+    #[default]
+    No,
+    /// when its exit code is not 0, so many times at most; 0 for as often as it takes
+    OnFailure(u32),
+    /// each time
+    Always,
+    /// each time, but for a container that somebody stopped
+    UnlessStopped,
+}
+
+/// Where what a container prints is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogKept {
+    /// `json-file`
+    JsonFile(Rotation),
+    /// `none`: nowhere
+    None,
+}
+
+impl Default for LogKept {
+    fn default() -> LogKept {
+        LogKept::JsonFile(Rotation::default())
+    }
+}
+
 /// A device of the host, or those of a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostDevice {
     /// its name on the host
     pub path: PathBuf,
@@ -123,7 +170,7 @@ pub struct HostDevice {
 }
 
 /// How it finds the addresses of others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lookup {
     /// names that need nobody to be asked
     pub hosts: Vec<(String, HostAddress)>,
@@ -136,7 +183,7 @@ pub struct Lookup {
 }
 
 /// An address in `--add-host`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostAddress {
     /// this one
     Ip(IpAddr),
@@ -181,7 +228,7 @@ pub enum Shm {
 }
 
 /// `--security-opt seccomp=…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seccomp {
     /// Docker's default profile, for the capabilities that are kept
     Default,
@@ -191,7 +238,7 @@ pub enum Seccomp {
     Profile(Box<Profile>),
 }
 
-/// `--network`.
+/// Which network a container gets, as the others are now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum NetworkMode {
     /// a bridge where we may make one, else a loopback alone

@@ -6,11 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::config::ImageConfig;
+use super::containers::ContainerError;
 use super::describe::{Place, describe};
 use super::devices;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
-use super::request::{NetworkMode, Request};
+use super::request::{NetworkMode, Request, Share};
 use super::state::State;
 use super::store::{Driver, Image};
 use super::users::UserError;
@@ -70,16 +72,6 @@ pub enum RunError {
         "unable to derive the IP value for host-gateway\nhint: a container reaches the host through a bridge: use --network bridge, or say the address"
     )]
     NoGateway,
-    /// the name is taken
-    #[error(
-        "the container name {name:?} is already in use by container {id}; remove it with: stepbox rm {name}"
-    )]
-    NameTaken {
-        /// the name
-        name: String,
-        /// who has it
-        id: String,
-    },
     /// a bind mount's source
     #[error("cannot bind {}: {error}", path.display())]
     Bind {
@@ -116,6 +108,9 @@ pub enum RunError {
     /// what root of the whole machine alone may do
     #[error("{0} needs root of the whole machine")]
     NotRoot(&'static str),
+    /// another container that it was to have a part in
+    #[error(transparent)]
+    Container(#[from] ContainerError),
     /// files of the engine
     #[error("cannot keep the container's state: {0}")]
     State(#[from] std::io::Error),
@@ -156,36 +151,78 @@ impl RunError {
     }
 }
 
-/// What the container will be, on this machine. Takes an address where one is needed.
-pub fn prepare(state: &State, image: &Image, driver: Driver, request: &Request) -> Result<Spec, RunError> {
+/// What a container stands on.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// how the image was unpacked
+    pub driver: Driver,
+    /// what it says of the program
+    pub config: ImageConfig,
+    /// the directories of its layers, top-most last
+    pub layers: Vec<PathBuf>,
+}
+
+impl Ground {
+    /// An image that this driver has unpacked.
+    pub fn of(image: &Image, driver: Driver) -> Ground {
+        Ground { driver, config: image.config.clone(), layers: image.layers.clone() }
+    }
+}
+
+/// What the container of this id will be, on this machine and as the others are now. Takes an address where one is
+/// needed.
+///
+/// # Errors
+/// What cannot be had; then nothing is taken.
+pub fn prepare(state: &State, ground: &Ground, id: String, request: &Request) -> Result<Spec, RunError> {
     let machine = Machine::look();
-    let id = super::names::new_id();
+    let (share, network) = (request.peers.share(state)?, request.peers.network(state)?);
     // what can fail comes before an address is taken
     let lent = devices::find(&request.devices, request.privileged, machine)?;
-    let (hierarchy, mounts) = cgroups::look(Path::new("/"))?;
-    let net = match request.network {
+    let mut place = place(state, ground.driver, id)?;
+    let net = match network {
         NetworkMode::Host => Net::Host,
         NetworkMode::None => Net::None,
         NetworkMode::Join { ref file, .. } => Net::Join(file.clone()),
         NetworkMode::Default if !machine.root() => Net::None,
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
-        NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &id)?,
+        // not by its own id: the cable of the run before goes a moment after that has ended
+        NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &super::names::new_id())?,
     };
-    let place = Place {
-        lent,
+    place = Place { lent, share, network, net, ..place };
+    describe(&place, &ground.config, &ground.layers, request).inspect_err(|_| {
+        let _ = network::give_back(&place.net);
+    })
+}
+
+/// The same before it starts: its files and its program. Who else there is, and whom its users are, shows at the start.
+///
+/// # Errors
+/// A request that makes no container.
+pub fn sketch(state: &State, ground: &Ground, id: String, request: &Request) -> Result<Spec, RunError> {
+    let (groups, sysctls, lookup) = Default::default();
+    let request = Request { user: Some("0".into()), groups, sysctls, lookup, ..request.clone() };
+    describe(&place(state, ground.driver, id)?, &ground.config, &ground.layers, &request)
+}
+
+/// This machine, for a container without any part in another, and without a network.
+fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
+    let machine = Machine::look();
+    let (hierarchy, mounts) = cgroups::look(Path::new("/"))?;
+    Ok(Place {
+        lent: devices::Lent::default(),
+        share: Share::default(),
+        network: NetworkMode::None,
         id,
         driver,
         machine,
-        net,
+        net: Net::None,
         containers: state.containers(),
         hierarchy,
         cgroups: machine.cgroup_tree(&mounts),
         throttles: super::machine::throttles(Path::new("/")),
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         hosts: std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
-    };
-    describe(&place, &image.config, &image.layers, request).inspect_err(|_| {
-        let _ = network::give_back(&place.net);
     })
 }
 
@@ -201,22 +238,36 @@ pub fn foreground<O: Observer>(
     std::fs::create_dir_all(state.containers())?;
     // the container's / takes its mode from upper: the user's habit must not close it
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let journal = Journal::create(&state.journals(), &request.title, plan)?;
+    // its files are the user's, also where this process is killed in the very moment in which the program starts
+    let kept = |op: &Op| {
+        let removes = |path: &Path| !request.remove && path.starts_with(&spec.directory);
+        matches!(op, Op::RemoveTree { path } if removes(path.as_path()))
+    };
+    let journal = journal(state, &spec.id, &request.title, plan, kept)?;
     let signals = Signals::block_all()?;
     let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;
+    running.keep(kept);
     let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
-    if !request.remove {
-        running
-            .keep(|op| matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&spec.directory)));
-    }
     for (op, errno) in running.undo(observer) {
         eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
     }
     Ok(exit)
 }
 
+/// The journal of a container's run, without what is to stay.
+pub(super) fn journal(
+    state: &State,
+    id: &str,
+    title: &str,
+    plan: &Plan,
+    stays: impl Fn(&Op) -> bool,
+) -> std::io::Result<Journal> {
+    std::fs::create_dir_all(state.journals())?;
+    Journal::create_but(&state.journal(id), title, plan, stays)
+}
+
 /// The steps at which the user, not the engine, may be wrong.
-fn explain(error: LaunchError, spec: &Spec) -> RunError {
+pub(super) fn explain(error: LaunchError, spec: &Spec) -> RunError {
     let LaunchError::Step(step) = &error else { return error.into() };
     let Unmet::Errno(errno) = step.what else { return error.into() };
     match &step.op {

@@ -77,6 +77,11 @@ impl State {
         self.run.join("journal")
     }
 
+    /// The journal of a container that runs.
+    pub fn journal(&self, id: &str) -> PathBuf {
+        self.journals().join(format!("{id}.journal"))
+    }
+
     /// Where addresses that are taken are kept.
     pub fn leases(&self) -> PathBuf {
         self.run.join("leases")

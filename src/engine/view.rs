@@ -270,7 +270,7 @@ impl<'a> View<'a> {
         let overlay = Overlay { lower, upper, work, merged, userxattr: !self.machine.all_powerful() };
         let place = Step::new("make merged", Op::mkdir(&overlay.merged)).or_else(Errno::EXIST);
         let mut steps = vec![chroot::private(), place.undo(Op::Rmdir { path: (&overlay.merged).into() })];
-        let write = extent == Extent::Everything { write: true } && !self.record.read_only;
+        let write = extent == Extent::Everything { write: true } && !self.record.request.read_only;
         steps.extend(overlay.mount().into_iter().map(|mut step| {
             // an overlay that cannot be written is not synced to the disk when it goes
             if let (Op::Mount { flags, .. }, false) = (&mut step.op, write) {
@@ -285,7 +285,7 @@ impl<'a> View<'a> {
     fn mounted(&self, tree: &Path) -> Vec<Step> {
         let bind = Step::new("make the tree a mount", Op::bind(tree, tree, libc::MS_REC));
         let mut steps = vec![chroot::private(), bind.undo(Op::detach(tree))];
-        if self.record.read_only {
+        if self.record.request.read_only {
             let (on, set) = (MountAt::Path(tree.into()), libc::MOUNT_ATTR_RDONLY);
             let op = Op::MountSetattr { on, set, clear: 0, propagation: 0, recursive: false };
             steps.push(Step::new("close it for writing", op));

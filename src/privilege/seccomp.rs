@@ -10,6 +10,7 @@
 //! memory, and answers ENOSYS: libc then falls back to clone(2). See seccomp(2) and the kernel's seccomp_filter.rst.
 //! A profile is our own ([`default_profile`]) or read from a file ([`profile`]); [`disassemble()`] tells what came out.
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -28,7 +29,7 @@ pub use docker::default_profile;
 pub use listener::Listener;
 
 /// What may be called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// for calls that no rule speaks of
     pub otherwise: Action,
@@ -41,6 +42,7 @@ pub struct Profile {
     /// SECCOMP_FILTER_FLAG_*, as seccomp(2) takes them
     pub flags: u64,
     /// who answers for [`Action::Notify`]
+    #[serde(skip)]
     pub listener: Option<Listener>,
 }
 
@@ -66,7 +68,7 @@ impl Profile {
 }
 
 /// Some calls, and what becomes of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// names; one that an architecture does not have is nothing to it
     pub calls: Vec<Cow<'static, str>>,
@@ -77,7 +79,7 @@ pub struct Rule {
 }
 
 /// What is asked of one argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// which argument, from 0 to 5
     pub argument: u8,
@@ -86,7 +88,7 @@ pub struct Condition {
 }
 
 /// A question about 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // as seccomp_rule_add(3) names them: ==, !=, <, <=, >, >=
 pub enum Compare {
     Eq(u64),
@@ -103,7 +105,7 @@ pub enum Compare {
 }
 
 /// What becomes of a call: seccomp(2), "filter return values".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// it is made
     Allow,

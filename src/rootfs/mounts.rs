@@ -1,11 +1,12 @@
 //! Mounts: what is mounted in a container, and what every container of the engine has. Data only.
 
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 use crate::userns::Range;
 
 /// Something that is mounted in the container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// its name in the container
     pub target: PathBuf,
@@ -16,7 +17,7 @@ pub struct Mount {
 }
 
 /// What is mounted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// a directory or file of the host
     Bind {
@@ -50,7 +51,7 @@ pub enum Source {
 }
 
 /// How it is mounted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// flags of mount(2) for a new file system: MS_RDONLY, MS_NOSUID and so on
     pub flags: u64,
@@ -71,7 +72,7 @@ pub struct Options {
 }
 
 /// Other numbers for the owners of what is mounted: mount_setattr(2), MOUNT_ATTR_IDMAP.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idmap {
     /// which number is which
     pub users: MappedBy,
@@ -80,7 +81,7 @@ pub struct Idmap {
 }
 
 /// Where a mapping of users is kept: a user namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MappedBy {
     /// a new one, with these ranges for users and for groups
     Ranges(Vec<Range>, Vec<Range>),
@@ -89,7 +90,7 @@ pub enum MappedBy {
 }
 
 /// Which cgroup tree the container sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CgroupTree {
     /// none
     None,

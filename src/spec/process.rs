@@ -1,5 +1,6 @@
 //! Process: the program, where it starts, and what the kernel is told about it.
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use crate::kernel::op::{Exec, Scheduling};
@@ -93,7 +94,7 @@ pub struct WindowSize {
 }
 
 /// One limit of setrlimit(2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rlimit {
     /// RLIMIT_NOFILE and so on
     pub resource: u32,

@@ -65,7 +65,11 @@ fn a_name_is_taken_until_its_container_is_removed() {
     assert_eq!(site.sh("$S run --name red stepbox/base sh -c 'exit 5'").code, 5);
     assert!(site.says("$S ps -a").contains("Exited (5)"));
     assert_eq!(site.says("$S ps -q"), "");
-    site.refused("$S run --name red stepbox/base true", 125, &["\"red\" is already in use by container"]);
+    site.refused(
+        "$S run --name red stepbox/base true",
+        125,
+        &["Conflict. The container name \"/red\" is already in use by container"],
+    );
     assert_eq!(site.says("$S rm red"), "red\n");
     assert_eq!(site.sh("$S rm red").code, 1);
     site.assert_clean();

@@ -12,6 +12,7 @@ fn help_is_in_groups_and_fits() {
     let wanted = [
         "Arguments:",
         "Container:",
+        "Keeping:",
         "Files:",
         "Resources:",
         "Network:",

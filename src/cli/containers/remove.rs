@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use crate::cli::{each, state};
-use crate::engine::containers;
+use crate::engine::containers::remove::remove;
 
 /// The options of `rm`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
+    /// Also containers that run: they are killed
+    #[arg(short, long)]
+    force: bool,
     /// Names, ids, or beginnings of ids
     #[arg(required = true)]
     containers: Vec<String>,
@@ -16,6 +19,6 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
         let state = state()?;
-        Ok(each(&self.containers, |name| containers::remove(&state, name).map(|_| println!("{name}"))))
+        Ok(each(&self.containers, |name| remove(&state, name, self.force).map(|_| println!("{name}"))))
     }
 }

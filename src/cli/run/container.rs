@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     pub(super) tty: bool,
     /// The container's name
-    #[arg(long, value_parser = container_name)]
+    #[arg(long, allow_hyphen_values = true, value_parser = container_name)]
     pub(super) name: Option<String>,
     /// The host name inside
     #[arg(short = 'h', long, value_name = "NAME", value_parser = host_name)]
@@ -85,7 +85,9 @@ fn absolute(text: &str) -> Result<PathBuf, String> {
 fn container_name(text: &str) -> Result<String, String> {
     match names::valid(text) {
         true => Ok(text.into()),
-        false => Err("only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two letters at least".into()),
+        false => Err(format!(
+            "Invalid container name ({text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two letters at least"
+        )),
     }
 }
 

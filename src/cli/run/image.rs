@@ -14,7 +14,8 @@ use crate::engine::base;
 use crate::engine::platform::Platform;
 use crate::engine::reference::Reference;
 use crate::engine::registry::{PullOptions, RegistryError};
-use crate::engine::store::{Image, Store, StoreError};
+use crate::engine::store::{Hold, Image, Store, StoreError};
+use crate::layers::chain_ids;
 
 /// The options of `run` that say where the image comes from.
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,26 @@ impl Args {
             _ => {}
         }
         here()
+    }
+
+    /// The same, with its layers held until the record of a container says that it stands on them. A dry run stands
+    /// on nothing.
+    pub(super) fn held(
+        &self,
+        store: &Store,
+        name: &str,
+        dry_run: bool,
+    ) -> anyhow::Result<(Image, Option<Hold>)> {
+        let image = self.find(store, name, dry_run)?;
+        if dry_run {
+            return Ok((image, None));
+        }
+        let hold = Some(store.hold(&chain_ids(&image.diff_ids))?);
+        match image.layers.iter().all(|layer| layer.is_dir()) {
+            true => Ok((image, hold)),
+            // removed just before it was held
+            false => Ok((self.find(store, name, dry_run)?, hold)),
+        }
     }
 
     fn fetch(&self, store: &Store, reference: &Reference) -> anyhow::Result<()> {

@@ -1,11 +1,6 @@
 //! The options of `run` that say what the container shares with the host or with another container.
 
-use std::path::PathBuf;
-
-use crate::engine::containers::{self, ContainerError};
-use crate::engine::request::{Share, Shm};
-use crate::engine::state::State;
-use crate::spec::Namespace;
+use crate::engine::peers::{Mode, Peers};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Isolation")]
@@ -29,17 +24,6 @@ pub(super) struct Args {
     /// A kernel setting that belongs to a namespace (net.ipv4.ip_forward=1)
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl)]
     pub(super) sysctl: Vec<(String, String)>,
-}
-
-/// What was asked for, before anybody has looked for the other container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mode {
-    Private,
-    Shareable,
-    None,
-    Host,
-    Bridge,
-    Container(String),
 }
 
 pub(super) fn mode(text: &str, known: &[&str]) -> Result<Mode, String> {
@@ -89,48 +73,18 @@ impl Args {
         asked.map_or(Ok(()), |(_, what)| anyhow::bail!("conflicting options: {what} and the UTS mode"))
     }
 
-    /// Whether others may have a part in its IPC namespace, as Docker has it: not without having been asked.
-    pub(super) fn shareable(&self) -> bool {
-        matches!(self.ipc, Some(Mode::Shareable | Mode::Host | Mode::Container(_)))
-    }
-
-    pub(super) fn share(&self, state: &State) -> anyhow::Result<Share> {
+    /// # Errors
+    /// What only root of the machine can give.
+    pub(super) fn peers(&self, network: Option<Mode>) -> anyhow::Result<Peers> {
         if self.userns.is_some() && !rustix::process::geteuid().is_root() {
             anyhow::bail!("--userns host: without root a container is made in a user namespace of its own");
         }
-        let namespace = |mode: &Option<Mode>, kind: &str| match mode {
-            Some(Mode::Host) => Ok(Namespace::Host),
-            Some(Mode::Container(name)) => Ok(Namespace::Join(namespaces_of(state, name)?.join(kind))),
-            _ => anyhow::Ok(Namespace::New),
-        };
-        Ok(Share {
-            shm: self.shm(state)?,
-            pid: namespace(&self.pid, "pid")?,
-            ipc: namespace(&self.ipc, "ipc")?,
-            uts: namespace(&self.uts, "uts")?,
-            cgroup: namespace(&self.cgroupns, "cgroup")?,
+        Ok(Peers {
+            pid: self.pid.clone(),
+            ipc: self.ipc.clone(),
+            uts: self.uts.clone(),
+            cgroup: self.cgroupns.clone(),
+            network,
         })
     }
-
-    fn shm(&self, state: &State) -> anyhow::Result<Shm> {
-        Ok(match &self.ipc {
-            None | Some(Mode::Private | Mode::Shareable | Mode::Bridge) => Shm::Own,
-            Some(Mode::None) => Shm::None,
-            Some(Mode::Host) => Shm::Hosts,
-            Some(Mode::Container(name)) => {
-                let namespaces = namespaces_of(state, name)?;
-                let donor = containers::find(state, name)?;
-                match donor.shareable {
-                    true => Shm::Theirs(namespaces),
-                    false => return Err(ContainerError::NotShareable(donor.id).into()),
-                }
-            }
-        })
-    }
-}
-
-/// The directory of the namespaces of a container that runs.
-pub(super) fn namespaces_of(state: &State, name: &str) -> anyhow::Result<PathBuf> {
-    let pid = containers::process(state, &containers::find(state, name)?)?;
-    Ok(format!("/proc/{pid}/ns").into())
 }

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::isolation::{self, Mode};
-use crate::engine::containers;
-use crate::engine::request::{HostAddress, Lookup, NetworkMode};
-use crate::engine::state::State;
+use super::isolation;
+use crate::engine::peers::Mode;
+use crate::engine::request::{HostAddress, Lookup};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Network")]
@@ -50,20 +49,8 @@ impl Args {
         matches!(self.network, Some(Mode::Container(_)))
     }
 
-    pub(super) fn mode(&self, state: &State) -> anyhow::Result<NetworkMode> {
-        Ok(match &self.network {
-            None => NetworkMode::Default,
-            Some(Mode::Host) => NetworkMode::Host,
-            Some(Mode::None) => NetworkMode::None,
-            Some(Mode::Container(name)) => {
-                let directory = state.containers().join(containers::find(state, name)?.id);
-                let hostname = std::fs::read_to_string(directory.join("hostname")).ok();
-                let hostname = hostname.map(|text| text.trim_end().to_string());
-                let file = isolation::namespaces_of(state, name)?.join("net");
-                NetworkMode::Join { file, directory, hostname }
-            }
-            Some(_) => NetworkMode::Bridge,
-        })
+    pub(super) fn mode(&self) -> Option<Mode> {
+        self.network.clone()
     }
 
     pub(super) fn lookup(&self) -> Lookup {

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::cli::containers::row as container;
 use crate::cli::format::{Listing, row};
 use crate::cli::images::list::HEADINGS;
 use crate::cli::{human, state, store};
 use crate::engine::images::catalog::Catalog;
+use crate::engine::machine::Machine;
 use crate::engine::usage::{OfContainer, OfImage, Usage, usage};
 
 /// The options of `system df`.
@@ -122,31 +124,15 @@ fn images(usage: &Usage<'_>, short: bool) -> Listing<'static> {
 }
 
 fn containers(usage: &Usage<'_>, short: bool) -> Listing<'static> {
+    let root = Machine::look().root();
     let one = |OfContainer { record, written }: &OfContainer| {
-        let created = record.created.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
-        row([
-            ("Command", format!("\"{}\"", record.command.join(" ").escape_debug())),
-            ("CreatedAt", human::moment(created)),
-            ("ID", if short { record.id[..12].into() } else { record.id.clone() }),
-            ("Image", record.image.clone()),
-            ("Names", record.name.clone()),
-            ("RunningFor", human::ago(created)),
-            ("Size", human::size(*written, 4)),
-            ("Status", record.status()),
-        ])
+        container::of(record, root, !short, human::size(*written, 3))
     };
     Listing {
-        usual: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}",
-        headings: &[
-            ("ID", "CONTAINER ID"),
-            ("Image", "IMAGE"),
-            ("Command", "COMMAND"),
-            ("Size", "SIZE"),
-            ("RunningFor", "CREATED"),
-            ("Status", "STATUS"),
-            ("Names", "NAMES"),
-        ],
-        kind: "*formatter.containerContext",
+        usual: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t\
+                {{.Names}}",
+        headings: container::HEADINGS,
+        kind: container::KIND,
         rows: usage.containers.iter().map(one).collect(),
     }
 }

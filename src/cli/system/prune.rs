@@ -46,7 +46,7 @@ impl Args {
         }
         for record in &ended {
             let written = size_of_files(&state.containers().join(&record.id).join("upper")).unwrap_or(0);
-            containers::remove(&state, &record.id)?;
+            containers::remove::remove(&state, &record.id, false)?;
             freed += written;
             println!("{}", record.id);
         }

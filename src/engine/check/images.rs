@@ -32,7 +32,7 @@ pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, lo
             Catalog::default()
         }
     };
-    let containers = containers::list(state);
+    let containers = containers::as_written(state);
     looked.images = catalog.images.len() + catalog.unread().count();
     look.layer_blobs(&catalog);
     looked.blobs = look.blobs();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Finding, Looked, Remedy};
 use crate::engine::containers::Record;
+use crate::engine::containers::life::Lock;
 use crate::engine::network;
 use crate::engine::state::State;
 use crate::engine::store::Store;
@@ -33,12 +34,13 @@ pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, lo
     let entries = std::fs::read_dir(state.containers()).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
         looked.containers += 1;
-        let record = std::fs::read(Record::file(&path)).ok();
-        match record.and_then(|text| serde_json::from_slice::<Record>(&text).ok()) {
-            Some(record) if record.exit_code.is_none() && !record.running() => {
-                found(&path, "the engine of this container was killed", Remedy::End(record.id));
+        match Record::read(&path) {
+            Some(record) if record.life.orphaned() => {
+                found(&path, "the monitor of this container was killed", Remedy::End(record.id));
             }
             Some(_) => {}
+            // it is being made, or removed
+            None if matches!(Lock::try_take(&path), Ok(None)) || !path.exists() => {}
             None if journal::is_watched(&state.journals(), &path) => {}
             None => found(&path, "it has no record that can be read", Remedy::Aside(path.clone())),
         }

@@ -18,8 +18,19 @@ pub fn settings(image: &ImageConfig, request: &Request) -> ImageConfig {
     let asked: Vec<String> = env.iter().map(|pair| name(pair)).collect();
     env.extend(image.env.iter().filter(|pair| !asked.contains(&name(pair))).cloned());
     config.env = env;
+    if let Some(entrypoint) = &request.entrypoint {
+        // what the image would have given to its own is nothing to this one
+        config.entrypoint = Some(entrypoint.clone()).filter(|words| !words.is_empty());
+        config.cmd = None;
+    }
     if !request.command.is_empty() {
         config.cmd = Some(request.command.clone());
+    }
+    if !request.labels.is_empty() {
+        config.labels = Some(request.labels.clone());
+    }
+    if let Some(signal) = &request.stop_signal {
+        config.stop_signal.clone_from(signal);
     }
     if let Some(user) = &request.user {
         config.user.clone_from(user);

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::life::Status;
 use super::{Record, process};
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::inspect::{NEVER, config};
@@ -14,11 +15,8 @@ use crate::engine::store::{Store, size_of_files};
 pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record, sizes: bool) -> Value {
     let directory = state.containers().join(&record.id);
     let pid = process(state, record).unwrap_or(0);
-    let status = match (record.exit_code, record.running()) {
-        (Some(_), _) => "exited",
-        (None, true) => "running",
-        (None, false) => "dead",
-    };
+    let life = &record.life;
+    let time = |time: &Option<String>| time.clone().unwrap_or_else(|| NEVER.into());
     let image = catalog.images.iter().find(|image| Some(image.id) == record.image_id);
     let path = |name: &str| {
         let file = directory.join(name);
@@ -26,9 +24,9 @@ pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record,
     };
     let (program, arguments) =
         record.command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
-    let mut settings = image.map(|image| config(&image.document.config)).unwrap_or_else(|| json!({}));
-    settings["Cmd"] = json!(record.command);
-    settings["Entrypoint"] = Value::Null;
+    let mut settings = config(&record.config);
+    settings["Tty"] = record.request.terminal.into();
+    settings["OpenStdin"] = record.request.stdin.into();
     settings["Image"] = record.image.as_str().into();
     let mut done = Map::new();
     let mut put = |name: &str, value: Value| _ = done.insert(name.into(), value);
@@ -39,9 +37,10 @@ pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record,
     put(
         "State",
         json!({
-            "Status": status, "Running": status == "running", "Paused": false, "Restarting": false,
-            "OOMKilled": false, "Dead": status == "dead", "Pid": pid, "ExitCode": record.exit_code.unwrap_or(0),
-            "Error": "", "StartedAt": record.created, "FinishedAt": NEVER,
+            "Status": life.status.word(), "Running": life.running(), "Paused": life.status == Status::Paused,
+            "Restarting": life.status == Status::Restarting, "OOMKilled": life.oom_killed, "Dead": false,
+            "Pid": pid, "ExitCode": life.exit_code, "Error": life.error,
+            "StartedAt": time(&life.started), "FinishedAt": time(&life.finished),
         }),
     );
     put("Image", record.image_id.map(|id| id.to_string()).unwrap_or_default().into());
@@ -50,9 +49,9 @@ pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record,
     {
         put(name, path(file).into());
     }
-    put("LogPath", "".into());
+    put("LogPath", path(&format!("{}-json.log", record.id)).into());
     put("Name", format!("/{}", record.name).into());
-    put("RestartCount", 0.into());
+    put("RestartCount", life.restarts.into());
     put("Driver", store.driver().name().into());
     put("Platform", "linux".into());
     put("HostConfig", json!({"Binds": null, "Runtime": "stepbox"}));

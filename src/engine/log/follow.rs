@@ -32,6 +32,12 @@ impl Follower {
         Ok(follower)
     }
 
+    /// Where it began to follow: the file, by its inode, and how long that was. What is there is to be read otherwise.
+    pub fn place(&self) -> Option<(u64, u64)> {
+        let file = self.file.as_ref()?;
+        Some((file.metadata().ok()?.ino(), self.at))
+    }
+
     /// What has been printed since the last look.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -57,11 +58,17 @@ impl Wanted {
     }
 }
 
-/// Reads the wanted lines, the oldest first. A line that is damaged, as one that is being written, is passed over.
+/// Reads the wanted lines, the oldest first, up to a place that [`super::Follower::place`] named, or to the end. A line
+/// that is damaged, as one that is being written, is passed over.
 ///
 /// # Errors
 /// What the kernel answers, but for a log that is not there: a container that never ran has printed nothing.
-pub fn read(path: &Path, wanted: Wanted, mut line: impl FnMut(Line) -> io::Result<()>) -> io::Result<()> {
+pub fn read(
+    path: &Path,
+    until: Option<(u64, u64)>,
+    wanted: Wanted,
+    mut line: impl FnMut(Line) -> io::Result<()>,
+) -> io::Result<()> {
     let mut oldest = 0;
     while older(path, oldest + 1).exists() {
         oldest += 1;
@@ -72,7 +79,9 @@ pub fn read(path: &Path, wanted: Wanted, mut line: impl FnMut(Line) -> io::Resul
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file?,
         };
-        for text in BufReader::new(file).split(b'\n') {
+        let inode = file.metadata()?.ino();
+        let last_file = until.filter(|(other, _)| *other == inode);
+        for text in BufReader::new(file.take(last_file.map_or(u64::MAX, |(_, length)| length))).split(b'\n') {
             let Some(found) = Line::parse(&text?).filter(|found| wanted.in_time(found)) else { continue };
             match wanted.tail {
                 None => line(found)?,
@@ -83,6 +92,9 @@ pub fn read(path: &Path, wanted: Wanted, mut line: impl FnMut(Line) -> io::Resul
                     }
                 }
             }
+        }
+        if last_file.is_some() {
+            break;
         }
     }
     last.into_iter().try_for_each(line)

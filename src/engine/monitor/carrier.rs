@@ -330,12 +330,22 @@ impl Carrier {
     /// The program has ended: what it printed last is read, as far as it is there, and its clients are told. What stays
     /// in their queues is still to be carried, see [`Carrier::owes`].
     pub fn end(&mut self, code: i32, now: &str) {
+        self.drain(now);
+        self.tell(code);
+    }
+
+    /// The program has ended: what it printed last is read, as far as it is there.
+    pub fn drain(&mut self, now: &str) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             while self.printed(stream, now) {}
         }
         if let Some(log) = &mut self.log {
             log.end(now);
         }
+    }
+
+    /// Everybody who is attached is told how the program has ended, after all that it printed.
+    pub fn tell(&mut self, code: i32) {
         for client in &mut self.clients {
             Frame::Exit(code).put(&mut client.queue);
             client.send();

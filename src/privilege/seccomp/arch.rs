@@ -1,7 +1,9 @@
 //! Arch: the ways into the kernel. Each has numbers of its own for the calls, so a filter asks for it first.
 
+use serde::{Deserialize, Serialize};
+
 /// A way into the kernel, with call numbers of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arch {
     /// 64-bit PCs; their x32 numbers have bit 30 set
     X86_64,

@@ -1,0 +1,120 @@
+//! A container as a row of a list, with Docker's fields.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::cli::format::row;
+use crate::cli::human;
+use crate::engine::containers::Record;
+use crate::engine::containers::life::Status;
+use crate::engine::peers::Mode;
+use crate::rootfs::Source;
+
+/// The heading of each field.
+pub(in crate::cli) const HEADINGS: &[(&str, &str)] = &[
+    ("ID", "CONTAINER ID"),
+    ("Names", "NAMES"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("CreatedAt", "CREATED AT"),
+    ("RunningFor", "CREATED"),
+    ("Ports", "PORTS"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+    ("Size", "SIZE"),
+    ("Labels", "LABELS"),
+    ("Mounts", "MOUNTS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Networks", "NETWORKS"),
+];
+
+/// What Docker calls it where it has no such field.
+pub(in crate::cli) const KIND: &str = "*formatter.containerContext";
+
+/// A container's row; `root` says whose networks it may have, `size` how much it takes.
+pub(in crate::cli) fn of(record: &Record, root: bool, whole: bool, size: String) -> Value {
+    row([
+        ("Command", command(&record.command, whole)),
+        ("CreatedAt", human::moment(second(Some(&record.created)))),
+        ("ID", if whole { record.id.clone() } else { record.id[..12].into() }),
+        ("Image", record.image.clone()),
+        ("Labels", labels(&record.request.labels)),
+        ("LocalVolumes", "0".into()),
+        ("Mounts", mounts(record, whole)),
+        ("Names", record.name.clone()),
+        ("Networks", network(record, root).into()),
+        ("Ports", String::new()),
+        ("RunningFor", human::ago(second(Some(&record.created)))),
+        ("Size", size),
+        ("State", record.life.status.word().into()),
+        ("Status", status(record)),
+    ])
+}
+
+fn second(time: Option<&String>) -> Option<i64> {
+    time.and_then(|time| time.parse().ok()).map(Timestamp::as_second)
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+}
+
+fn mounts(record: &Record, whole: bool) -> String {
+    let sources = record.request.binds.iter().filter_map(|mount| match &mount.source {
+        Source::Bind { path, .. } => Some(path.display().to_string()),
+        _ => None,
+    });
+    sources.map(|path| if whole { path } else { cut(&path, 15) }).collect::<Vec<_>>().join(",")
+}
+
+fn network(record: &Record, root: bool) -> &'static str {
+    match record.request.peers.network {
+        Some(Mode::Host) => "host",
+        Some(Mode::Container(_)) => "",
+        Some(Mode::None) => "none",
+        None if !root => "none",
+        _ => "bridge",
+    }
+}
+
+fn status(record: &Record) -> String {
+    let life = &record.life;
+    let up = || {
+        let second = second(life.started.as_ref());
+        second.map_or("N/A".into(), |second| human::duration(Timestamp::now().as_second() - second))
+    };
+    let ended = || human::ago(second(life.finished.as_ref()));
+    match life.status {
+        Status::Created => "Created".into(),
+        Status::Running => format!("Up {}", up()),
+        Status::Paused => format!("Up {} (Paused)", up()),
+        Status::Restarting => format!("Restarting ({}) {}", life.exit_code, ended()),
+        Status::Exited => format!("Exited ({}) {}", life.exit_code, ended()),
+    }
+}
+
+/// As Docker shortens: so many letters, of which the last one says that there are more.
+fn cut(text: &str, most: usize) -> String {
+    match text.chars().count() <= most {
+        true => text.into(),
+        false => text.chars().take(most - 1).chain(['…']).collect(),
+    }
+}
+
+/// As Docker: words with a blank in quotes, 20 letters of it all, quoted as Go does.
+fn command(words: &[String], whole: bool) -> String {
+    let quoted = |(at, word): (usize, &String)| match at > 0 && word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    };
+    let line = words.iter().enumerate().map(quoted).collect::<Vec<_>>().join(" ");
+    let line = if whole { line } else { cut(&line, 20) };
+    let escaped = line.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
+    let printable = |letter: char| match letter.is_control() {
+        true => format!("\\x{:02x}", u32::from(letter)),
+        false => letter.to_string(),
+    };
+    format!("\"{}\"", escaped.chars().map(printable).collect::<String>())
+}

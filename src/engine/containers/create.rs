@@ -1,0 +1,106 @@
+//! Create: from a request and an image to a container that has its files, and no program yet.
+//!
+//! ```text
+//!   mkdir containers/ID     nobody sees it
+//!   lock                    whoever finds it locked leaves it alone
+//!   upper, work             what it will write to
+//!   names' lock             is the name free? config.json: from here on it is there
+//! ```
+//!
+//! Killed on the way, it leaves a directory that nobody sees and that `stepbox clean` removes.
+//!
+//! Lab 18-engine, tutorials/18-engine.md.
+
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use super::life::Lock;
+use super::{ContainerError, Record, list};
+use crate::engine::names;
+use crate::engine::request::Request;
+use crate::engine::run::{self, Ground, RunError};
+use crate::engine::state::State;
+use crate::engine::store::{Driver, Image};
+use crate::launch::launch;
+use crate::step::Plan;
+
+/// A container that was made and is still locked.
+#[derive(Debug)]
+pub struct Created {
+    /// the container
+    pub record: Record,
+    /// its directory
+    pub directory: PathBuf,
+    /// nobody else starts or removes it meanwhile
+    pub lock: Lock,
+}
+
+/// The lock of all names, held until the file is closed: for as long as it takes to look whether a name is free and
+/// to write it down.
+pub(super) fn lock_names(state: &State) -> std::io::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(state.run.join("names.lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// A name that no container has: this one, or one that is made up.
+///
+/// # Errors
+/// [`ContainerError::NameTaken`].
+pub fn free_name(state: &State, wanted: Option<&str>) -> Result<String, ContainerError> {
+    let taken = list(state);
+    let holder = |name: &str| taken.iter().find(|record| record.name == name);
+    match wanted {
+        Some(name) => match holder(name) {
+            Some(other) => Err(ContainerError::NameTaken { name: name.into(), id: other.id.clone() }),
+            None => Ok(name.into()),
+        },
+        None => loop {
+            let name = names::new_name();
+            if holder(&name).is_none() {
+                return Ok(name);
+            }
+        },
+    }
+}
+
+/// Makes a container of an image, whose layers the caller holds, and the name by which it was asked for.
+///
+/// # Errors
+/// A name that is taken, what is wrong with the request, and what the kernel answers; then nothing is left.
+pub fn create(
+    state: &State,
+    image: (&str, &Image),
+    driver: Driver,
+    name: Option<&str>,
+    request: Request,
+) -> Result<Created, RunError> {
+    // Docker looks at the name first
+    free_name(state, name)?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    std::fs::create_dir_all(state.containers())?;
+    let id = names::new_id();
+    let directory = state.containers().join(&id);
+    // who sweeps takes this lock, too: he never sees the directory without its own
+    let names_lock = lock_names(state)?;
+    DirBuilder::new().mode(0o700).create(&directory)?;
+    let lock = Lock::take(&directory);
+    drop(names_lock);
+    let made = || -> Result<Created, RunError> {
+        let lock = lock?;
+        let spec = run::sketch(state, &Ground::of(image.1, driver), id, &request)?;
+        let plan = Plan::default().then(spec.rootfs.writable());
+        let mut running = launch(&plan, &mut (), None)?;
+        running.keep(|_| true);
+        drop(running);
+        let _names = lock_names(state)?;
+        let record = Record::new(&spec, image, driver, free_name(state, name)?, request);
+        record.save(&directory)?;
+        Ok(Created { record, directory: directory.clone(), lock })
+    };
+    made().inspect_err(|_| {
+        // what cannot be removed now, `clean` removes later
+        let _ = crate::kernel::remove::remove(&directory);
+    })
+}

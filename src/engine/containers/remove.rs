@@ -1,0 +1,84 @@
+//! Remove: a container's directory, and with it all that is this container's alone.
+//!
+//! ```text
+//!   lock ── does it run? ── config.json goes first: nobody sees it any more ── the rest
+//! ```
+//!
+//! Lab 18-engine, tutorials/18-engine.md.
+
+use std::io;
+use std::path::Path;
+
+use super::create::lock_names;
+use super::life::Lock;
+use super::{ContainerError, Record, clean_up, directory, end, find};
+use crate::engine::state::State;
+use crate::journal;
+
+/// Removes a container that does not run; with `force` also one that does, which is killed.
+///
+/// # Errors
+/// [`ContainerError`]; what could be removed is gone.
+pub fn remove(state: &State, wanted: &str, force: bool) -> Result<Record, ContainerError> {
+    let record = find(state, wanted)?;
+    if record.running() {
+        if !force {
+            return Err(ContainerError::Running(record.id));
+        }
+        match end::kill(state, &record, libc::SIGKILL) {
+            // it was between two runs, or has just ended
+            Err(ContainerError::NotRunning(_)) => end::stop(state, &record, None)?,
+            other => other?,
+        }
+    }
+    let path = directory(state, &record);
+    let lock = match Lock::take(&path) {
+        // it was removed with its end
+        Err(error) if force && error.kind() == io::ErrorKind::NotFound => return Ok(record),
+        lock => lock?,
+    };
+    // another command may have started it while we waited
+    match clean_up(state, &path) {
+        Some(now) if now.running() => return Err(ContainerError::Running(now.id)),
+        None if !force => return Err(ContainerError::NoSuch(wanted.into())),
+        _ => {}
+    }
+    take_away(&path).map_err(|error| ContainerError::Remove { name: record.name.clone(), error })?;
+    drop(lock);
+    Ok(record)
+}
+
+/// Removes the directories of containers whose maker was killed before anybody could see them; how many there were.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn sweep(state: &State) -> io::Result<usize> {
+    let mut swept = 0;
+    for entry in std::fs::read_dir(state.containers()).into_iter().flatten() {
+        let path = entry?.path();
+        let _names = lock_names(state)?;
+        if Record::file(&path).exists() || journal::is_watched(&state.journals(), &path) {
+            continue;
+        }
+        match Lock::try_take(&path) {
+            Ok(Some(_lock)) => crate::kernel::remove::remove(&path)?,
+            Ok(None) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        }
+        swept += 1;
+    }
+    Ok(swept)
+}
+
+/// Removes a container's directory; the caller has its lock, or is its monitor.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn take_away(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(Record::file(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    crate::kernel::remove::remove(path)
+}

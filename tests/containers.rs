@@ -1,0 +1,27 @@
+//! Containers that outlive the command that made them: `create`, `start`, `run -d`, `ps`, `logs`, `stop`, `kill`,
+//! `wait`, `restart`, `rm`, from outside: child processes only, as root in namespaces of each test's own, and as a user
+//! who is not root.
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "support/player.rs"]
+#[allow(dead_code)]
+mod player;
+
+#[path = "run/site.rs"]
+#[allow(dead_code)]
+mod site;
+
+#[path = "containers/docker.rs"]
+mod docker;
+#[path = "containers/killed.rs"]
+mod killed;
+#[path = "containers/life.rs"]
+mod life;
+#[path = "containers/lists.rs"]
+mod lists;
+#[path = "containers/logs.rs"]
+mod logs;
+#[path = "containers/restarts.rs"]
+mod restarts;

@@ -1,0 +1,125 @@
+# A walk through the life of containers: $C is the command, box an image with a busybox. What it says is compared
+# between stepbox and Docker.
+say() { echo "--- ${*:2}"; "$@" 2>&1; echo "= $?"; }
+until_logged() { for _ in $(seq 100); do $C logs "$1" 2>&1 | grep -q "$2" && return; sleep 0.05; done; echo "no $2"; }
+columns() { sed -E 's/^[0-9a-f]{12,64}/ID/; s/(Less than a second|[0-9]+ seconds?)/TIME/g; s/  +/|/g'; }
+
+say $C create --name made --network none box sh -c 'echo out; sleep 0.3; echo err >&2; exit 3'
+say $C ps -a | columns
+say $C start made
+say $C wait made
+say $C logs made
+say $C ps -a --no-trunc | columns
+say $C start made
+say $C wait made
+say $C logs --tail 1 made
+say $C logs --tail 0 made
+say $C restart made
+say $C wait made
+say $C stop made
+say $C kill made
+say $C create --name made box true
+say $C rm made
+say $C rm made
+
+say $C run -d --name deaf --network none --label a=b box sleep 1000
+say $C ps | columns
+say $C start deaf
+say $C rm deaf
+say $C stop -t 1 deaf
+say $C wait deaf
+say $C ps -a | columns
+say $C start deaf nosuch
+say $C kill -s NOPE deaf
+say $C kill -s 0 deaf
+say $C kill deaf
+say $C wait deaf
+say $C restart -t 0 deaf
+say $C ps --filter label=a=b | columns
+say $C ps --filter label=a=c | columns
+say $C rm -f deaf
+
+program='trap "echo one" USR1; trap "echo bye; exit 5" TERM; echo ready; while :; do sleep 0.05; done'
+say $C run -d --name ears --network none box sh -c "$program"
+until_logged ears ready
+say $C kill -s USR1 ears
+until_logged ears one
+say $C stop ears
+say $C logs ears
+say $C wait ears
+say $C rm ears
+
+say $C run -d --name own --network none --stop-signal USR1 --stop-timeout 20 box \
+    sh -c 'trap "echo mine; exit 6" USR1; echo ready; while :; do sleep 0.05; done'
+until_logged own ready
+say $C stop own
+say $C wait own
+say $C logs own
+say $C rm own
+
+say $C run -d --name again --network none --restart on-failure:2 box sh -c 'echo go; exit 4'
+for _ in $(seq 100); do [ "$($C logs again | wc -l)" = 3 ] && break; sleep 0.1; done
+sleep 1
+say $C ps -a | columns
+say $C logs again
+say $C rm again
+
+say $C run -d --name tty --network none -t box sh -c 'test -t 1 && echo yes'
+say $C wait tty
+say $C logs tty
+say $C rm tty
+
+say $C run -d --name none --network none --log-driver none box echo x
+say $C wait none
+say $C logs none
+say $C rm none
+
+say $C run -d --name gone --network none box nosuch
+say $C ps -a | columns
+say $C wait gone
+say $C rm gone
+say $C run -d --rm --name gone --network none box nosuch
+say $C run -d --rm --name gone --network none box /etc/passwd
+say $C ps -aq
+say $C run -d --rm --name soon --network none box sh -c 'sleep 1; exit 7'
+say $C wait soon
+sleep 0.5
+say $C ps -aq
+
+say $C run --name front --network none box sh -c 'echo hello; exit 9'
+say $C ps -a | columns
+say $C start front
+say $C wait front
+say $C rm front
+
+for policy in maybe always:3 on-failure:x on-failure:-1; do
+    say $C run -d --restart "$policy" --network none box true
+done
+say $C run -d --rm --restart always box true
+say $C run -d --log-driver nosuch --network none box true
+say $C run -d --log-opt nosuch=1 --network none box true
+say $C run -d --stop-signal NOPE --network none box true
+say $C run -d --name x --network none box true
+say $C run -d --name -x --network none box true
+for verb in start stop kill wait rm restart logs; do say $C $verb nosuch; done
+say $C ps --filter nosuch=1
+say $C ps --filter status=nosuch
+say $C ps --filter nosuch
+for word in one two three; do say $C create --name $word --network none --label w=$word box true; done
+say $C ps -aq
+names() { say $C ps "$@" | sed -E 's/.* //'; }
+names -l
+names -n 2
+names -n 0
+names -a --filter name=t
+names -a --filter name=one --filter name=two
+names -a --filter before=three
+names -a --filter since=one
+names -a --filter label=w
+names -a --filter label=w=two
+names -a --filter status=created
+names -a --filter ancestor=box
+names -a --filter exited=0
+say $C rm one two three
+say $C rm one two
+say $C ps -aq
