@@ -96,3 +96,50 @@ fn two_images_of_one_list_are_two_images() {
     site.says("$S rmi two");
     assert!(site.says("$S images -aq").is_empty());
 }
+
+#[test]
+fn layers_that_are_no_archives_count_as_what_they_are() {
+    let site = Site::ours();
+    make(&site, "box", 1, 5, ImageConfig::default());
+    let store = store(&site);
+    let text = json!("no archive, but somebody has pushed it as a layer");
+    let layer = put(&store, "application/vnd.oci.image.layer.v1.tar", &text);
+    let gone = json!({"mediaType": layer["mediaType"], "digest": Digest::of(b"gone"), "size": 1_000_000});
+    let found = store.find("box").expect("found");
+    for (word, odd, size) in [("odd", &layer, "51B"), ("half", &gone, "1MB")] {
+        let mut config: Value = store.document(found.id).expect("readable");
+        config["rootfs"]["diff_ids"] = json!([odd["digest"]]);
+        let config = put(&store, "application/vnd.oci.image.config.v1+json", &config);
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [odd]});
+        name(&site, &put(&store, MANIFEST, &manifest), word, None);
+        assert_eq!(site.says(&format!("$S images --format '{{{{.Size}}}}' {word}")), format!("{size}\n"));
+        let bytes = odd["size"].to_string() + "\n";
+        assert_eq!(site.says(&format!("$S inspect -f '{{{{.Size}}}}' {word}")), bytes);
+        assert_eq!(
+            site.says(&format!("$S history --format '{{{{.Size}}}}' {word} | tail -1")),
+            format!("{size}\n")
+        );
+    }
+    let usage = "$S system df -v --format '{{range .Images}}{{.Repository}} {{.Size}};{{end}}'";
+    assert!(site.says(usage).contains("box 11B;"), "{}", site.says(usage));
+    assert!(site.says("$S system df --format '{{.Type}} {{.TotalCount}}'").starts_with("Images 3\n"));
+    site.refused("$S run --rm --network none --pull never odd true", 125, &["the archive is broken"]);
+    assert_eq!(site.says("$S rmi odd half | grep -c Untagged"), "2\n");
+}
+
+#[test]
+fn an_empty_list_is_another_thing_than_none() {
+    let site = Site::ours();
+    make(&site, "box", 1, 5, ImageConfig::default());
+    let store = store(&site);
+    let found = store.find("box").expect("found");
+    for (word, env) in [("none", Value::Null), ("empty", json!([])), ("one", json!(["A=b"]))] {
+        let mut config: Value = store.document(found.id).expect("readable");
+        config["config"]["Env"] = env.clone();
+        let mut manifest: Value = store.document(found.digest).expect("readable");
+        manifest["config"] = put(&store, "application/vnd.oci.image.config.v1+json", &config);
+        name(&site, &put(&store, MANIFEST, &manifest), word, None);
+        let shown = site.says(&format!("$S inspect -f '{{{{json .Config.Env}}}}' {word}"));
+        assert_eq!(shown, format!("{env}\n"));
+    }
+}

@@ -86,7 +86,7 @@ impl Args {
             let size = match image.sizes(&store) {
                 Ok(sizes) => Some(sizes.iter().sum()),
                 Err(error) => {
-                    // a registry takes any blob for a layer: the list is whole without its size
+                    // the list is whole without its size
                     eprintln!("stepbox: image {}: its size is not known: {error}", image.short());
                     None
                 }

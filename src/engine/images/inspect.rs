@@ -23,8 +23,7 @@ pub fn inspect(store: &Store, image: &Known) -> Result<Value, ImageError> {
         "" => document.history.last().and_then(|last| last.comment.clone()).unwrap_or_default(),
         comment => comment.into(),
     };
-    let was = document.rest.get("container_config").filter(|config| config.is_object());
-    let was = was.and_then(|config| serde_json::from_value(config.clone()).ok());
+    let raw: Value = store.document(image.id)?;
     let mut done = Map::new();
     let mut put = |name: &str, value: Value| _ = done.insert(name.into(), value);
     put("Id", image.id.to_string().into());
@@ -37,10 +36,10 @@ pub fn inspect(store: &Store, image: &Known) -> Result<Value, ImageError> {
     put("Comment", comment.into());
     put("Created", document.created.clone().unwrap_or_else(|| NEVER.into()).into());
     put("Container", text("container").into());
-    put("ContainerConfig", config(&was.unwrap_or_default()));
+    put("ContainerConfig", as_written(&raw["container_config"]));
     put("DockerVersion", text("docker_version").into());
     put("Author", document.author.clone().unwrap_or_default().into());
-    put("Config", config(&document.config));
+    put("Config", as_written(&raw["config"]));
     put("Architecture", document.architecture.as_str().into());
     for (name, field) in [("Variant", "variant"), ("OsVersion", "os.version")] {
         if !text(field).is_empty() {
@@ -70,6 +69,15 @@ fn driver(store: &Store, image: &Known) -> Value {
     }
     data.insert("UpperDir".into(), directory(top).into());
     json!({"Data": data, "Name": store.driver().name()})
+}
+
+/// A config of an image's document. In Go an empty list is another thing than none, and Docker shows which it was.
+fn as_written(raw: &Value) -> Value {
+    let mut shown = config(&serde_json::from_value(raw.clone()).unwrap_or_default());
+    if raw["Env"].as_array().is_some_and(Vec::is_empty) {
+        shown["Env"] = json!([]);
+    }
+    shown
 }
 
 /// What to run, with every field that Docker shows of it.

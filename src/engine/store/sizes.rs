@@ -6,16 +6,20 @@
 //!   layers/CHAIN there? yes ─> add its files up ─┐
 //!     │ no                                       ├─> write sizes/CHAIN
 //!     └─────────────────────> read the archive ──┘
+//!                                   └─ it is none, or not here ──> the bytes that the manifest says, for now
 //! ```
 //!
 //! It is what Docker calls a layer's size: of regular files and of where symbolic links lead, what has several names
 //! counted once. A number that was cut short lacks its line break, and is measured again.
 //!
+//! A registry takes any blob for a layer, and one image that cannot be unpacked must not keep the others from being
+//! counted: its layers take as much of the disk as they are long.
+//!
 //! See the OCI image specification, layer.md. Lab 13-union-image, tutorials/13-union-image.md.
 
 use super::error::file;
 use super::{Store, StoreError};
-use crate::engine::config::Manifest;
+use crate::engine::config::{Descriptor, Manifest};
 use crate::layers::{self, Digest};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -24,13 +28,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 impl Store {
-    /// The bytes of each layer's files, bottom first.
+    /// The bytes of each layer's files, bottom first; of what is no archive, or not here, the bytes of its blob.
     ///
     /// # Errors
-    /// [`StoreError::File`] and [`StoreError::Layer`] for a layer that is neither unpacked nor to be read.
+    /// [`StoreError::File`] for a blob that is there and cannot be read.
     pub fn layer_sizes(&self, manifest: &Manifest, chains: &[Digest]) -> Result<Vec<u64>, StoreError> {
-        let size = |(layer, chain): (&crate::engine::config::Descriptor, &Digest)| {
-            self.layer_size(layer.digest, *chain)
+        let size = |(layer, chain): (&Descriptor, &Digest)| match self.layer_size(layer.digest, *chain) {
+            Err(StoreError::Layer(_)) => Ok(layer.size),
+            Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(layer.size)
+            }
+            other => other,
         };
         manifest.layers.iter().zip(chains).map(size).collect()
     }
