@@ -114,6 +114,20 @@ fn names_move_and_images_stay() {
 }
 
 #[test]
+fn an_image_that_got_a_name_meanwhile_is_not_forgotten() {
+    let (_directory, store) = store();
+    import(&store, rootfs().end().as_slice(), &reference("x"), change()).expect("imported");
+    store.untag(&reference("x")).expect("untagged");
+    // somebody who prunes has seen it without a name, and somebody else names it before it goes
+    let nameless = store.list().expect("a list").remove(0).expect("readable");
+    store.tag(&nameless.id.hex(), &reference("y")).expect("tagged");
+    store.forget(&[], &[nameless.entry.clone()]).expect("forgotten");
+    assert_eq!(store.find("y").expect("still here").id, nameless.id);
+    store.forget(&[reference("y")], &[nameless.entry]).expect("forgotten");
+    assert!(store.list().expect("a list").is_empty());
+}
+
+#[test]
 fn what_nobody_names_is_collected_and_what_is_used_stays() {
     let (_directory, store) = store();
     import(&store, rootfs().end().as_slice(), &reference("x"), change()).expect("imported");

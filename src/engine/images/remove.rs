@@ -126,7 +126,8 @@ impl<'a> Remover<'a> {
             broken.names.retain(|other| *other != name);
             gone.push(Gone::Untagged(name.to_string()));
         } else {
-            gone.extend(broken.names.drain(..).map(|name| Gone::Untagged(name.to_string())));
+            gone.extend(broken.names.iter().map(|name| Gone::Untagged(name.to_string())));
+            self.names.append(&mut broken.names);
         }
         if broken.names.is_empty() {
             let Broken { digest, entry, .. } = list.remove(at);

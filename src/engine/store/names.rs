@@ -106,7 +106,8 @@ impl Store {
         Ok(taken)
     }
 
-    /// Takes names away, and whole images out of the list, all at once. Blobs stay until [`Store::collect`].
+    /// Takes names away, and whole images out of the list, all at once. Blobs stay until [`Store::collect`]. An image
+    /// that somebody has named meanwhile stays.
     ///
     /// # Errors
     /// [`StoreError::File`]; then the list is as it was.
@@ -117,7 +118,10 @@ impl Store {
             // somebody else may have been faster
             take(&mut index, name);
         }
-        index.manifests.retain(|entry| !images.iter().any(|image| same_image(entry, image)));
+        let named = |entry: &Descriptor| {
+            entry.annotations.get(NAME).is_some_and(|name| name.parse::<Reference>().is_ok())
+        };
+        index.manifests.retain(|entry| named(entry) || !images.iter().any(|image| same_image(entry, image)));
         self.write_index(&index)
     }
 

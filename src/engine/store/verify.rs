@@ -13,7 +13,7 @@ use super::error::file;
 use super::names::same_image;
 use super::reach::Reached;
 use super::{Store, StoreError};
-use crate::engine::config::{Descriptor, Index, MANIFEST, Manifest};
+use crate::engine::config::{Descriptor, Index, MANIFEST, Manifest, NAME};
 use crate::layers::Digest;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -126,7 +126,8 @@ impl Store {
             .map_err(|source| StoreError::Json { what: "the index".into(), source })?;
         let place = self.quarantined(Path::new(&format!("index-{}.json", image.digest.hex())))?;
         fs::write(&place, text).map_err(|source| file(&place, "write", source))?;
-        self.forget(&[], &entries)?;
+        let name = |entry: &Descriptor| entry.annotations.get(NAME).and_then(|name| name.parse().ok());
+        self.forget(&entries.iter().filter_map(name).collect::<Vec<_>>(), &entries)?;
         Ok(place)
     }
 
