@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("stepbox: {error:#}");
+            eprintln!("stepbox: {}", whole(&error));
             ExitCode::FAILURE
         }
     }
@@ -138,6 +138,19 @@ fn monitor(id: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// An error and what caused it; a cause that the message has already is not said once more.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match text.contains(&cause) {
+            true => {}
+            false if text.is_empty() => text = cause,
+            false => text += &format!(": {cause}"),
+        }
+    }
+    text
 }
 
 /// Help goes out as it is, with code 0. A mistake becomes one line and a hint, as every error here.

@@ -89,7 +89,7 @@ pub(super) fn guarded(starts: bool, act: impl FnOnce() -> anyhow::Result<u8>) ->
     match act() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("stepbox: {error:#}");
+            eprintln!("stepbox: {}", super::whole(&error));
             let of_run = error.downcast_ref::<RunError>().map(RunError::code);
             let of_start = error.downcast_ref::<StartError>().map(StartError::code);
             ExitCode::from(of_run.or(of_start).unwrap_or(125))
