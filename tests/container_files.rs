@@ -5,6 +5,9 @@
 //!   STEPBOX_SLOW=1 cargo test --test container_files docker     the same commands given to Docker: the same answers
 //! ```
 
+#[path = "support/archive.rs"]
+mod archive;
+
 #[path = "support/mod.rs"]
 mod support;
 
@@ -22,9 +25,13 @@ mod attacks;
 mod committing;
 #[path = "container_files/copying.rs"]
 mod copying;
+#[path = "container_files/corpus.rs"]
+mod corpus;
 #[path = "container_files/docker.rs"]
 mod docker;
 #[path = "container_files/place.rs"]
 mod place;
 #[path = "container_files/reading.rs"]
 mod reading;
+#[path = "container_files/snapshots.rs"]
+mod snapshots;
