@@ -270,6 +270,10 @@ fn later_entries_take_the_place_of_earlier_ones() {
         &["entry 'a/b'", "parent 'a' is not a directory"],
     );
     place.refuse(&Raw::default().file(".", "").end(), &["entry '.'", "names the root"]);
+    // of what a file has replaced nothing is left to be hidden: umoci writes it all the same
+    let replaced = Raw::default().file("d", "a file").file("d/.wh.in", "").file("d/sub/.wh.x", "").end();
+    assert_eq!(place.apply(&replaced).expect("benign").whiteouts, 2);
+    assert_eq!(place.read("d"), "a file");
 }
 
 #[test]

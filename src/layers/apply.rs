@@ -178,9 +178,9 @@ impl Layer {
                 self.hiding.opaque(&mut self.tree, &directory)?;
             }
             Whiteout::Of(name) => {
-                let parent = self.tree.directory(parent)?;
+                let parent = self.tree.directory(parent);
                 self.whiteouts += 1;
-                self.hiding.whiteout(&mut self.tree, &parent, name)?;
+                self.hiding.whiteout(&mut self.tree, parent, name)?;
             }
             Whiteout::No if entry.kind == Kind::Directory => self.directory(parent, base, entry)?,
             Whiteout::No if base.is_empty() => return Err(Fail::Refused(Refusal::Root)),

@@ -11,9 +11,11 @@
 //! See the OCI image specification, layer.md (Whiteouts), and the kernel's overlayfs.rst. Lab 13-union-image,
 //! tutorials/13-union-image.md.
 
+use super::error::Refusal;
 use super::tree::{Directory, Fail, Tree, call, join, look};
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use std::collections::HashSet;
+use std::rc::Rc;
 
 /// Where the layers below are.
 #[derive(Debug)]
@@ -63,8 +65,18 @@ impl Hiding {
         Ok(())
     }
 
-    /// What the layers below have under this name is gone.
-    pub(super) fn whiteout(&self, tree: &mut Tree, parent: &Directory, name: &[u8]) -> Result<(), Fail> {
+    /// What the layers below have under this name in its parent is gone.
+    pub(super) fn whiteout(
+        &self,
+        tree: &mut Tree,
+        parent: Result<Rc<Directory>, Fail>,
+        name: &[u8],
+    ) -> Result<(), Fail> {
+        let parent = match parent {
+            // umoci also names what was in a directory that has become a file: the file hides all of that
+            Err(Fail::Refused(Refusal::NotDirectory(_))) => return Ok(()),
+            parent => &*parent?,
+        };
         let there = look(parent, name)?;
         match (self, there) {
             (Hiding::Marks, None) => {
