@@ -10,6 +10,8 @@ mod forms;
 mod hostile;
 #[path = "archives/imports.rs"]
 mod imports;
+#[path = "archives/layouts.rs"]
+mod layouts;
 #[path = "support/leaks.rs"]
 #[allow(dead_code)]
 mod leaks;

@@ -1,5 +1,5 @@
-//! Peers: skopeo, umoci, podman and docker read what save wrote, and load reads what they wrote: equal ids, and equal
-//! bytes of layers.
+//! Peers: skopeo, umoci, buildah, podman and docker read what save wrote, and load reads what they wrote: equal ids, and
+//! equal bytes of layers.
 //!
 //! ```text
 //!   stepbox save ─> skopeo, docker load, podman load ─> the same image id
@@ -17,7 +17,7 @@ use std::path::Path;
 use stepbox::layers::Digest;
 
 /// Whether these programs are here; the first that is not is said.
-fn here(test: &str, programs: &[&str]) -> bool {
+pub fn here(test: &str, programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
     match programs.iter().find(|name| !found(name)) {
@@ -39,7 +39,8 @@ fn saved() -> (Site, Image) {
     (site, image)
 }
 
-const SKOPEO: &str =
+/// `skopeo` with a place of its own, and saying nothing.
+pub const SKOPEO: &str =
     "export TMPDIR=$D/out/tmp; skopeo() { command skopeo --insecure-policy \"$@\" >/dev/null; }; ";
 
 #[test]
@@ -103,7 +104,7 @@ fn umoci_unpacks_the_same_tree() {
 }
 
 /// Runs the script of an engine, which must find everything the same.
-fn engine(test: &str, name: &str, needs: &[&str]) {
+fn engine(test: &str, name: &str, count: usize, needs: &[&str]) {
     if std::env::var_os("STEPBOX_SLOW").is_none() {
         return skip(test, "it takes a minute: STEPBOX_SLOW=1 runs it");
     }
@@ -114,7 +115,7 @@ fn engine(test: &str, name: &str, needs: &[&str]) {
     let before = leaks::Snapshot::take();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/archives/{name}.sh"));
     let said = said(&mut site.script_of(120, &format!("exec bash {}", script.display())));
-    assert_eq!((said.code, said.out.matches("same").count()), (0, 8), "{}{}", said.out, said.err);
+    assert_eq!((said.code, said.out.matches("same").count()), (0, count), "{}{}", said.out, said.err);
     assert!(!said.out.contains("DIFFERENT"), "{}{}", said.out, said.err);
     drop(site);
     before.assert_same();
@@ -122,10 +123,15 @@ fn engine(test: &str, name: &str, needs: &[&str]) {
 
 #[test]
 fn docker_reads_and_writes_them() {
-    engine("docker_reads_and_writes_them", "docker", &["dockerd", "docker", "busybox", "zstd"]);
+    engine("docker_reads_and_writes_them", "docker", 8, &["dockerd", "docker", "busybox", "zstd"]);
 }
 
 #[test]
 fn podman_reads_and_writes_them() {
-    engine("podman_reads_and_writes_them", "podman", &["podman", "busybox", "zstd"]);
+    engine("podman_reads_and_writes_them", "podman", 8, &["podman", "busybox", "zstd"]);
+}
+
+#[test]
+fn buildah_reads_and_writes_them() {
+    engine("buildah_reads_and_writes_them", "buildah", 9, &["buildah", "busybox"]);
 }
