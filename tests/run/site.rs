@@ -61,9 +61,11 @@ impl Site {
         std::fs::set_permissions(site.path(), std::fs::Permissions::from_mode(0o755)).expect("ours");
         std::fs::create_dir(site.root_directory()).expect("a directory can be made");
         std::os::unix::fs::chown(site.root_directory(), Some(uid), Some(uid)).expect("ours to give");
-        std::fs::hard_link(binary(), site.path().join("stepbox"))
-            .or_else(|_| std::fs::copy(binary(), site.path().join("stepbox")).map(drop))
-            .expect("the binary can be had");
+        if std::fs::hard_link(binary(), site.path().join("stepbox")).is_err() {
+            // by another process: whoever is forked here meanwhile would hold it open for writing (ETXTBSY)
+            let copied = Command::new("cp").arg(binary()).arg(site.path().join("stepbox")).status();
+            assert!(copied.expect("cp runs").success(), "the binary can be had");
+        }
         site
     }
 
