@@ -121,7 +121,7 @@ fn an_image_that_got_a_name_meanwhile_is_not_forgotten() {
     // somebody who prunes has seen it without a name, and somebody else names it before it goes
     let nameless = store.list().expect("a list").remove(0).expect("readable");
     store.tag(&nameless.id.hex(), &reference("y")).expect("tagged");
-    store.forget(&[], &[nameless.entry.clone()]).expect("forgotten");
+    store.forget(&[], std::slice::from_ref(&nameless.entry)).expect("forgotten");
     assert_eq!(store.find("y").expect("still here").id, nameless.id);
     store.forget(&[reference("y")], &[nameless.entry]).expect("forgotten");
     assert!(store.list().expect("a list").is_empty());
