@@ -60,6 +60,7 @@ fn place(dir: &Path) -> Place {
         lent: Lent::default(),
         share: Share::default(),
         network: NetworkMode::Bridge,
+        volumes: Vec::new(),
         driver: Driver::Overlay,
         resolvers: "nameserver 203.0.113.1\n".into(),
         hosts: String::new(),

@@ -34,6 +34,7 @@ mod search;
 mod system;
 mod table;
 mod template;
+mod volumes;
 
 /// A container engine you can step through.
 #[derive(Debug, Parser)]
@@ -61,10 +62,13 @@ enum Command {
     /// Work with images
     #[command(subcommand, arg_required_else_help = true)]
     Image(images::Group),
+    /// Work with volumes
+    #[command(subcommand, arg_required_else_help = true)]
+    Volume(volumes::Group),
     /// Be a registry for others
     #[command(subcommand, arg_required_else_help = true)]
     Registry(registry::Group),
-    /// Show everything about containers and images
+    /// Show everything about containers, images and volumes
     Inspect(inspect::Args),
     /// Work with the engine itself
     #[command(name = "system", subcommand, arg_required_else_help = true)]
@@ -113,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => args.main(),
         Command::Container(verb) => verb.main(),
         Command::Image(verb) => verb.main(),
+        Command::Volume(verb) => verb.main(),
         Command::Registry(verb) => verb.main(),
         Command::Inspect(args) => args.main(),
         Command::SystemGroup(verb) => verb.main(),

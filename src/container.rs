@@ -60,6 +60,8 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(exchange(spec)) // the overlay is a mount already
         .inside(rootfs::views(&spec.rootfs)) // a user namespace may mount proc while it still has a whole one
         .inside(leave(spec)) // before any link of the image is followed: its `..` could reach it
+        .inside(rootfs::fill(&spec.rootfs)) // the image's own content: nothing hides it yet
+        .then(rootfs::filled(&spec.rootfs))
         .inside(rootfs::furnish(&spec.rootfs)) // container names are looked up when they can mean nothing else
         .inside(rootfs::cover(&spec.rootfs))
         .inside(rootfs::close(&spec.rootfs)) // nothing has to be made any more

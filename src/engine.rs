@@ -45,3 +45,4 @@ pub mod store;
 pub mod usage;
 pub mod users;
 pub mod view;
+pub mod volumes;

@@ -11,7 +11,7 @@
 //!   container       Spec -> Plan: THE recipe         container, join, spec, rootfs
 //!      │
 //!   mechanisms      settings -> steps; never import  chroot namespaces userns cgroups privilege overlay
-//!      │            each other                       veth layers
+//!      │            each other                       veth layers storage
 //!   launch          the one loop; undo, journal      step, launch, journal, attend, probe, observe, trace
 //!      │
 //!   kernel          Op -> system call; all `unsafe`  kernel
@@ -50,6 +50,7 @@ pub mod probe;
 pub mod rootfs;
 pub mod spec;
 pub mod step;
+pub mod storage;
 pub mod trace;
 pub mod userns;
 pub mod veth;

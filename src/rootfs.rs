@@ -7,6 +7,7 @@
 //!   ─────────── pivot_root: the old root lies on the new one ───────────
 //!                              │          /proc and /sys, no link followed          views
 //!   ─────────── the old root is detached ───────────────────────────────
+//!                              ├────────> filled with what the image has there      fill
 //!                              └────────> every other mount, in order; /dev         furnish
 //!                                         parts of /proc and /sys                   cover
 //! ```
@@ -31,10 +32,12 @@ mod cover;
 mod devices;
 mod mounts;
 mod placing;
+mod volumes;
 
 pub use cover::{cover, masked_by_default, read_only_by_default};
 pub use devices::{Device, open_terminal};
 pub use mounts::{CgroupTree, Idmap, MappedBy, Mount, Options, Source, mounts_by_default};
+pub use volumes::{fill, filled};
 
 /// To change the flags of the mount at `/`.
 const ROOT: u64 = libc::MS_REMOUNT | libc::MS_BIND;
@@ -173,7 +176,7 @@ pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
     let apart = Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | flag)).why(why);
     let mounts = rootfs.all_mounts();
     let ours = mounts.iter().enumerate().filter(|(_, mount)| !placing::by_host(rootfs, mount));
-    let opened = ours.flat_map(|(slot, mount)| placing::open(slot, mount));
+    let opened = ours.flat_map(|(slot, mount)| placing::open(slot, mount)).chain(volumes::open(rootfs));
     match shared {
         // a copy stays a peer of the mount it was made from: so it is made while that is still the host's
         true => opened.chain([apart]).chain(tree(rootfs)).collect(),
@@ -245,13 +248,10 @@ fn follow(rootfs: &Rootfs, follow: bool) -> Op {
     }
 }
 
-/// In the box, when the old root is gone: everything else that is mounted by its name in the container.
+/// In the box, when the old root is gone and links are followed: everything else that is mounted by its name in the
+/// container.
 pub fn furnish(rootfs: &Rootfs) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new("follow links again", follow(rootfs, true))
-            .why("the host is gone: a link of the image can lead nowhere but into the image"),
-    ];
-    let mut made = Made::default();
+    let (mut steps, mut made) = (Vec::new(), Made::default());
     let mounts = rootfs.all_mounts();
     for (slot, mount) in mounts.iter().enumerate().filter(|(at, _)| !is_early(rootfs, &mounts, *at)) {
         steps.extend(placing::place(slot, mount, &mut made));

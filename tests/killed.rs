@@ -27,6 +27,7 @@ use stepbox::container;
 use stepbox::engine::request::Request;
 use stepbox::engine::run::{Ground, foreground, prepare};
 use stepbox::engine::state::State;
+use stepbox::engine::volumes::open::Held;
 use stepbox::engine::{base, names, store::Store};
 
 use crate::killer::Killer;
@@ -39,11 +40,11 @@ fn engine(at: usize, victim: &str) {
     let image = base::ensure(&store).expect("there is a base image");
     let request =
         Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
-    let spec =
-        prepare(&state, &Ground::of(&image, store.driver()), names::new_id(), &request).expect("a spec");
+    let spec = prepare(&state, &Ground::of(&image, store.driver()), names::new_id(), &request, Vec::new())
+        .expect("a spec");
     let plan = container::plan(&spec).expect("a plan");
     println!("{}", killer::count(&plan));
-    let _ = foreground(&state, &spec, &plan, &request, &mut Killer::new(at, victim));
+    let _ = foreground(&state, &spec, &plan, &request, Held::default(), &mut Killer::new(at, victim));
     // what the command line does after a run that failed
     let _ = stepbox::engine::network::give_back(&spec.net);
 }

@@ -1,8 +1,8 @@
-//! `stepbox inspect`: containers and images as JSON, or what a template makes of them.
+//! `stepbox inspect`: containers, images and volumes as JSON, or what a template makes of them.
 //!
 //! ```text
-//!   NAME ──> a container? ──> an image? ──> [ {…}, … ]     or --format over each
-//!                                 └─ no: Error: No such object, exit code 1, the others all the same
+//!   NAME ──> a container? ──> an image? ──> a volume? ──> [ {…}, … ]     or --format over each
+//!                                                 └─ no: Error: No such object, exit code 1, the others all the same
 //! ```
 
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ use crate::engine::images::catalog::{Catalog, ImageError};
 use crate::engine::images::inspect as image;
 use crate::engine::state::State;
 use crate::engine::store::Store;
+use crate::engine::volumes::Volumes;
 
 /// The options of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     size: bool,
     /// Look among these only
-    #[arg(long = "type", value_name = "container|image")]
+    #[arg(long = "type", value_name = "container|image|volume")]
     kind: Option<String>,
     /// Names, ids, or beginnings of ids
     #[arg(required = true, value_name = "NAME|ID")]
@@ -41,6 +42,8 @@ pub(super) enum Kind {
     Container,
     /// an image
     Image,
+    /// a volume
+    Volume,
 }
 
 impl Args {
@@ -49,6 +52,7 @@ impl Args {
             None | Some("") => None,
             Some("container") => Some(Kind::Container),
             Some("image") => Some(Kind::Image),
+            Some("volume") => Some(Kind::Volume),
             Some(other) => anyhow::bail!("{other:?} is not a valid value for --type"),
         };
         inspect(&self.names, kind, self.format.as_deref(), self.size)
@@ -64,6 +68,7 @@ const TYPES: Types = Types {
         "ExposedPorts",
         "Labels",
         "Networks",
+        "Options",
         "OnBuild",
         "Ports",
         "Sysctls",
@@ -149,6 +154,10 @@ impl Place {
     }
 
     fn find(&self, name: &str, kind: Option<Kind>) -> Result<Value, String> {
+        if kind == Some(Kind::Volume) {
+            let found = Volumes::of(&self.state).find(name).map(|known| known.inspect());
+            return found.ok_or_else(|| format!("Error: No such volume: {name}"));
+        }
         if kind != Some(Kind::Image) {
             match containers::find(&self.state, name) {
                 Ok(record) => {
@@ -169,6 +178,9 @@ impl Place {
             }
             // no image could have such a name
             Err(ImageError::NoSuch(_) | ImageError::Reference(_)) => {
+                if let Some(known) = Volumes::of(&self.state).find(name).filter(|_| kind.is_none()) {
+                    return Ok(known.inspect());
+                }
                 let what = if kind.is_some() { "image" } else { "object" };
                 Err(format!("Error: No such {what}: {name}"))
             }

@@ -25,7 +25,9 @@ use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{Ground, RunError, foreground, prepare};
 use crate::engine::state::State;
-use crate::engine::store::Image;
+use crate::engine::store::{Driver, Image};
+use crate::engine::volumes::open::{Held, How, Opened};
+use crate::engine::volumes::{self, Volumes};
 use crate::launch::LaunchError;
 use crate::observe::{Watcher, Watching};
 use crate::spec::Spec;
@@ -107,7 +109,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
         println!("{}", created.record.id);
         let result = start::start_locked(&state, &created.record, &created.lock);
         if result.is_err() && created.record.request.remove {
-            containers::remove::take_away(&created.directory)?;
+            containers::remove::take_away(&state, &created.record, true)?;
         }
         result?;
         return Ok(0);
@@ -120,20 +122,40 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let state = super::state()?;
     let store = super::store()?;
     let (image, _hold) = asked.source.held(&store, &asked.image, args.watching.dry_run)?;
-    let request = asked.request(&image, args.watching.dry_run)?;
+    let mut request = asked.request(&image, args.watching.dry_run)?;
     let name = create::free_name(&state, asked.container.name.as_deref())?;
-    let ground = Ground::of(&image, store.driver());
-    let mut spec = prepare(&state, &ground, names::new_id(), &request)?;
+    volumes::asked::settle(&state, &mut request, &image.config).map_err(RunError::from)?;
+    let how = if args.watching.dry_run { How::Look } else { How::Fill };
+    let id = names::new_id();
+    let opened = volumes::open::open(&state, &request, &id, how).map_err(RunError::from)?;
+    let ended = in_front(&args, &state, (&image, store.driver()), &request, (id, name), opened);
+    if request.remove || ended.is_err() {
+        Volumes::of(&state).remove_anonymous(&request.volumes);
+    }
+    ended
+}
+
+/// Runs it in the foreground, when its volumes are there.
+fn in_front(
+    args: &Args,
+    state: &State,
+    (image, driver): (&Image, Driver),
+    request: &Request,
+    (id, name): (String, String),
+    opened: Opened,
+) -> anyhow::Result<u8> {
+    let asked = &args.asked;
+    let mut spec = prepare(state, &Ground::of(image, driver), id, request, opened.mounts)?;
     let record = Record {
         engine: Some(Owner::me()),
-        ..Record::new(&spec, (&asked.image, &image), store.driver(), name, request.clone())
+        ..Record::new(&spec, (&asked.image, image), driver, name, request.clone())
     };
     spec.files.push((Record::file(&spec.directory), record.text()));
     let exit = asked
         .keeping
         .write_id(&record.id)
         .and_then(|()| crate::container::plan(&spec).map_err(|error| RunError::from(error).into()))
-        .and_then(|plan| watched(&args, &state, &spec, &plan, &request));
+        .and_then(|plan| watched(args, state, &spec, &plan, request, opened.held));
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
     let Some(code) = exit? else { return Ok(0) };
@@ -186,6 +208,8 @@ impl Asked {
             user: container.user.clone(),
             groups: container.group_add.clone(),
             binds: files.binds(dry_run)?,
+            volumes: files.volumes(),
+            volumes_from: files.volumes_from.clone(),
             tmpfs: files.in_memory(),
             read_only: files.read_only,
             shm_size: files.shm_size,
@@ -218,10 +242,11 @@ fn watched(
     spec: &Spec,
     plan: &Plan,
     request: &Request,
+    volumes: Held,
 ) -> anyhow::Result<Option<i32>> {
     let args = &args.watching;
     if !args.anybody() && !args.dry_run {
-        return Ok(Some(foreground(state, spec, plan, request, &mut ())?.code()));
+        return Ok(Some(foreground(state, spec, plan, request, volumes, &mut ())?.code()));
     }
     let watching = Watching {
         step: args.step,
@@ -238,7 +263,7 @@ fn watched(
         watcher.list(plan)?;
         return Ok(None);
     }
-    let result = foreground(state, spec, plan, request, &mut watcher);
+    let result = foreground(state, spec, plan, request, volumes, &mut watcher);
     let (outcome, code) = match &result {
         Ok(exit) => (format!("{exit}; what it needed is undone"), Some(exit.code())),
         Err(RunError::Launch(LaunchError::Quit)) => {

@@ -15,6 +15,7 @@ use clap::Subcommand;
 
 use super::table::table;
 use crate::engine::store::Store;
+use crate::engine::volumes::Volumes;
 use crate::engine::{containers, network};
 use crate::lab::LABS;
 use crate::launch::Answer;
@@ -46,7 +47,7 @@ pub(super) enum Group {
     Df(df::Args),
     /// Say what this engine and this machine are
     Info(info::Args),
-    /// Remove containers that have ended, and images that nothing needs
+    /// Remove containers that have ended, and images (and volumes) that nothing needs
     Prune(prune::Args),
     /// Check everything that is kept against its digests, and whether its makers live
     Check(check::Args),
@@ -137,6 +138,9 @@ fn clean() -> anyhow::Result<()> {
         }
     }
     Store::open(&state.root)?.sweep()?;
+    for left in Volumes::of(&state).leftovers() {
+        crate::layers::remove(&left).with_context(|| format!("remove {}", left.display()))?;
+    }
     let swept = containers::remove::sweep(&state)?;
     let freed = network::free_dead_leases(&state).context("free the addresses of dead containers")?;
     let removed = network::remove_unused(&state).context("remove the bridge that nobody uses")?;

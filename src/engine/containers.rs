@@ -29,6 +29,7 @@ use super::request::Request;
 use super::run::Ground;
 use super::state::State;
 use super::store::{Driver, Image, Store, StoreError};
+use super::volumes::asked::VolumeUse;
 use crate::journal;
 use crate::layers::{Digest, chain_ids};
 use crate::rootfs::{Mount, Source};
@@ -90,6 +91,16 @@ impl Record {
     /// The file of a container's directory that holds this.
     pub fn file(directory: &Path) -> PathBuf {
         directory.join("config.json")
+    }
+
+    /// The volumes that it has.
+    pub fn volumes(&self) -> &[VolumeUse] {
+        &self.request.volumes
+    }
+
+    /// What of the host it is shown because somebody asked for it.
+    pub fn binds(&self) -> &[Mount] {
+        &self.request.binds
     }
 
     /// This record as the file's text.
@@ -175,7 +186,10 @@ pub fn as_written(state: &State) -> Vec<Record> {
 fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
     let own = |mount: &&Mount| {
         let names = ["hostname", "hosts", "resolv.conf"];
-        request.binds.contains(mount) || names.iter().any(|name| mount.target == Path::new("/etc").join(name))
+        let volume = |volume: &VolumeUse| volume.target == mount.target;
+        request.binds.contains(mount)
+            || request.volumes.iter().any(volume)
+            || names.iter().any(|name| mount.target == Path::new("/etc").join(name))
     };
     let show = |mount: &Mount| match &mount.source {
         Source::Bind { path, .. } => {
@@ -232,7 +246,7 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
     };
     record.life = Life { status: Status::Exited, owner: None, exit_code, error, finished, ..record.life };
     if record.request.remove {
-        let _ = crate::kernel::remove::remove(directory);
+        let _ = remove::take_away(state, &record, true);
         return None;
     }
     // its directory goes with the run where that was to be removed

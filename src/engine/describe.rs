@@ -47,6 +47,8 @@ pub struct Place {
     pub share: Share,
     /// which network it was to get
     pub network: NetworkMode,
+    /// its volumes
+    pub volumes: Vec<Mount>,
     /// how the image was unpacked
     pub driver: Driver,
 }
@@ -76,10 +78,11 @@ pub fn describe(
         _ => address_files::files(place, request, &directory, hostname.as_deref())?,
     };
     let mut mounts = mounts(place, request);
-    // as Docker: they lie in /etc, and that is read-only
-    mounts.extend(binds.into_iter().map(|bind| if request.read_only { bind.read_only() } else { bind }));
     mounts.extend(place.lent.binds.iter().cloned());
-    let mut wanted: Vec<Mount> = request.tmpfs.iter().chain(&request.binds).cloned().collect();
+    // as Docker: they lie in /etc, and that is read-only
+    let ours = binds.into_iter().map(|bind| if request.read_only { bind.read_only() } else { bind });
+    let asked = request.tmpfs.iter().chain(&request.binds).chain(&place.volumes).cloned();
+    let mut wanted: Vec<Mount> = ours.chain(asked).collect();
     // as Docker: what lies deeper is mounted later, whatever was said first
     wanted.sort_by_key(|mount| mount.target.components().count());
     mounts.extend(wanted);

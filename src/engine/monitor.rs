@@ -44,6 +44,7 @@ use super::request::LogKept;
 use super::run::{self, Ground, RunError, prepare};
 use super::state::State;
 use super::store::Store;
+use super::volumes::open::{How, open};
 use crate::kernel::orphans::reap_but;
 use crate::kernel::process::{self, Exit};
 use crate::kernel::signals::Signals;
@@ -155,7 +156,7 @@ impl<'a> Monitor<'a> {
             }
             self.save()?;
             if pause.is_none() && self.record.request.remove {
-                remove::take_away(&self.directory)?;
+                remove::take_away(self.state, &self.record, true)?;
             }
             carrier.tell(exit);
             let Some(pause) = pause else {
@@ -191,7 +192,11 @@ impl<'a> Monitor<'a> {
     /// Runs the program once, from its launch until everything is undone.
     fn run(&mut self, word: &mut Option<File>) -> Result<(Carrier, i32), MonitorError> {
         let request = &self.record.request;
-        let mut spec = prepare(self.state, &self.ground, self.record.id.clone(), request)?;
+        // only its first run fills a volume that is empty
+        let how = if self.record.life.started.is_none() { How::Fill } else { How::Keep };
+        let volumes = open(self.state, request, &self.record.id, how).map_err(RunError::from)?;
+        let id = self.record.id.clone();
+        let mut spec = prepare(self.state, &self.ground, id, request, volumes.mounts)?;
         let (title, typed, terminal) = (request.title.clone(), request.stdin, request.terminal);
         spec.makes_directory = false;
         spec.process.own_stdio = true;
@@ -200,6 +205,7 @@ impl<'a> Monitor<'a> {
             let pipes = (!terminal).then(|| stdio::Pipes::new(typed)).transpose()?;
             let running = launch(&plan, &mut (), Some(journal));
             stdio::to_null()?;
+            drop(volumes.held);
             let mut running = running.map_err(|error| run::explain(error, &spec))?;
             let ends = stdio::ends(pipes, &mut running)?;
             let mut carrier = Carrier::new(ends, self.log()?, !terminal)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Rotation;
 use super::peers::Peers;
+use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
@@ -41,6 +42,10 @@ pub struct Request {
     pub init: bool,
     /// `-v`, `--mount type=bind`
     pub binds: Vec<Mount>,
+    /// `-v NAME:…`, `--mount type=volume`, and those of the image
+    pub volumes: Vec<VolumeUse>,
+    /// `--volumes-from`: whose binds and volumes it sees too; empty once they have been looked at
+    pub volumes_from: Vec<String>,
     /// `-m`, `--cpus`, `--pids-limit` and their like; of devices it says nothing
     pub limits: Resources,
     /// `--cgroup-parent`
@@ -103,6 +108,8 @@ impl Default for Request {
             entrypoint: None,
             init: false,
             binds: Vec::new(),
+            volumes: Vec::new(),
+            volumes_from: Vec::new(),
             limits: Resources::default(),
             cgroup_parent: None,
             lookup: Lookup::default(),

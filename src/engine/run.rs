@@ -16,12 +16,15 @@ use super::request::{NetworkMode, Request, Share};
 use super::state::State;
 use super::store::{Driver, Image};
 use super::users::UserError;
+use super::volumes::error::VolumeError;
+use super::volumes::open::Held;
 use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
 use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op, hint};
 use crate::launch::{LaunchError, Observer, Unmet, launch};
+use crate::rootfs::Mount;
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
 
@@ -111,6 +114,9 @@ pub enum RunError {
     /// another container that it was to have a part in
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// a volume
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// files of the engine
     #[error("cannot keep the container's state: {0}")]
     State(#[from] std::io::Error),
@@ -169,12 +175,18 @@ impl Ground {
     }
 }
 
-/// What the container of this id will be, on this machine and as the others are now. Takes an address where one is
-/// needed.
+/// What the container of this id will be, on this machine, with these volumes, and as the others are now. Takes an
+/// address where one is needed.
 ///
 /// # Errors
 /// What cannot be had; then nothing is taken.
-pub fn prepare(state: &State, ground: &Ground, id: String, request: &Request) -> Result<Spec, RunError> {
+pub fn prepare(
+    state: &State,
+    ground: &Ground,
+    id: String,
+    request: &Request,
+    volumes: Vec<Mount>,
+) -> Result<Spec, RunError> {
     let machine = Machine::look();
     let (share, network) = (request.peers.share(state)?, request.peers.network(state)?);
     // what can fail comes before an address is taken
@@ -189,7 +201,7 @@ pub fn prepare(state: &State, ground: &Ground, id: String, request: &Request) ->
         // not by its own id: the cable of the run before goes a moment after that has ended
         NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &super::names::new_id())?,
     };
-    place = Place { lent, share, network, net, ..place };
+    place = Place { lent, share, network, net, volumes, ..place };
     describe(&place, &ground.config, &ground.layers, request).inspect_err(|_| {
         let _ = network::give_back(&place.net);
     })
@@ -199,10 +211,17 @@ pub fn prepare(state: &State, ground: &Ground, id: String, request: &Request) ->
 ///
 /// # Errors
 /// A request that makes no container.
-pub fn sketch(state: &State, ground: &Ground, id: String, request: &Request) -> Result<Spec, RunError> {
+pub fn sketch(
+    state: &State,
+    ground: &Ground,
+    id: String,
+    request: &Request,
+    volumes: Vec<Mount>,
+) -> Result<Spec, RunError> {
     let (groups, sysctls, lookup) = Default::default();
     let request = Request { user: Some("0".into()), groups, sysctls, lookup, ..request.clone() };
-    describe(&place(state, ground.driver, id)?, &ground.config, &ground.layers, &request)
+    let place = Place { volumes, ..place(state, ground.driver, id)? };
+    describe(&place, &ground.config, &ground.layers, &request)
 }
 
 /// This machine, for a container without any part in another, and without a network.
@@ -214,6 +233,7 @@ fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
         share: Share::default(),
         network: NetworkMode::None,
         id,
+        volumes: Vec::new(),
         driver,
         machine,
         net: Net::None,
@@ -227,12 +247,13 @@ fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
 }
 
 /// Runs a container in the foreground: takes the plan, attends to it, undoes it. Signals are blocked from before
-/// the first step, so that none can end us half-way.
+/// the first step, so that none can end us half-way. Its volumes are held until the plan is taken.
 pub fn foreground<O: Observer>(
     state: &State,
     spec: &Spec,
     plan: &Plan,
     request: &Request,
+    volumes: Held,
     observer: &mut O,
 ) -> Result<Exit, RunError> {
     std::fs::create_dir_all(state.containers())?;
@@ -246,6 +267,7 @@ pub fn foreground<O: Observer>(
     let journal = journal(state, &spec.id, &request.title, plan, kept)?;
     let signals = Signals::block_all()?;
     let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;
+    drop(volumes);
     running.keep(kept);
     let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
     for (op, errno) in running.undo(observer) {

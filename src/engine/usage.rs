@@ -13,6 +13,7 @@ use super::containers::{self, Record};
 use super::images::catalog::{Catalog, ImageError, Known};
 use super::state::State;
 use super::store::{Store, size_of_files};
+use super::volumes::{self, Volumes};
 use crate::layers::Digest;
 
 /// What one image takes.
@@ -37,6 +38,17 @@ pub struct OfContainer {
     pub written: u64,
 }
 
+/// What one volume takes.
+#[derive(Debug)]
+pub struct OfVolume {
+    /// which
+    pub volume: volumes::Known,
+    /// bytes of its files
+    pub size: u64,
+    /// containers that have it
+    pub links: usize,
+}
+
 /// What there is.
 #[derive(Debug)]
 pub struct Usage<'a> {
@@ -46,6 +58,8 @@ pub struct Usage<'a> {
     pub layers: u64,
     /// the containers, the newest first
     pub containers: Vec<OfContainer>,
+    /// the volumes, by name
+    pub volumes: Vec<OfVolume>,
 }
 
 impl Usage<'_> {
@@ -53,6 +67,11 @@ impl Usage<'_> {
     pub fn reclaimable_of_images(&self) -> u64 {
         let used = self.images.iter().filter(|it| it.containers > 0).map(|it| it.size - it.shared).sum();
         self.layers.saturating_sub(used)
+    }
+
+    /// Bytes of volumes that no container has.
+    pub fn reclaimable_of_volumes(&self) -> u64 {
+        self.volumes.iter().filter(|it| it.links == 0).map(|it| it.size).sum()
     }
 
     /// Bytes that containers which do not run have written.
@@ -93,10 +112,16 @@ pub fn usage<'a>(state: &State, store: &Store, catalog: &'a Catalog) -> Result<U
         containers: records.iter().filter(|record| uses(record, image)).count(),
     });
     let images = images.collect();
+    let volumes = Volumes::of(state).list().into_iter().map(|volume| {
+        let has = |record: &&Record| record.volumes().iter().any(|one| one.name == volume.name);
+        let links = records.iter().filter(has).count();
+        OfVolume { size: size_of_files(&volume.place.data()).unwrap_or(0), links, volume }
+    });
+    let volumes = volumes.collect();
     let containers = records.into_iter().map(|record| {
         let upper = state.containers().join(&record.id).join("upper");
         OfContainer { written: size_of_files(&upper).unwrap_or(0), record }
     });
     let layers = layers.values().map(|(size, _)| size).sum();
-    Ok(Usage { images, layers, containers: containers.collect() })
+    Ok(Usage { images, layers, containers: containers.collect(), volumes })
 }

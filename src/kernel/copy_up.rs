@@ -22,6 +22,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::linux::Context;
+use super::op::Fill;
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -38,7 +39,7 @@ struct Room {
 }
 
 /// Copies what lies below a directory into the file system that is not placed yet.
-pub(super) fn fill(from: &CStr, context: &Context) -> Result<i64> {
+pub(super) fn beneath(from: &CStr, context: &Context) -> Result<i64> {
     let to = context.mnt.as_ref().ok_or(Errno::BADF)?;
     let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let from = fs::openat2(CWD, from, how, Mode::empty(), fs::ResolveFlags::NO_MAGICLINKS)?;
@@ -46,6 +47,19 @@ pub(super) fn fill(from: &CStr, context: &Context) -> Result<i64> {
     let to = fs::openat(to, c".", DIRECTORY, Mode::empty())?;
     let mut copy = Copy::new(Forgotten);
     copy.below(from.as_fd(), to.as_fd(), LEVELS).map(|()| 0)
+}
+
+/// Makes what a copy of a mount shows the same as a directory: what lies below it, its owner, mode, attributes and time.
+/// Nobody else needs that copy any more.
+pub(super) fn fill(fill: &Fill, context: &mut Context) -> Result<i64> {
+    let to = context.trees.get_mut(fill.slot).and_then(Option::take).ok_or(Errno::BADF)?;
+    let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let from = fs::openat2(CWD, fill.from.as_c_str(), how, Mode::empty(), fs::ResolveFlags::NO_MAGICLINKS)?;
+    let to = fs::openat(to, c".", DIRECTORY, Mode::empty())?;
+    let is = fs::fstat(&from)?;
+    let mut copy = Copy::new(Forgotten);
+    copy.below(from.as_fd(), to.as_fd(), LEVELS)?;
+    copy.attributes(&from, &to, &is).map(|()| 0)
 }
 
 /// Copies a directory, with all that lies below it, to where nothing is yet. On the host only.

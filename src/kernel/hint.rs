@@ -225,7 +225,7 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Watcher(super::op::Watcher::Call { .. }), Errno::CONNREFUSED | Errno::NOENT) => {
             "nobody listens at --pidfd-socket: it is made by whoever will watch the process, before that is made"
         }
-        (Op::CopyUp { .. } | Op::Tree(_), _) => return trees::hint(op, errno),
+        (Op::CopyUp { .. } | Op::Fill(_) | Op::Tree(_), _) => return trees::hint(op, errno),
         (_, Errno::NOSPC) => "the disk, its inodes or a limit of the kernel is used up: df -h, df -i",
         (_, Errno::MFILE) => "too many open descriptors: raise ulimit -n",
         _ => return trees::hint(op, errno),

@@ -12,7 +12,7 @@ mod program;
 
 use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
-pub use mounts::{Device, MountAt, Theirs, Tree, Users};
+pub use mounts::{Device, Fill, MountAt, Theirs, Tree, Users};
 pub use program::{Begun, Exec, Hook, Join, Orphans, Scheduling, Watcher};
 
 /// One kernel operation.
@@ -213,6 +213,7 @@ pub enum Op {
     CopyUp {
         from: CText,
     },
+    Fill(Fill),
 
     // namespaces
     Clone {

@@ -65,7 +65,7 @@ pub struct Options {
     pub clear_below: u64,
     /// how mounts below it travel, in order: MS_SHARED and so on, perhaps with MS_REC
     pub propagation: Vec<u64>,
-    /// it begins with a copy of what it hides; for a tmpfs
+    /// it begins with a copy of what it hides; for a tmpfs, or a volume that is empty
     pub copy_up: bool,
     /// its owners have other numbers here; for a bind
     pub idmap: Option<Idmap>,

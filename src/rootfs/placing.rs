@@ -16,7 +16,7 @@ use crate::kernel::op::{MountAt, Theirs, Users};
 use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::step::Step;
-use crate::userns;
+use crate::{storage, userns};
 
 /// How a reader is told of a bind: opened, given a place, placed.
 struct Names {
@@ -96,10 +96,9 @@ pub(super) fn open_on_host(rootfs: &Rootfs, slot: usize, mount: &Mount) -> Vec<S
         steps.push(Step::new("give its files other owners", op).why(why));
     }
     if rootfs.propagation & libc::MS_SHARED == 0 {
-        let op = travel_of(slot, libc::MS_REC | rootfs.propagation & (libc::MS_PRIVATE | libc::MS_SLAVE));
-        steps.push(
-            Step::new("cut it off from the host", op).why("what is mounted on the copy stays in the box"),
-        );
+        let flags = libc::MS_REC | rootfs.propagation & (libc::MS_PRIVATE | libc::MS_SLAVE);
+        let cut = Step { name: "cut it off from the host", ..storage::travel(slot, flags) };
+        steps.push(cut.why("what is mounted on the copy stays in the box"));
     }
     steps.extend(attributes(slot, mount));
     steps
@@ -131,14 +130,11 @@ fn mapping(users: &MappedBy) -> Vec<Step> {
 /// In the box, before the pivot: a source on the host is looked up, and copied as a mount that hangs nowhere yet.
 pub(super) fn open(slot: usize, mount: &Mount) -> Vec<Step> {
     let Source::Bind { path, recursive, .. } = &mount.source else { return Vec::new() };
-    let why = match mount.target.starts_with("/dev") {
-        true => "a user namespace may make no device, so the box borrows the host's",
-        false => "the host's name is looked up while it means the host",
-    };
-    let op = Op::OpenTree { source: path.into(), slot, recursive: *recursive };
-    let mut steps = vec![Step::new(names(&mount.target).open, op).why(why)];
-    steps.extend(attributes(slot, mount));
-    steps
+    let mut open = Step { name: names(&mount.target).open, ..storage::open(slot, path, *recursive) };
+    if mount.target.starts_with("/dev") {
+        open.why = "a user namespace may make no device, so the box borrows the host's";
+    }
+    std::iter::once(open).chain(attributes(slot, mount)).collect()
 }
 
 /// The flags of the copy, and how it travels.
@@ -147,27 +143,14 @@ fn attributes(slot: usize, mount: &Mount) -> Vec<Step> {
     let mut steps = Vec::new();
     let both = [(options.set, options.clear, false), (options.set_below, options.clear_below, true)];
     for (set, clear, recursive) in both.into_iter().filter(|(set, clear, _)| set | clear != 0) {
-        let name = match (set, clear) {
-            (libc::MOUNT_ATTR_RDONLY, 0) => "make it read-only",
-            _ => "set its attributes",
-        };
-        let op = Op::MountSetattr { on: MountAt::Slot(slot), set, clear, propagation: 0, recursive };
-        steps.push(Step::new(name, op).why("the copy, not the host's own mount"));
+        steps.push(storage::attributes(slot, set, clear, recursive));
     }
-    steps.extend(
-        options.propagation.iter().map(|flags| Step::new(TRAVEL, travel_of(slot, *flags)).why(BOTH_WAYS)),
-    );
+    steps.extend(options.propagation.iter().map(|flags| storage::travel(slot, *flags)));
     steps
 }
 
 const TRAVEL: &str = "say how mounts travel";
 const BOTH_WAYS: &str = "shared: both ways; slave: from the host only; private: not at all";
-
-fn travel_of(slot: usize, flags: u64) -> Op {
-    let recursive = flags & libc::MS_REC != 0;
-    let propagation = flags & !libc::MS_REC;
-    Op::MountSetattr { on: MountAt::Slot(slot), set: 0, clear: 0, propagation, recursive }
-}
 
 /// After the pivot: a place is made where there is none, and the mount is hung up.
 pub(super) fn place(slot: usize, mount: &Mount, made: &mut Made) -> Vec<Step> {
@@ -189,9 +172,7 @@ pub(super) fn place(slot: usize, mount: &Mount, made: &mut Made) -> Vec<Step> {
                 let op = Op::Room { path: (&mount.target).into() };
                 steps.push(mounts(Step::new(names.room, op).why("a file is bound onto a file")));
             }
-            let op = Op::PlaceTree { slot, target: (&mount.target).into() };
-            let why = "the container's name is looked up where it can only mean the container";
-            steps.push(mounts(Step::new(names.place, op).why(why)));
+            steps.push(mounts(Step { name: names.place, ..storage::place(slot, &mount.target) }));
         }
         Source::Theirs { .. } => {
             let op = Op::PlaceTree { slot, target: (&mount.target).into() };
@@ -224,8 +205,7 @@ pub(super) fn new(mount: &Mount) -> Vec<Step> {
         true => mount.options.flags & !libc::MS_RDONLY,
         false => mount.options.flags,
     };
-    let op = Op::mount(device, &mount.target, kind, flags, data);
-    let mut step = Step::new(name, op).why(why);
+    let mut step = Step { name, why, ..storage::own(&mount.target, kind, device, flags, data) };
     if kind == "proc" {
         step = step.show(Probe::Processes(format!("/proc/[BOX]/root{}", mount.target.display())));
     }

@@ -27,7 +27,7 @@ fn everything_that_nothing_needs_goes() {
         &site,
         &[
             "$S system df --format '{{.Type}} {{.TotalCount}} {{.Active}}'",
-            "$S system df --format '{{.Size}}' | tail -1",
+            "$S system df --format '{{.Size}}' | sed -n 2p",
             "$S system prune </dev/null",
             "$S system prune -a --filter label=a </dev/null",
             "$S system prune --volumes",

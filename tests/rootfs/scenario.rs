@@ -187,6 +187,7 @@ fn plan(wanted: &Wanted, directory: &Path, text: &str) -> Result<Plan, Box<dyn s
         .inside(exchange)
         .inside(rootfs::views(&rootfs))
         .inside(leave)
+        .inside(rootfs::fill(&rootfs))
         .inside(rootfs::furnish(&rootfs))
         .inside(rootfs::cover(&rootfs))
         .inside(rootfs::close(&rootfs))

@@ -32,7 +32,7 @@ fn what_cannot_run_is_refused_in_one_line() {
         ("--cpus 9999 stepbox/base true", 125, &["'9999'", "--cpus"]),
         ("--frobnicate stepbox/base true", 125, &["--frobnicate", "hint: see stepbox run --help"]),
         ("--network moon stepbox/base true", 125, &["'moon'", "bridge, none, host"]),
-        ("-v relative:/x stepbox/base true", 125, &["not an absolute path"]),
+        ("-v ./relative:/x stepbox/base true", 125, &["use absolute path"]),
         ("-v /tmp:/x/../y stepbox/base true", 125, &["without .."]),
         ("-v /tmp:/ stepbox/base true", 125, &["cannot be covered"]),
         ("-v /proc/no/such:/x stepbox/base true", 125, &["/proc/no/such"]),

@@ -62,7 +62,6 @@ fn mounts_that_are_refused() {
         ("type=tmpfs,dst=/x,tmpfs-size=much", "invalid value for tmpfs-size: much"),
         ("type=tmpfs,dst=/x,colour=red", "unexpected key 'colour' in 'colour=red'"),
         ("type=tmpfs,dst", "invalid field 'dst' must be a key=value pair"),
-        ("src=data,dst=/x", "volumes are not part of this version"),
         ("type=npipe,dst=/x", "mount type unknown: \"npipe\""),
     ] {
         site.refused(&format!("$S run --rm --mount {option} stepbox/base true"), 125, &[words]);

@@ -11,6 +11,9 @@ pub(in crate::cli) struct Args {
     /// Also containers that run: they are killed
     #[arg(short, long)]
     force: bool,
+    /// Also the volumes that were made for it alone
+    #[arg(short, long)]
+    volumes: bool,
     /// Names, ids, or beginnings of ids
     #[arg(required = true)]
     containers: Vec<String>,
@@ -19,6 +22,8 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
         let state = state()?;
-        Ok(each(&self.containers, |name| remove(&state, name, self.force).map(|_| println!("{name}"))))
+        Ok(each(&self.containers, |name| {
+            remove(&state, name, self.force, self.volumes).map(|_| println!("{name}"))
+        }))
     }
 }

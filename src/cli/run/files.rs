@@ -6,18 +6,22 @@ use std::path::{Component, Path, PathBuf};
 use super::mount;
 use super::size::size;
 use crate::engine::run::RunError;
+use crate::engine::volumes::asked::VolumeUse;
 use crate::rootfs::{Mount, Source};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Files")]
 #[group(skip)]
 pub(super) struct Args {
-    /// Show a directory or file of the host inside; made if missing
-    #[arg(short, long, value_name = "HOST:CONTAINER[:ro]", value_parser = volume)]
-    volume: Vec<Mount>,
-    /// The same by fields: type=bind|tmpfs,src=HOST,dst=CONTAINER
+    /// Show a volume, or a directory or file of the host, inside; made if missing
+    #[arg(short, long, value_name = "[VOLUME|HOST:]CONTAINER[:ro]", value_parser = volume)]
+    volume: Vec<Shown>,
+    /// The same by fields: type=volume|bind|tmpfs,src=…,dst=CONTAINER
     #[arg(long, value_name = "FIELD=VALUE,…", value_parser = mount::parse)]
-    mount: Vec<Mount>,
+    mount: Vec<Shown>,
+    /// Show what another container is shown
+    #[arg(long, value_name = "CONTAINER[:ro]")]
+    pub(super) volumes_from: Vec<String>,
     /// A file system in memory (/run:size=64m,mode=755)
     #[arg(long, value_name = "CONTAINER[:OPTIONS]", value_parser = tmpfs)]
     tmpfs: Vec<Mount>,
@@ -29,10 +33,49 @@ pub(super) struct Args {
     pub(super) shm_size: u64,
 }
 
+/// What is shown at a place of the container.
+#[derive(Debug, Clone)]
+pub(super) enum Shown {
+    /// something of the host, or memory
+    Mount(Mount),
+    /// a volume
+    Volume(VolumeUse),
+}
+
+impl Shown {
+    fn mount(&self) -> Option<&Mount> {
+        match self {
+            Shown::Mount(mount) => Some(mount),
+            Shown::Volume(_) => None,
+        }
+    }
+
+    fn volume(&self) -> Option<&VolumeUse> {
+        match self {
+            Shown::Mount(_) => None,
+            Shown::Volume(volume) => Some(volume),
+        }
+    }
+
+    fn target(&self) -> &Path {
+        match self {
+            Shown::Mount(mount) => &mount.target,
+            Shown::Volume(volume) => &volume.target,
+        }
+    }
+}
+
 impl Args {
+    /// The volumes.
+    pub(super) fn volumes(&self) -> Vec<VolumeUse> {
+        self.volume.iter().chain(&self.mount).filter_map(Shown::volume).cloned().collect()
+    }
+
     /// What is bound. As Docker does for -v: a source that is missing becomes a directory; a dry run makes none.
     pub(super) fn binds(&self, dry_run: bool) -> Result<Vec<Mount>, RunError> {
-        let (mut volumes, mut mounts) = (self.volume.clone(), self.mount.clone());
+        let bound =
+            |list: &[Shown]| -> Vec<Mount> { list.iter().filter_map(Shown::mount).cloned().collect() };
+        let (mut volumes, mut mounts) = (bound(&self.volume), bound(&self.mount));
         volumes.iter_mut().try_for_each(|bind| find_source(bind, true, dry_run))?;
         mounts.iter_mut().try_for_each(|bind| find_source(bind, false, dry_run))?;
         let bound = |mount: &Mount| matches!(mount.source, Source::Bind { .. });
@@ -42,18 +85,19 @@ impl Args {
     /// What lies in memory.
     pub(super) fn in_memory(&self) -> Vec<Mount> {
         let new = |mount: &&Mount| matches!(mount.source, Source::New { .. });
-        self.tmpfs.iter().chain(self.mount.iter().filter(new)).cloned().collect()
+        self.tmpfs.iter().chain(self.mount.iter().filter_map(Shown::mount).filter(new)).cloned().collect()
     }
 
     /// # Errors
     /// Two mounts at one place: the one below would never be seen.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let mut seen: Vec<&Path> = Vec::new();
-        for mount in self.volume.iter().chain(&self.mount).chain(&self.tmpfs) {
-            if seen.contains(&mount.target.as_path()) {
-                anyhow::bail!("Duplicate mount point: {}", mount.target.display());
+        let shown = self.volume.iter().chain(&self.mount).map(Shown::target);
+        for target in shown.chain(self.tmpfs.iter().map(|mount| mount.target.as_path())) {
+            if seen.contains(&target) {
+                anyhow::bail!("Duplicate mount point: {}", target.display());
             }
-            seen.push(&mount.target);
+            seen.push(target);
         }
         Ok(())
     }
@@ -76,26 +120,73 @@ fn find_source(mount: &mut Mount, make: bool, dry_run: bool) -> Result<(), RunEr
     Ok(())
 }
 
-fn volume(text: &str) -> Result<Mount, String> {
+fn volume(text: &str) -> Result<Shown, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, mode) = match parts.as_slice() {
-        [source, target] => (source, target, "rw"),
-        [source, target, mode] => (source, target, *mode),
-        _ => return Err("expected HOST:CONTAINER or HOST:CONTAINER:ro".into()),
+        [target] => return Ok(Shown::Volume(VolumeUse::anonymous(self::target(target)?))),
+        [source, target] => (*source, target, ""),
+        [source, target, mode] => (*source, target, *mode),
+        _ => return Err(format!("invalid volume specification: {text:?}")),
     };
-    if !source.starts_with('/') {
-        return Err(format!(
-            "{source:?} is not an absolute path; named volumes are not part of this version"
-        ));
-    }
     let target = self::target(target)?;
-    let bind = Mount::bind(clean(source), target, true);
-    match mode {
-        "ro" => Ok(bind.read_only()),
-        "rw" => Ok(bind),
-        other => Err(format!("{other:?} is not a mode that is known here: ro or rw")),
+    let named = !source.starts_with('/');
+    let how = Mode::parse(mode, named)?;
+    if !named {
+        let bind = Mount::bind(clean(source), target, true);
+        return Ok(Shown::Mount(if how.read_only { bind.read_only() } else { bind }));
+    }
+    if source.is_empty() {
+        return Err(format!("invalid volume specification: {text:?}"));
+    }
+    let mode = if mode.is_empty() { "z" } else { mode }.to_owned();
+    let (name, read_only, copy) = (source.to_owned(), how.read_only, how.copy);
+    Ok(Shown::Volume(VolumeUse { name, target, read_only, copy, mode, ..VolumeUse::default() }))
+}
+
+/// What is said behind the second colon of `-v`.
+struct Mode {
+    read_only: bool,
+    copy: bool,
+}
+
+impl Mode {
+    /// At most one word of each kind, as Docker has it.
+    fn parse(text: &str, named: bool) -> Result<Mode, String> {
+        let mut mode = Mode { read_only: false, copy: true };
+        let mut kinds = Vec::new();
+        for word in text.split(',').filter(|_| !text.is_empty()) {
+            kinds.push(match word {
+                "ro" | "rw" => {
+                    mode.read_only = word == "ro";
+                    "access"
+                }
+                "nocopy" if named => {
+                    mode.copy = false;
+                    "copy"
+                }
+                "z" | "Z" if Path::new(SELINUX).exists() => {
+                    return Err(format!("{word:?}: labels of SELinux are not part of this version"));
+                }
+                // without SELinux there are no labels
+                "z" | "Z" => "label",
+                "private" | "rprivate" if !named => "propagation",
+                "shared" | "rshared" | "slave" | "rslave" if !named => {
+                    return Err(format!("the mode {word} is not part of this version: private or rprivate"));
+                }
+                // for machines whose containers run in a virtual one
+                "consistent" | "cached" | "delegated" if !named => "consistency",
+                _ => return Err(format!("invalid mode: {text}")),
+            });
+        }
+        let count = kinds.len();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if kinds.len() == count { Ok(mode) } else { Err(format!("invalid mode: {text}")) }
     }
 }
+
+/// Where a kernel with SELinux says so.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
 
 /// `..` taken away by its text, as Docker does: a source that is missing is made, and nothing beside it.
 pub(super) fn clean(path: &str) -> PathBuf {

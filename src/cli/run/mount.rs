@@ -1,13 +1,16 @@
 //! `--mount`: fields in one line, as Docker takes them; a field that holds a comma stands in double quotes.
 //!
 //! ```text
+//!   type=volume,source=data,target=/data,volume-nocopy
 //!   type=bind,source=/srv,target=/data,readonly        type=tmpfs,target=/run,tmpfs-size=64m,tmpfs-mode=1777
 //! ```
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use super::files::{clean, target};
+use super::files::{Shown, clean, target};
 use super::size::size_or_none;
+use crate::engine::volumes::asked::VolumeUse;
 use crate::rootfs::{Mount, Source};
 
 /// The fields of one mount, as they were written.
@@ -20,12 +23,16 @@ struct Fields {
     not_recursive: bool,
     size: Option<u64>,
     mode: Option<u32>,
+    no_copy: bool,
+    driver: String,
+    labels: BTreeMap<String, String>,
+    options: BTreeMap<String, String>,
     /// the kind of mount that each special field belongs to, as `tmpfs-*`
     special: Vec<&'static str>,
 }
 
 /// One mount.
-pub(super) fn parse(text: &str) -> Result<Mount, String> {
+pub(super) fn parse(text: &str) -> Result<Shown, String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
     let record = match reader.records().next() {
         Some(Ok(record)) => record,
@@ -33,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Mount, String> {
     };
     let mut fields = Fields::default();
     record.iter().try_for_each(|field| fields.take(field))?;
-    fields.mount()
+    fields.shown()
 }
 
 impl Fields {
@@ -45,7 +52,7 @@ impl Fields {
             Some("false" | "0") => Ok(false),
             Some(other) => Err(format!("invalid value for {key}: {other}")),
         };
-        let bare = ["readonly", "ro", "bind-nonrecursive"].contains(&key.as_str());
+        let bare = ["readonly", "ro", "bind-nonrecursive", "volume-nocopy"].contains(&key.as_str());
         let Some(value) = value.or(bare.then_some("true")) else {
             return Err(format!("invalid field '{field}' must be a key=value pair"));
         };
@@ -77,20 +84,32 @@ impl Fields {
                 let mode = u32::from_str_radix(value, 8).ok().filter(|mode| *mode <= 0o7777);
                 self.mode = Some(mode.ok_or(format!("invalid value for tmpfs-mode: {value}"))?);
             }
-            key if key.starts_with("volume-") => {
-                return Err("volumes are not part of this version: type=bind or type=tmpfs".into());
+            "volume-nocopy" => {
+                self.special.push("volume");
+                self.no_copy = flag(Some(value))?;
+            }
+            "volume-driver" => {
+                self.special.push("volume");
+                self.driver = value.into();
+            }
+            "volume-label" | "volume-opt" => {
+                self.special.push("volume");
+                let (name, value) = value.split_once('=').unwrap_or((value, ""));
+                let list = if key == "volume-opt" { &mut self.options } else { &mut self.labels };
+                list.insert(name.into(), value.into());
+            }
+            "volume-subpath" => {
+                return Err("volume-subpath is not part of this version: show the whole volume".into());
             }
             key => return Err(format!("unexpected key '{key}' in '{field}'")),
         }
         Ok(())
     }
 
-    fn mount(self) -> Result<Mount, String> {
+    fn shown(self) -> Result<Shown, String> {
         let kind = match self.kind.as_deref() {
             Some(kind @ ("bind" | "tmpfs")) => kind,
-            None | Some("volume") => {
-                return Err("volumes are not part of this version: type=bind or type=tmpfs".into());
-            }
+            None | Some("volume") => "volume",
             Some("") => return Err("type is required".into()),
             Some(other) => return Err(format!("mount type unknown: {other:?}")),
         };
@@ -98,10 +117,11 @@ impl Fields {
             return Err(format!("cannot mix '{other}-*' options with mount type '{kind}'"));
         }
         let wrong = |why: &str| format!("invalid mount config for type {kind:?}: {why}");
-        let place = self.target.filter(|target| !target.is_empty()).ok_or("target is required")?;
+        let place = self.target.clone().filter(|target| !target.is_empty()).ok_or("target is required")?;
         let place = target(&place).map_err(|why| wrong(&why))?;
-        let source = self.source.filter(|source| !source.is_empty());
+        let source = self.source.clone().filter(|source| !source.is_empty());
         match (kind, source) {
+            ("volume", source) => Ok(Shown::Volume(self.volume(source, place))),
             ("tmpfs", Some(_)) => Err(wrong("field Source must not be specified")),
             ("tmpfs", None) => {
                 let read_only = if self.read_only { libc::MS_RDONLY } else { 0 };
@@ -109,7 +129,7 @@ impl Fields {
                 let size = self.size.filter(|size| *size != 0).map(|size| format!("size={size}"));
                 let mode = self.mode.map(|mode| format!("mode={mode:o}"));
                 let data: Vec<String> = size.into_iter().chain(mode).collect();
-                Ok(Mount::new("tmpfs", place, flags, &data.join(",")))
+                Ok(Shown::Mount(Mount::new("tmpfs", place, flags, &data.join(","))))
             }
             (_, None) => Err(wrong("field Source must not be empty")),
             (_, Some(source)) if !Path::new(&source).is_absolute() => {
@@ -120,8 +140,22 @@ impl Fields {
                 if let Source::Bind { recursive, .. } = &mut bind.source {
                     *recursive = !self.not_recursive;
                 }
-                Ok(if self.read_only { bind.read_only() } else { bind })
+                Ok(Shown::Mount(if self.read_only { bind.read_only() } else { bind }))
             }
+        }
+    }
+
+    fn volume(self, name: Option<String>, target: PathBuf) -> VolumeUse {
+        VolumeUse {
+            anonymous: name.is_none(),
+            name: name.unwrap_or_default(),
+            target,
+            read_only: self.read_only,
+            copy: !self.no_copy,
+            mode: "z".into(),
+            driver: self.driver,
+            labels: self.labels,
+            options: self.options,
         }
     }
 }

@@ -7,15 +7,16 @@ use serde_json::Value;
 use crate::cli::containers::row as container;
 use crate::cli::format::{Listing, row};
 use crate::cli::images::list::HEADINGS;
+use crate::cli::volumes::list::fields;
 use crate::cli::{human, state, store};
 use crate::engine::images::catalog::Catalog;
 use crate::engine::machine::Machine;
-use crate::engine::usage::{OfContainer, OfImage, Usage, usage};
+use crate::engine::usage::{OfContainer, OfImage, OfVolume, Usage, usage};
 
 /// The options of `system df`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Each image and each container
+    /// Each image, container and volume
     #[arg(short, long)]
     verbose: bool,
     /// How to print it: table [TEMPLATE], json, or a Go template
@@ -35,10 +36,12 @@ impl Args {
                 let (images, containers) = (images(&usage, true), containers(&usage, true));
                 print!("Images space usage:\n\n{}", images.text(None)?);
                 print!("\nContainers space usage:\n\n{}", containers.text(None)?);
+                print!("\nLocal Volumes space usage:\n\n{}", volumes(&usage).text(None)?);
             }
             (true, Some(format)) => {
                 let whole = serde_json::json!({
                     "Images": images(&usage, false).rows, "Containers": containers(&usage, false).rows,
+                    "Volumes": volumes(&usage).rows,
                 });
                 let types = crate::cli::template::Types {
                     name: Some("*formatter.diskUsageContext"),
@@ -56,7 +59,7 @@ impl Args {
     }
 }
 
-/// Images and containers, a line each.
+/// Images, containers and volumes, a line each.
 fn summary(usage: &Usage<'_>) -> Listing<'static> {
     let line = |kind: &str, total: usize, active: usize, size: u64, back: u64| {
         let share = (back * 100).checked_div(size).map(|share| format!(" ({share}%)")).unwrap_or_default();
@@ -71,9 +74,12 @@ fn summary(usage: &Usage<'_>) -> Listing<'static> {
     let used = usage.images.iter().filter(|it| it.containers > 0).count();
     let running = usage.containers.iter().filter(|it| it.record.running()).count();
     let written = usage.containers.iter().map(|it| it.written).sum();
+    let linked = usage.volumes.iter().filter(|it| it.links > 0).count();
+    let kept = usage.volumes.iter().map(|it| it.size).sum();
     let rows = vec![
         line("Images", usage.images.len(), used, usage.layers, usage.reclaimable_of_images()),
         line("Containers", usage.containers.len(), running, written, usage.reclaimable_of_containers()),
+        line("Local Volumes", usage.volumes.len(), linked, kept, usage.reclaimable_of_volumes()),
     ];
     Listing {
         usual: "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
@@ -134,5 +140,15 @@ fn containers(usage: &Usage<'_>, short: bool) -> Listing<'static> {
         headings: container::HEADINGS,
         kind: container::KIND,
         rows: usage.containers.iter().map(one).collect(),
+    }
+}
+
+fn volumes(usage: &Usage<'_>) -> Listing<'static> {
+    let one = |it: &OfVolume| fields(&it.volume, &it.links.to_string(), &human::size(it.size, 4));
+    Listing {
+        usual: "{{.Name}}\t{{.Links}}\t{{.Size}}",
+        headings: crate::cli::volumes::list::HEADINGS,
+        kind: "*formatter.volumeContext",
+        rows: usage.volumes.iter().map(one).collect(),
     }
 }

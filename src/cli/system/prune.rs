@@ -11,6 +11,7 @@ use crate::engine::images::filter::{Filter, Filters};
 use crate::engine::images::prune::prune;
 use crate::engine::state::State;
 use crate::engine::store::{Store, size_of_files};
+use crate::engine::volumes;
 
 /// The options of `system prune`.
 #[derive(Debug, clap::Args)]
@@ -24,17 +25,15 @@ pub(in crate::cli) struct Args {
     /// Only what passes: until=TIME, label=NAME[=VALUE], label!=NAME[=VALUE]
     #[arg(long, value_name = "FILTER")]
     filter: Vec<Filter>,
-    /// Refused: there are no named volumes in this version
+    /// Also volumes that no container has
     #[arg(long)]
     volumes: bool,
 }
 
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
-        anyhow::ensure!(
-            !self.volumes,
-            "--volumes: named volumes are not part of this version, so there are none to prune"
-        );
+        let until = self.filter.iter().any(|filter| filter.name == "until");
+        anyhow::ensure!(!(self.volumes && until), "The \"until\" filter is not supported with \"--volumes\"");
         let (state, store) = (state()?, store()?);
         if !self.force && !confirm(&self.warning())? {
             return Ok(ExitCode::SUCCESS);
@@ -46,12 +45,17 @@ impl Args {
         }
         for record in &ended {
             let written = size_of_files(&state.containers().join(&record.id).join("upper")).unwrap_or(0);
-            containers::remove::remove(&state, &record.id, false)?;
+            containers::remove::remove(&state, &record.id, false, false)?;
             freed += written;
             println!("{}", record.id);
         }
         if !ended.is_empty() {
             println!();
+        }
+        if self.volumes {
+            let pruned = volumes::filter::prune(&state, &self.filter)?;
+            print!("{}", crate::cli::volumes::prune::told(&pruned));
+            freed += pruned.freed;
         }
         let pruned = prune(&store, containers::list(&state), self.all, &self.filter)?;
         print!("{}", told(&pruned));
@@ -64,7 +68,8 @@ impl Args {
             true => "all images without at least one container associated to them",
             false => "all dangling images",
         };
-        let mut warning = format!("This will remove:\n  - all stopped containers\n  - {images}\n");
+        let volumes = if self.volumes { "  - all volumes not used by at least one container\n" } else { "" };
+        let mut warning = format!("This will remove:\n  - all stopped containers\n{volumes}  - {images}\n");
         if !self.filter.is_empty() {
             warning += "\n  Items to be pruned will be filtered with:\n";
             warning

@@ -8,6 +8,7 @@ use crate::engine::containers::life::Lock;
 use crate::engine::network;
 use crate::engine::state::State;
 use crate::engine::store::Store;
+use crate::engine::volumes::Volumes;
 use crate::journal;
 
 /// Looks for them. Journals come first: what they undo is gone for the others.
@@ -20,6 +21,14 @@ pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, lo
     }
     for path in network::dead_leases(state) {
         found(&path, "whoever took this address has died", Remedy::Free(path.clone()));
+    }
+    let volumes = Volumes::of(state);
+    for path in volumes.leftovers() {
+        found(&path, "whoever made or removed this volume has died", Remedy::Remove(path.clone()));
+    }
+    for known in volumes.list().into_iter().filter(|known| known.damaged) {
+        let file = volumes.file(&known.place);
+        found(&file, "what is written down of this volume cannot be read", Remedy::Aside(file.clone()));
     }
     match store.leftovers() {
         Ok(paths) => {

@@ -22,6 +22,8 @@ use crate::engine::request::Request;
 use crate::engine::run::{self, Ground, RunError};
 use crate::engine::state::State;
 use crate::engine::store::{Driver, Image};
+use crate::engine::volumes::open::{How, open};
+use crate::engine::volumes::{Volumes, asked};
 use crate::launch::launch;
 use crate::step::Plan;
 
@@ -74,10 +76,12 @@ pub fn create(
     image: (&str, &Image),
     driver: Driver,
     name: Option<&str>,
-    request: Request,
+    mut request: Request,
 ) -> Result<Created, RunError> {
     // Docker looks at the name first
     free_name(state, name)?;
+    asked::settle(state, &mut request, &image.1.config)?;
+    let volumes = request.volumes.clone();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     std::fs::create_dir_all(state.containers())?;
     let id = names::new_id();
@@ -89,7 +93,8 @@ pub fn create(
     drop(names_lock);
     let made = || -> Result<Created, RunError> {
         let lock = lock?;
-        let spec = run::sketch(state, &Ground::of(image.1, driver), id, &request)?;
+        let volumes = open(state, &request, &id, How::Keep)?;
+        let spec = run::sketch(state, &Ground::of(image.1, driver), id, &request, volumes.mounts)?;
         let plan = Plan::default().then(spec.rootfs.writable());
         let mut running = launch(&plan, &mut (), None)?;
         running.keep(|_| true);
@@ -102,5 +107,6 @@ pub fn create(
     made().inspect_err(|_| {
         // what cannot be removed now, `clean` removes later
         let _ = crate::kernel::remove::remove(&directory);
+        Volumes::of(state).remove_anonymous(&volumes);
     })
 }

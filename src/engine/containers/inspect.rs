@@ -10,6 +10,9 @@ use crate::engine::images::catalog::Catalog;
 use crate::engine::images::inspect::{NEVER, config};
 use crate::engine::state::State;
 use crate::engine::store::{Store, size_of_files};
+use crate::engine::volumes::Volumes;
+use crate::engine::volumes::asked::VolumeUse;
+use crate::rootfs::{Mount, Source};
 
 /// Everything that is known of a container; with `sizes` also how much it has written.
 pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record, sizes: bool) -> Value {
@@ -70,9 +73,29 @@ pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record,
         put("SizeRw", written.into());
         put("SizeRootFs", (written + below).into());
     }
-    // what no record holds is null, not empty
-    put("Mounts", Value::Null);
+    put("Mounts", mounts(state, record));
     put("Config", settings);
     put("NetworkSettings", json!({"Ports": null, "Networks": null}));
     Value::Object(done)
+}
+
+/// Binds and volumes, as Docker shows them.
+fn mounts(state: &State, record: &Record) -> Value {
+    let volume = |volume: &VolumeUse| {
+        let place = Volumes::of(state).find(&volume.name).map(|known| known.place.data());
+        json!({
+            "Type": "volume", "Name": volume.name, "Source": place.unwrap_or_default(),
+            "Destination": volume.target, "Driver": "local", "Mode": volume.mode, "RW": !volume.read_only,
+            "Propagation": "",
+        })
+    };
+    let bind = |mount: &Mount| {
+        let Source::Bind { path, .. } = &mount.source else { return None };
+        let read_only = mount.options.set_below & libc::MOUNT_ATTR_RDONLY != 0;
+        Some(json!({
+            "Type": "bind", "Source": path, "Destination": mount.target, "Mode": if read_only { "ro" } else { "" },
+            "RW": !read_only, "Propagation": "rprivate",
+        }))
+    };
+    record.binds().iter().filter_map(bind).chain(record.volumes().iter().map(volume)).collect()
 }

@@ -7,19 +7,20 @@
 //! Lab 18-engine, tutorials/18-engine.md.
 
 use std::io;
-use std::path::Path;
 
 use super::create::lock_names;
 use super::life::Lock;
 use super::{ContainerError, Record, clean_up, directory, end, find};
 use crate::engine::state::State;
+use crate::engine::volumes::Volumes;
 use crate::journal;
 
-/// Removes a container that does not run; with `force` also one that does, which is killed.
+/// Removes a container that does not run; with `force` also one that does, which is killed; with `volumes` also those
+/// that were made for it and that no other has.
 ///
 /// # Errors
 /// [`ContainerError`]; what could be removed is gone.
-pub fn remove(state: &State, wanted: &str, force: bool) -> Result<Record, ContainerError> {
+pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result<Record, ContainerError> {
     let record = find(state, wanted)?;
     if record.running() {
         if !force {
@@ -43,7 +44,9 @@ pub fn remove(state: &State, wanted: &str, force: bool) -> Result<Record, Contai
         None if !force => return Err(ContainerError::NoSuch(wanted.into())),
         _ => {}
     }
-    take_away(&path).map_err(|error| ContainerError::Remove { name: record.name.clone(), error })?;
+    let volumes = volumes || record.request.remove;
+    take_away(state, &record, volumes)
+        .map_err(|error| ContainerError::Remove { name: record.name.clone(), error })?;
     drop(lock);
     Ok(record)
 }
@@ -71,14 +74,20 @@ pub fn sweep(state: &State) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Removes a container's directory; the caller has its lock, or is its monitor.
+/// Removes a container's directory, and with `volumes` those that were made for it; the caller has its lock, or is its
+/// monitor.
 ///
 /// # Errors
 /// What the kernel answers.
-pub fn take_away(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(Record::file(path)) {
+pub fn take_away(state: &State, record: &Record, volumes: bool) -> io::Result<()> {
+    let path = directory(state, record);
+    match std::fs::remove_file(Record::file(&path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    crate::kernel::remove::remove(path)
+    crate::kernel::remove::remove(&path)?;
+    if volumes {
+        Volumes::of(state).remove_anonymous(record.volumes());
+    }
+    Ok(())
 }

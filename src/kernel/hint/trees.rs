@@ -45,7 +45,13 @@ pub(super) fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Device(op::Device::Open { .. }), Errno::NOENT) => {
             "files are masked with the container's /dev/null: mount a tmpfs or a devtmpfs at /dev"
         }
-        (Op::CopyUp { .. }, Errno::NAMETOOLONG) => {
+        (Op::Fill(_), Errno::NOTDIR) => {
+            "the image has a file there, and a volume is a directory: use another place, or nocopy"
+        }
+        (Op::Fill(_), Errno::NOSPC | Errno::DQUOT) => {
+            "what the image has there does not fit beside the volumes: stepbox system df, or nocopy"
+        }
+        (Op::CopyUp { .. } | Op::Fill(_), Errno::NAMETOOLONG) => {
             "directories are nested more than 200 deep: bind them instead"
         }
         (Op::CopyUp { .. }, Errno::NOSPC) => {

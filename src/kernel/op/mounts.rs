@@ -104,3 +104,12 @@ pub struct Theirs {
     /// the copy's number
     pub slot: usize,
 }
+
+/// A directory becomes, with all below it, what a copy of a mount shows, which is empty: many calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// the directory
+    pub from: CText,
+    /// the copy's number; nobody needs that copy any more
+    pub slot: usize,
+}

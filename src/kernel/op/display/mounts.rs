@@ -70,7 +70,9 @@ impl Op {
                 write!(f, "{user}setns(\"{space}/mnt\", CLONE_NEWNS), ")?;
                 write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
             }
-            CopyUp { from } => write!(f, "openat(AT_FDCWD, {from}, O_RDONLY|O_DIRECTORY) /* and copy all */"),
+            CopyUp { from } | Fill(op::Fill { from, .. }) => {
+                write!(f, "openat(AT_FDCWD, {from}, O_RDONLY|O_DIRECTORY) /* and copy all */")
+            }
             other => other.fmt_cgroup(f),
         }
     }
