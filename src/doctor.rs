@@ -184,7 +184,7 @@ fn needs(name: &str) -> Vec<Need> {
         "04-pivot-root" => &[Must("pivot_root")],
         "05-user-namespace" => &[Must("user's namespace")],
         "06-cgroups" => &[May("cgroups", "limits (it shows the refusal instead)")],
-        "08-overlay" | "13-union-image" | "14-commit" => &[Must("overlay")],
+        "08-overlay" | "12-storage" | "13-union-image" | "14-commit" => &[Must("overlay")],
         "09-veth-bridge" => &[Must("bridge")],
         "15-full-run" => &[Must("overlay"), Must("pivot_root"), Must("bridge"), Must("nf_tables")],
         _ => &[],

@@ -71,6 +71,12 @@ pub const LABS: &[Lab] = &[
     ),
     row("08-overlay", "overlay", "What is a layer?", "docker diff"),
     row("09-veth-bridge", "veth", "How do two boxes talk to each other?", "docker network create"),
+    row(
+        "12-storage",
+        "storage",
+        "What of a container's files outlives it?",
+        "docker run -v --mount --tmpfs, docker volume",
+    ),
     row("13-union-image", "layers", "What is an image, byte by byte?", "docker image inspect"),
     row("14-commit", "layers", "How does what a container wrote become an image?", "docker commit"),
     row("15-full-run", "container", "What happens in one docker run?", "docker run"),
