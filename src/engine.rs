@@ -23,6 +23,7 @@ pub mod containers;
 pub mod copy;
 pub mod describe;
 pub mod devices;
+pub mod exec;
 pub mod export;
 pub mod images;
 pub mod info;

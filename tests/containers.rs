@@ -1,6 +1,6 @@
 //! Containers that outlive the command that made them: `create`, `start`, `run -d`, `ps`, `logs`, `stop`, `kill`,
-//! `wait`, `restart`, `rm`, from outside: child processes only, as root in namespaces of each test's own, and as a user
-//! who is not root.
+//! `wait`, `restart`, `rm`, `exec`, from outside: child processes only, as root in namespaces
+//! of each test's own, and as a user who is not root.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -9,12 +9,16 @@ mod support;
 #[allow(dead_code)]
 mod player;
 
+#[path = "run/screen.rs"]
+mod screen;
 #[path = "run/site.rs"]
 #[allow(dead_code)]
 mod site;
 
 #[path = "containers/docker.rs"]
 mod docker;
+#[path = "containers/exec.rs"]
+mod exec;
 #[path = "containers/killed.rs"]
 mod killed;
 #[path = "containers/life.rs"]

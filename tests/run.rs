@@ -13,6 +13,8 @@ mod player;
 #[path = "support/archive.rs"]
 mod archive;
 
+#[path = "run/screen.rs"]
+mod screen;
 #[path = "run/site.rs"]
 mod site;
 

@@ -4,6 +4,7 @@ mod commit;
 mod copy;
 mod create;
 mod diff;
+mod exec;
 mod export;
 mod kill;
 mod list;
@@ -28,6 +29,8 @@ pub(super) enum Verb {
     Cp(copy::Args),
     /// List what a container changed: A added, C changed, D deleted
     Diff(diff::Args),
+    /// Run one program more in a container that runs
+    Exec(Box<exec::Args>),
     /// Write all files of a container as one tar archive
     Export(export::Args),
     /// Make a container, without starting it
@@ -68,6 +71,7 @@ impl Verb {
             Verb::Commit(args) => args.main(),
             Verb::Cp(args) => args.main(),
             Verb::Diff(args) => args.main(),
+            Verb::Exec(args) => Ok(args.main()),
             Verb::Export(args) => args.main(),
             Verb::Create(args) => args.main(),
             Verb::Kill(args) => args.main(),

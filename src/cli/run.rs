@@ -1,7 +1,7 @@
 //! `stepbox run`: options to a [`Request`], and how the run is watched.
 
-mod container;
-mod environment;
+pub(super) mod container;
+pub(super) mod environment;
 mod files;
 mod image;
 mod isolation;
@@ -11,7 +11,7 @@ mod mount;
 mod network;
 mod privilege;
 mod size;
-mod watching;
+pub(super) mod watching;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -28,8 +28,6 @@ use crate::engine::state::State;
 use crate::engine::store::{Driver, Image};
 use crate::engine::volumes::open::{Held, How, Opened};
 use crate::engine::volumes::{self, Volumes};
-use crate::launch::LaunchError;
-use crate::observe::{Watcher, Watching};
 use crate::spec::Spec;
 use crate::step::Plan;
 
@@ -79,6 +77,20 @@ pub(super) fn main(args: Args) -> ExitCode {
 
 /// Does what starts a container, with nothing open that it could find, and this program out of its reach.
 pub(super) fn guarded(starts: bool, act: impl FnOnce() -> anyhow::Result<u8>) -> ExitCode {
+    let code = |error: &anyhow::Error| {
+        let of_run = error.downcast_ref::<RunError>().map(RunError::code);
+        let of_start = error.downcast_ref::<StartError>().map(StartError::code);
+        of_run.or(of_start).unwrap_or(125)
+    };
+    guarded_with(starts, code, act)
+}
+
+/// The same with exit codes of its own.
+pub(super) fn guarded_with(
+    starts: bool,
+    code: impl FnOnce(&anyhow::Error) -> u8,
+    act: impl FnOnce() -> anyhow::Result<u8>,
+) -> ExitCode {
     // the box would find them in /proc/self/fd, where a link in an image can lead (CVE-2024-21626)
     if let Err(errno) = crate::kernel::process::close_inherited() {
         eprintln!("stepbox: cannot close what the caller left open: {errno}");
@@ -92,9 +104,7 @@ pub(super) fn guarded(starts: bool, act: impl FnOnce() -> anyhow::Result<u8>) ->
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("stepbox: {}", super::whole(&error));
-            let of_run = error.downcast_ref::<RunError>().map(RunError::code);
-            let of_start = error.downcast_ref::<StartError>().map(StartError::code);
-            ExitCode::from(of_run.or(of_start).unwrap_or(125))
+            ExitCode::from(code(&error))
         }
     }
 }
@@ -203,7 +213,7 @@ impl Asked {
             terminal: container.tty,
             entrypoint: container.entrypoint(),
             init: container.init,
-            env: container.env()?,
+            env: container.env.env()?,
             workdir: container.workdir.clone(),
             user: container.user.clone(),
             groups: container.group_add.clone(),
@@ -248,33 +258,7 @@ fn watched(
     if !args.anybody() && !args.dry_run {
         return Ok(Some(foreground(state, spec, plan, request, volumes, &mut ())?.code()));
     }
-    let watching = Watching {
-        step: args.step,
-        from: 1,
-        narrate: args.step || args.explain || args.dry_run,
-        to_stderr: !args.dry_run,
-        colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-        json: args.json_trace.clone(),
-        html: args.html_trace.clone(),
-        ..Watching::default()
-    };
-    let mut watcher = Watcher::new(watching, &request.title, "What happens in one run?", "real");
-    if args.dry_run {
-        watcher.list(plan)?;
-        return Ok(None);
-    }
-    let result = foreground(state, spec, plan, request, volumes, &mut watcher);
-    let (outcome, code) = match &result {
-        Ok(exit) => (format!("{exit}; what it needed is undone"), Some(exit.code())),
-        Err(RunError::Launch(LaunchError::Quit)) => {
-            ("stopped by the reader; everything is undone".into(), None)
-        }
-        Err(error) => (format!("failed: {error}"), None),
-    };
-    watcher.finish(&outcome, code)?;
-    match result {
-        Ok(exit) => Ok(Some(exit.code())),
-        Err(RunError::Launch(LaunchError::Quit)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    args.watched((&request.title, "What happens in one run?"), plan, |watcher| {
+        foreground(state, spec, plan, request, volumes, watcher).map(Some)
+    })
 }

@@ -85,6 +85,13 @@ pub fn terminal(process: &Process, uid: u32) -> Vec<Step> {
             let op = Op::Redirect { path: "/dev/null".into(), fd: 0 };
             steps.push(Step::new("close standard input", op).why(why));
         }
+        None if process.input == Input::Silence => {
+            let why =
+                "nobody types and nobody listens: who waits for our output would wait for the program's end";
+            let silent = |fd| Op::Redirect { path: "/dev/null".into(), fd };
+            let step = |fd| Step::new("neither read nor print", silent(fd)).why(why);
+            steps.extend([0, 1, 2].map(step));
+        }
         None => {}
     }
     if process.own_stdio && uid != 0 {

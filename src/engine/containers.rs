@@ -12,6 +12,7 @@
 
 pub mod create;
 pub mod end;
+mod error;
 pub mod inspect;
 pub mod life;
 pub mod remove;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::error::ContainerError;
 use self::life::{Life, Lock, Owner, Status};
 use super::commit;
 use super::config::ImageConfig;
@@ -30,6 +32,7 @@ use super::run::Ground;
 use super::state::State;
 use super::store::{Driver, Image, Store, StoreError};
 use super::volumes::asked::VolumeUse;
+use crate::cgroups::{self, Cgroup};
 use crate::journal;
 use crate::layers::{Digest, chain_ids};
 use crate::rootfs::{Mount, Source};
@@ -254,59 +257,6 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
     Some(record)
 }
 
-/// Why a container cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ContainerError {
-    /// neither a name nor the beginning of an id
-    #[error("No such container: {0}")]
-    NoSuch(String),
-    /// the beginning of several ids
-    #[error("{0} is the beginning of several container ids: name more digits")]
-    Ambiguous(String),
-    /// it runs
-    #[error(
-        "You cannot remove a running container {0}. Stop the container before attempting removal or force remove"
-    )]
-    Running(String),
-    /// the name is another's
-    #[error(
-        "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name."
-    )]
-    NameTaken {
-        /// the name
-        name: String,
-        /// who has it
-        id: String,
-    },
-    /// its monitor
-    #[error("cannot reach the monitor of container {name}: {error}")]
-    Monitor {
-        /// the container
-        name: String,
-        /// what the system said
-        error: io::Error,
-    },
-    /// its files
-    #[error("cannot keep the container's state: {0}")]
-    State(#[from] io::Error),
-    /// it does not run
-    #[error("Container {0} is not running")]
-    NotRunning(String),
-    /// its memory is its own
-    #[error(
-        "can't join IPC of container {0}: non-shareable IPC (hint: use --ipc shareable for the donor container)"
-    )]
-    NotShareable(String),
-    /// its files
-    #[error("cannot remove container {name}: {error}")]
-    Remove {
-        /// the container
-        name: String,
-        /// what the system said
-        error: io::Error,
-    },
-}
-
 /// Finds a container by name, id, or the beginning of its id.
 pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
     let records = list(state);
@@ -329,6 +279,18 @@ pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
 pub fn process(state: &State, record: &Record) -> Result<i32, ContainerError> {
     let running = record.running().then(|| journal::box_of(&state.journal(&record.id))).flatten();
     running.ok_or_else(|| ContainerError::NotRunning(record.name.clone()))
+}
+
+/// The cgroup of a container, in every hierarchy; it need not be there.
+///
+/// # Errors
+/// What cannot be read of the machine's.
+pub fn cgroup(record: &Record) -> Result<Cgroup, ContainerError> {
+    let hierarchy = cgroups::detect(Path::new("/"))?;
+    match &record.request.cgroup_parent {
+        Some(parent) => Ok(Cgroup::at(&hierarchy, &format!("{parent}/stepbox-{}", record.id))?),
+        None => Ok(Cgroup::of_box(&hierarchy, &record.id)),
+    }
 }
 
 /// The directory of a container.

@@ -67,12 +67,7 @@ pub fn describe(
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
     let namespaces = namespaces(place);
-    let hostname = match &place.network {
-        NetworkMode::Join { hostname, .. } => hostname.clone(),
-        NetworkMode::Host if request.hostname.is_none() => None,
-        _ if namespaces.uts == Namespace::Host && request.hostname.is_none() => None,
-        _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
-    };
+    let hostname = hostname(&place.network, &namespaces.uts, request, &id);
     let (files, binds) = match &place.network {
         NetworkMode::Join { directory, .. } => (Vec::new(), address_files::of_another(directory)),
         _ => address_files::files(place, request, &directory, hostname.as_deref())?,
@@ -137,6 +132,21 @@ pub fn describe(
         resources,
         net,
     })
+}
+
+/// What it calls itself; none where that is not its own to say.
+pub(super) fn hostname(
+    network: &NetworkMode,
+    uts: &Namespace,
+    request: &Request,
+    id: &str,
+) -> Option<String> {
+    match network {
+        NetworkMode::Join { hostname, .. } => hostname.clone(),
+        NetworkMode::Host if request.hostname.is_none() => None,
+        _ if *uts == Namespace::Host && request.hostname.is_none() => None,
+        _ => Some(request.hostname.clone().unwrap_or_else(|| id[..12].into())),
+    }
 }
 
 fn namespaces(place: &Place) -> Namespaces {
@@ -241,7 +251,8 @@ fn resources(place: &Place, request: &Request) -> Resources {
     Resources { devices: filters.then_some(rules), ..request.limits.clone() }
 }
 
-fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {
+/// What a program of this container may do.
+pub(super) fn privilege(machine: Machine, user: &users::User, request: &Request) -> Privilege {
     Privilege {
         uid: user.uid,
         gid: user.gid,
@@ -270,7 +281,8 @@ fn root(place: &Place, directory: &Path, layers: &[PathBuf], throw_away: bool) -
     Root::Overlay { overlay, throw_away }
 }
 
-fn working_directory(request: &Request, config: &ImageConfig) -> Result<PathBuf, RunError> {
+/// Where a program starts that is not told.
+pub(super) fn working_directory(request: &Request, config: &ImageConfig) -> Result<PathBuf, RunError> {
     if config.working_dir.contains('\0') {
         return Err(RunError::Nul("the image's working directory"));
     }
@@ -288,7 +300,6 @@ fn program(
     hostname: Option<&str>,
     home: &str,
 ) -> Result<Exec, RunError> {
-    const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     // as Docker: the image's command belongs to the image's entry point
     let (mut argv, rest) = match &request.entrypoint {
         Some(entrypoint) => (entrypoint.clone(), None),
@@ -298,9 +309,19 @@ fn program(
         true => argv.extend(rest.unwrap_or_default()),
         false => argv.extend(request.command.iter().cloned()),
     }
-    let Some(name) = argv.first() else { return Err(RunError::NoCommand) };
+    executable(&argv, &environment(hostname, request.terminal, home, [&config.env, &request.env]))
+}
+
+/// What a program of this container finds in its environment: what every one does, then these, the last first.
+pub(super) fn environment<const N: usize>(
+    hostname: Option<&str>,
+    terminal: bool,
+    home: &str,
+    said: [&[String]; N],
+) -> Vec<String> {
+    const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let mut env: Vec<String> = vec![PATH.into()];
-    let set = |env: &mut Vec<String>, pair: String| {
+    let mut set = |pair: String| {
         let key = pair.split_once('=').map_or(pair.as_str(), |(key, _)| key).to_owned();
         match env.iter_mut().find(|other| other.split_once('=').is_some_and(|(other, _)| other == key)) {
             Some(other) => *other = pair,
@@ -308,16 +329,20 @@ fn program(
         }
     };
     if let Some(hostname) = hostname {
-        set(&mut env, format!("HOSTNAME={hostname}"));
+        set(format!("HOSTNAME={hostname}"));
     }
-    if request.terminal {
-        set(&mut env, "TERM=xterm".into());
+    if terminal {
+        set("TERM=xterm".into());
     }
-    let ours = [format!("HOME={home}")];
-    for pair in ours.iter().chain(&config.env).chain(&request.env) {
-        set(&mut env, pair.clone());
-    }
-    if argv.iter().chain(&env).any(|text| text.contains('\0')) {
+    set(format!("HOME={home}"));
+    said.into_iter().flatten().cloned().for_each(set);
+    env
+}
+
+/// A program by its words, to be looked for where this environment says.
+pub(super) fn executable(argv: &[String], env: &[String]) -> Result<Exec, RunError> {
+    let Some(name) = argv.first() else { return Err(RunError::NoCommand) };
+    if argv.iter().chain(env).any(|text| text.contains('\0')) {
         return Err(RunError::Nul("the command or the environment"));
     }
     let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();

@@ -206,7 +206,7 @@ impl<'a> Monitor<'a> {
             let running = launch(&plan, &mut (), Some(journal));
             stdio::to_null()?;
             drop(volumes.held);
-            let mut running = running.map_err(|error| run::explain(error, &spec))?;
+            let mut running = running.map_err(|error| run::explain(error, &spec.process.cwd))?;
             let ends = stdio::ends(pipes, &mut running)?;
             let mut carrier = Carrier::new(ends, self.log()?, !terminal)?;
             let life = &mut self.record.life;

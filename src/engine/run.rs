@@ -266,7 +266,8 @@ pub fn foreground<O: Observer>(
     };
     let journal = journal(state, &spec.id, &request.title, plan, kept)?;
     let signals = Signals::block_all()?;
-    let mut running = launch(plan, observer, Some(journal)).map_err(|error| explain(error, spec))?;
+    let mut running =
+        launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd))?;
     drop(volumes);
     running.keep(kept);
     let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
@@ -288,8 +289,8 @@ pub(super) fn journal(
     Journal::create_but(&state.journal(id), title, plan, stays)
 }
 
-/// The steps at which the user, not the engine, may be wrong.
-pub(super) fn explain(error: LaunchError, spec: &Spec) -> RunError {
+/// The steps at which the user, not the engine, may be wrong; `cwd` is where the program was to start.
+pub(super) fn explain(error: LaunchError, cwd: &Path) -> RunError {
     let LaunchError::Step(step) = &error else { return error.into() };
     let Unmet::Errno(errno) = step.what else { return error.into() };
     match &step.op {
@@ -297,10 +298,8 @@ pub(super) fn explain(error: LaunchError, spec: &Spec) -> RunError {
             let name = exec.argv.first().map(|name| name.as_path().display().to_string());
             RunError::Exec { program: name.unwrap_or_default(), errno }
         }
-        Op::Chdir { path } if path.as_path() == spec.process.cwd => {
-            RunError::Workdir(spec.process.cwd.clone(), errno)
-        }
-        Op::Getcwd => RunError::Workdir(spec.process.cwd.clone(), errno),
+        Op::Chdir { path } if path.as_path() == cwd => RunError::Workdir(cwd.into(), errno),
+        Op::Getcwd => RunError::Workdir(cwd.into(), errno),
         Op::Setresuid { uid } if errno == Errno::INVAL => RunError::NotMapped { what: "user", id: *uid },
         Op::Setresgid { gid } if errno == Errno::INVAL => RunError::NotMapped { what: "group", id: *gid },
         _ => error.into(),

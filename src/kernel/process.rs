@@ -3,6 +3,7 @@
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -10,7 +11,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
 };
 
-use super::flags::INTO_CGROUP;
+use super::flags::{INTO_CGROUP, NAMESPACES};
 use super::linux::{Context, check};
 use super::op::Op;
 
@@ -163,6 +164,26 @@ pub fn own_pid() -> i32 {
 pub fn start_time(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// The kinds of namespaces in which a process is not in ours, as `CLONE_NEW…` flags.
+///
+/// # Errors
+/// The file below /proc that could not be read, and why.
+pub fn differing(pid: i32) -> std::result::Result<u64, (PathBuf, Errno)> {
+    const FILES: [&str; 8] = ["user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time"];
+    let look = |path: &Path| rustix::fs::readlink(path, Vec::new());
+    let mut found = 0;
+    for ((flag, _), file) in NAMESPACES.iter().zip(FILES) {
+        let path = PathBuf::from(format!("/proc/{pid}/ns/{file}"));
+        match (look(&path), look(&Path::new("/proc/self/ns").join(file))) {
+            (Ok(theirs), Ok(own)) if theirs != own => found |= flag,
+            // a kernel without this kind
+            (Err(_), Err(_)) | (Ok(_), _) => {}
+            (Err(errno), Ok(_)) => return Err((path, errno)),
+        }
+    }
+    Ok(found)
 }
 
 /// Leaves without running destructors or exit handlers: they belong to the host's process.

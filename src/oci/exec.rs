@@ -16,8 +16,7 @@ use super::state::{Container, Status};
 use crate::attend::attend;
 use crate::cgroups::Cgroup;
 use crate::join;
-use crate::kernel::flags::NAMESPACES;
-use crate::kernel::process::Exit;
+use crate::kernel::process::{Exit, differing};
 use crate::kernel::signals::Signals;
 use crate::launch::launch;
 use crate::spec::{Life, Start, Users};
@@ -106,7 +105,8 @@ pub fn prepare(container: &Container, request: &Request, log: &mut Log) -> Resul
     let document = document(&config, request)?;
     config::notes(&document).iter().for_each(|(level, text)| log.line(*level, text));
     let cgroups = directories(container.record.cgroup.as_ref(), init.pid, &request.cgroups)?;
-    let namespaces = differing(init.pid)?;
+    let namespaces =
+        differing(init.pid).map_err(|(path, errno)| OciError::file("cannot look at", &path)(errno.into()))?;
     let (pid, start) = (init.pid, init.start);
     let life = if request.detach { Life::OfItsOwn } else { Life::OfTheEngine };
     let config::Entry { process, privilege } = entry(container, &config, &document, request, life)?;
@@ -212,23 +212,6 @@ fn users(config: &Config) -> Users {
         map.iter().map(range).collect()
     };
     Users::Ranges(ranges(&config.linux.uid_mappings), ranges(&config.linux.gid_mappings))
-}
-
-/// The namespaces in which a process is not in ours.
-fn differing(pid: i32) -> Result<u64, OciError> {
-    const FILES: [&str; 8] = ["user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time"];
-    let mut wanted = 0;
-    for ((flag, _), file) in NAMESPACES.iter().zip(FILES) {
-        let own = std::fs::read_link(format!("/proc/self/ns/{file}"));
-        let path = PathBuf::from(format!("/proc/{pid}/ns/{file}"));
-        match (std::fs::read_link(&path), own) {
-            (Ok(theirs), Ok(own)) if theirs != own => wanted |= flag,
-            // a kernel without this kind
-            (Err(_), Err(_)) | (Ok(_), _) => {}
-            (Err(error), Ok(_)) => return Err(OciError::file("cannot look at", &path)(error)),
-        }
-    }
-    Ok(wanted)
 }
 
 /// Where the program is counted: in the container's cgroups, or in others below them.

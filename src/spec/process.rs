@@ -66,13 +66,15 @@ impl Default for Process {
     }
 }
 
-/// Where standard input comes from.
+/// Where standard input comes from, and where what is printed goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// from wherever ours comes
     Ours,
     /// from nowhere
     Null,
+    /// from nowhere, and what is printed goes there
+    Silence,
 }
 
 /// A terminal of the container's own devpts.

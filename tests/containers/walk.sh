@@ -123,3 +123,24 @@ names -a --filter exited=0
 say $C rm one two three
 say $C rm one two
 say $C ps -aq
+
+say $C run -d --name red --network none -e A=1 -w /tmp box sleep 1000
+say $C exec red sh -c 'echo hi; echo err >&2; exit 7'
+say $C exec red sh -c 'kill -9 $$'
+# newer engines of Docker answer 127, this one 126: the words alone are compared
+$C exec red nosuch 2>&1 | sed 's/^OCI runtime exec failed: exec failed: //'
+$C exec red /etc/passwd 2>&1 | sed 's/^OCI runtime exec failed: exec failed: //'
+say $C exec -u nosuch red true
+say $C exec -u 7:8 red id
+say $C exec red pwd
+say $C exec -w /bin red pwd
+say $C exec -e B=2 -e A=3 red sh -c 'echo $A $B'
+say $C exec red sh -c 'grep -E "^Cap|NoNewPrivs|Seccomp:" /proc/self/status'
+say $C exec -d red sleep 700
+say $C exec -t red tty
+say $C exec -it red true
+echo typed | say $C exec -i red cat
+echo typed | say $C exec red cat
+say $C exec nosuch true
+say $C exec --env-file /nosuch red true
+say $C rm -f red

@@ -97,6 +97,8 @@ impl Site {
             true => {
                 let mut command = Command::new("unshare");
                 command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+                // as every init, process 1 reaps those whose parent has died: a shell does while it waits
+                command.args(["sh", "-c", "\"$@\"; exit $?", "init"]);
                 command.args(["timeout", "-k", "1", &seconds, "sh", "-c"]);
                 command
             }

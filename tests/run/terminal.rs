@@ -1,74 +1,9 @@
 //! -t on a real terminal, and `--step` with a reader: driven through tmux.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::screen::Terminal;
 use crate::site::Site;
-
-/// A tmux server of the test's own with one window, 90 columns and 30 lines.
-struct Terminal<'s> {
-    site: &'s Site,
-    socket: String,
-    child: std::process::Child,
-}
-
-impl<'s> Terminal<'s> {
-    /// None, with the reason said, where there is no tmux.
-    fn open(test: &str, site: &'s Site) -> Option<Terminal<'s>> {
-        if std::process::Command::new("tmux").arg("-V").output().is_err() {
-            crate::support::skip(test, "there is no tmux");
-            return None;
-        }
-        let socket = site.root_directory().join("tmux").display().to_string();
-        let script = "tmux -S $D/state/tmux -f /dev/null new-session -d -x 90 -y 30 'PS1=\"% \" sh -i' && \
-                      sleep 38";
-        let mut command = site.script(script);
-        // tmux gives its command to SHELL; without one to the user's own, which for nobody is nologin
-        command.env("SHELL", "/bin/sh").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
-        let child = command.spawn().expect("tmux starts");
-        let terminal = Terminal { site, socket, child };
-        terminal.shows("%");
-        Some(terminal)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut command = std::process::Command::new("tmux");
-        command.args(["-S", &self.socket]).args(arguments);
-        let output = command.output().expect("tmux answers");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    /// Types a line.
-    fn types(&self, line: &str) {
-        self.tmux(&["send-keys", "-l", line]);
-        self.press("Enter");
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", key]);
-    }
-
-    /// Waits until the screen shows this.
-    fn shows(&self, wanted: &str) -> String {
-        let began = Instant::now();
-        loop {
-            let screen = self.tmux(&["capture-pane", "-p", "-J", "-S", "-200"]);
-            if screen.contains(wanted) {
-                return screen;
-            }
-            assert!(began.elapsed() < Duration::from_secs(12), "no {wanted:?} in:\n{screen}");
-            std::thread::sleep(Duration::from_millis(40));
-        }
-    }
-}
-
-impl Drop for Terminal<'_> {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = self.site;
-    }
-}
 
 #[test]
 fn a_terminal_has_a_size_takes_keys_and_is_given_back() {

@@ -33,12 +33,8 @@ pub(super) struct Args {
     /// Process 1 passes signals on to the program, and reaps orphans
     #[arg(long)]
     pub(super) init: bool,
-    /// An environment variable (NAME alone passes ours on)
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
-    env: Vec<String>,
-    /// A file of environment variables, one a line
-    #[arg(long, value_name = "FILE")]
-    env_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) env: environment::Args,
     /// The working directory inside
     #[arg(short, long, value_name = "DIR", value_parser = absolute)]
     pub(super) workdir: Option<PathBuf>,
@@ -51,23 +47,6 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// The environment: files first, so that -e has the last word.
-    pub(super) fn env(&self) -> anyhow::Result<Vec<String>> {
-        let ours = |name: &str| std::env::var(name).ok();
-        let mut env = Vec::new();
-        for path in &self.env_file {
-            env.extend(environment::read(path, ours)?);
-        }
-        for pair in &self.env {
-            match pair.split_once('=') {
-                Some(("", _)) => anyhow::bail!("invalid environment variable {pair:?}: it has no name"),
-                Some(_) => env.push(pair.clone()),
-                None => env.extend(ours(pair).map(|value| format!("{pair}={value}"))),
-            }
-        }
-        Ok(env)
-    }
-
     /// As Docker: an empty word takes the image's entry point away, and puts nothing in its place.
     pub(super) fn entrypoint(&self) -> Option<Vec<String>> {
         let word = self.entrypoint.as_ref()?;
@@ -75,7 +54,7 @@ impl Args {
     }
 }
 
-fn absolute(text: &str) -> Result<PathBuf, String> {
+pub(in crate::cli) fn absolute(text: &str) -> Result<PathBuf, String> {
     match Path::new(text).is_absolute() {
         true => Ok(text.into()),
         false => Err("must be an absolute path".into()),

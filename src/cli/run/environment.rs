@@ -1,7 +1,38 @@
 //! Files of environment variables, as Docker reads them: one `NAME=value` a line, the value as it stands, without quotes or
 //! expansion; `NAME` alone passes ours on; `#` begins a line that says nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The options that set variables.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(in crate::cli) struct Args {
+    /// An environment variable (NAME alone passes ours on)
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// A file of environment variables, one a line
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+}
+
+impl Args {
+    /// The environment: files first, so that -e has the last word.
+    pub(in crate::cli) fn env(&self) -> anyhow::Result<Vec<String>> {
+        let ours = |name: &str| std::env::var(name).ok();
+        let mut env = Vec::new();
+        for path in &self.env_file {
+            env.extend(read(path, ours)?);
+        }
+        for pair in &self.env {
+            match pair.split_once('=') {
+                Some(("", _)) => anyhow::bail!("invalid environment variable {pair:?}: it has no name"),
+                Some(_) => env.push(pair.clone()),
+                None => env.extend(ours(pair).map(|value| format!("{pair}={value}"))),
+            }
+        }
+        Ok(env)
+    }
+}
 
 /// The variables that a file sets; `ours` are those of this process.
 pub(super) fn read(path: &Path, ours: impl Fn(&str) -> Option<String>) -> anyhow::Result<Vec<String>> {
