@@ -6,14 +6,20 @@ mod create;
 mod diff;
 mod exec;
 mod export;
+mod inspect;
 mod kill;
 mod list;
 mod logs;
+mod pause;
+mod port;
+pub(super) mod prune;
 mod remove;
+mod rename;
 mod restart;
 pub(super) mod row;
 mod start;
 mod stop;
+mod top;
 mod wait;
 
 use std::process::ExitCode;
@@ -39,8 +45,14 @@ pub(super) enum Verb {
     Kill(kill::Args),
     /// Print what a container has printed
     Logs(logs::Args),
+    /// Stop all processes of containers where they are
+    Pause(pause::Args),
+    /// List the ports that a container has published: none in this version
+    Port(port::Args),
     /// List containers that run, or all
     Ps(list::Args),
+    /// Give a container another name
+    Rename(rename::Args),
     /// Stop containers, and start them again
     Restart(restart::Args),
     /// Remove containers that have ended
@@ -49,6 +61,10 @@ pub(super) enum Verb {
     Start(start::Args),
     /// Stop containers: their signal, and after a while KILL
     Stop(stop::Args),
+    /// List the processes of a container
+    Top(top::Args),
+    /// Let all processes of containers go on
+    Unpause(pause::Args),
     /// Wait until containers have ended, then print their exit codes
     Wait(wait::Args),
 }
@@ -56,9 +72,13 @@ pub(super) enum Verb {
 /// What is said after `container`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Group {
+    /// Show everything about containers
+    Inspect(inspect::Args),
     /// List containers that run, or all
     #[command(visible_alias = "list")]
     Ls(list::Args),
+    /// Remove all containers that do not run
+    Prune(prune::Args),
     /// Run a program in a new container
     Run(Box<super::run::Args>),
     #[command(flatten)]
@@ -76,11 +96,16 @@ impl Verb {
             Verb::Create(args) => args.main(),
             Verb::Kill(args) => args.main(),
             Verb::Logs(args) => args.main(),
+            Verb::Pause(args) => args.pause(),
+            Verb::Port(args) => args.main(),
             Verb::Ps(args) => args.main(),
+            Verb::Rename(args) => args.main(),
             Verb::Restart(args) => args.main(),
             Verb::Rm(args) => args.main(),
             Verb::Start(args) => args.main(),
             Verb::Stop(args) => args.main(),
+            Verb::Top(args) => args.main(),
+            Verb::Unpause(args) => args.unpause(),
             Verb::Wait(args) => args.main(),
         }
     }
@@ -89,7 +114,9 @@ impl Verb {
 impl Group {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         match self {
+            Group::Inspect(args) => args.main(),
             Group::Ls(args) => args.main(),
+            Group::Prune(args) => args.main(),
             Group::Run(args) => Ok(super::run::main(*args)),
             Group::Verb(verb) => verb.main(),
         }

@@ -3,6 +3,7 @@
 //! ```text
 //!   containers/ID/config.json   Record   what the user asked for; changes only when he says so
 //!                 state.json    Life     what it is doing; its monitor's
+//!                 paused                 it is to stand still, where its cgroup is frozen
 //!                 lock                   held by whoever starts, removes or cleans up after it
 //!                 upper, work, merged    its files
 //!                 ID-json.log            what it printed
@@ -15,8 +16,11 @@ pub mod end;
 mod error;
 pub mod inspect;
 pub mod life;
+pub mod pause;
 pub mod remove;
+pub mod rename;
 pub mod start;
+pub mod top;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -174,6 +178,9 @@ impl Record {
         };
         let first = || record.engine.as_ref().map(made).unwrap_or_default();
         record.life = Life::read(directory).unwrap_or_else(first);
+        if record.life.status == Status::Running && pause::stands_still(directory, &record) {
+            record.life.status = Status::Paused;
+        }
         Some(record)
     }
 }

@@ -143,4 +143,44 @@ echo typed | say $C exec -i red cat
 echo typed | say $C exec red cat
 say $C exec nosuch true
 say $C exec --env-file /nosuch red true
-say $C rm -f red
+
+processes() { say $C top "$@" | sed -E 's/ +/ /g; s/^root [0-9]+ [0-9]+ [0-9]+ [0-9:]+/root N N/; s/^[0-9]+ /N /'; }
+processes red
+processes red -o pid,args
+say $C top red -o nonsense
+say $C pause red
+say $C ps | columns
+say $C pause red
+say $C exec red true
+say $C start red
+say $C rm red
+processes red
+say $C unpause red
+say $C unpause red
+say $C exec red echo on
+say $C pause red
+say $C kill -s HUP red
+say $C unpause red
+say $C pause red nosuch
+say $C stop -t 1 red
+say $C wait red
+for verb in 'exec red true' 'top red' 'pause red' 'unpause red' 'port red' 'port red 80' 'port red 80/udp'; do
+    say $C $verb
+done
+say $C create --name blue --network none --label w=blue box true
+say $C exec blue true
+say $C pause blue
+say $C rename red blue
+say $C rename red red
+say $C rename red ''
+say $C rename red /green
+say $C rename nosuch y
+say $C ps -a | columns
+for verb in 'exec nosuch true' 'top nosuch' 'pause nosuch' 'unpause nosuch' 'port nosuch'; do say $C $verb; done
+say $C container prune -f --filter label=x
+say $C container prune -f --filter nonsense=1
+say $C container prune -f --filter label=w=blue
+say $C container prune -f --filter until=1h
+say $C container prune -f | grep -v reclaimed
+say $C container prune -f
+say $C container prune </dev/null

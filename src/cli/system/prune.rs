@@ -3,14 +3,12 @@
 use std::process::ExitCode;
 
 use crate::cli::confirm::confirm;
+use crate::cli::containers::prune::{ended, remove};
 use crate::cli::images::prune::told;
 use crate::cli::{human, state, store};
-use crate::engine::containers::{self, Record};
-use crate::engine::images::catalog::{Catalog, ImageError};
-use crate::engine::images::filter::{Filter, Filters};
+use crate::engine::containers;
+use crate::engine::images::filter::Filter;
 use crate::engine::images::prune::prune;
-use crate::engine::state::State;
-use crate::engine::store::{Store, size_of_files};
 use crate::engine::volumes;
 
 /// The options of `system prune`.
@@ -38,20 +36,7 @@ impl Args {
         if !self.force && !confirm(&self.warning())? {
             return Ok(ExitCode::SUCCESS);
         }
-        let mut freed = 0;
-        let ended = self.containers(&state, &store)?;
-        if !ended.is_empty() {
-            println!("Deleted Containers:");
-        }
-        for record in &ended {
-            let written = size_of_files(&state.containers().join(&record.id).join("upper")).unwrap_or(0);
-            containers::remove::remove(&state, &record.id, false, false)?;
-            freed += written;
-            println!("{}", record.id);
-        }
-        if !ended.is_empty() {
-            println!();
-        }
+        let mut freed = remove(&state, &ended(&state, &store, &self.filter)?)?;
         if self.volumes {
             let pruned = volumes::filter::prune(&state, &self.filter)?;
             print!("{}", crate::cli::volumes::prune::told(&pruned));
@@ -76,17 +61,5 @@ impl Args {
                 .extend(self.filter.iter().map(|filter| format!("  - {}={}\n", filter.name, filter.value)));
         }
         warning
-    }
-
-    /// The containers that have ended and pass the filters.
-    fn containers(&self, state: &State, store: &Store) -> Result<Vec<Record>, ImageError> {
-        let filters = Filters::of(&self.filter, &["label", "label!", "until"], &Catalog::read(store)?)?;
-        let ended = containers::list(state).into_iter().filter(|record| !record.running());
-        let passes = |record: &Record| {
-            let created =
-                record.created.parse::<jiff::Timestamp>().map_or(i64::MIN, jiff::Timestamp::as_second);
-            filters.pass_without_labels(created)
-        };
-        Ok(ended.filter(passes).collect())
     }
 }

@@ -7,11 +7,9 @@
 //! Who ends us meanwhile is heard when the container goes on; after a kill -9, `stepbox clean` thaws it. See the
 //! kernel's freezer-subsystem.rst and cgroup-v2.rst.
 
-use std::path::Path;
-
 use super::CommitError;
-use crate::cgroups::{self, Cgroup, Controller};
-use crate::engine::containers::Record;
+use crate::cgroups::Controller;
+use crate::engine::containers::{Record, cgroup};
 use crate::engine::state::State;
 use crate::journal::Journal;
 use crate::kernel::hint::errno_text;
@@ -27,8 +25,7 @@ pub(super) fn paused<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, CommitError> {
     let failed = |what: String| CommitError::Pause { container: record.name.clone(), what };
-    let hierarchy = cgroups::detect(Path::new("/")).map_err(|error| failed(error.to_string()))?;
-    let cgroup = Cgroup::of_box(&hierarchy, &record.id);
+    let cgroup = cgroup(record).map_err(|error| failed(error.to_string()))?;
     if !cgroup.directory(Controller::Freezer).is_some_and(|directory| directory.is_dir()) {
         note(
             "the container cannot be paused, because it has no cgroup: it goes on while its files are read, as with \

@@ -17,7 +17,7 @@ use rustix::fs::inotify;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::life::{Status, stopped};
-use super::{ContainerError, Record, directory, process};
+use super::{ContainerError, Record, directory, pause, process};
 use crate::engine::monitor;
 use crate::engine::monitor::frames::Frame;
 use crate::engine::state::State;
@@ -127,6 +127,7 @@ pub fn stop(state: &State, record: &Record, most: Option<Duration>) -> Result<()
             Ok(()) | Err(ContainerError::NotRunning(_)) => {}
             Err(error) => return Err(error),
         }
+        pause::wake(state, record)?;
         if ended(state, record, most)? {
             break;
         }
@@ -155,6 +156,9 @@ pub fn kill(state: &State, record: &Record, number: i32) -> Result<(), Container
         std::fs::write(stopped(&directory(state, record)), "")?;
     }
     signal(state, record, number)?;
+    if ends || number == libc::SIGKILL {
+        pause::wake(state, record)?;
+    }
     if number == libc::SIGKILL {
         ended(state, record, None)?;
     }

@@ -24,7 +24,7 @@ pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result
     let record = find(state, wanted)?;
     if record.running() {
         if !force {
-            return Err(ContainerError::Running(record.id));
+            return Err(running(record));
         }
         match end::kill(state, &record, libc::SIGKILL) {
             // it was between two runs, or has just ended
@@ -40,7 +40,7 @@ pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result
     };
     // another command may have started it while we waited
     match clean_up(state, &path) {
-        Some(now) if now.running() => return Err(ContainerError::Running(now.id)),
+        Some(now) if now.running() => return Err(running(now)),
         None if !force => return Err(ContainerError::NoSuch(wanted.into())),
         _ => {}
     }
@@ -49,6 +49,10 @@ pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result
         .map_err(|error| ContainerError::Remove { name: record.name.clone(), error })?;
     drop(lock);
     Ok(record)
+}
+
+fn running(record: Record) -> ContainerError {
+    ContainerError::Running { id: record.id, status: record.life.status }
 }
 
 /// Removes the directories of containers whose maker was killed before anybody could see them; how many there were.

@@ -2,6 +2,7 @@
 //!
 //! See docker-images(1), docker-image-prune(1). Lab 13-union-image, tutorials/13-union-image.md.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::catalog::{Catalog, ImageError, Known};
@@ -89,22 +90,21 @@ impl Filters {
 
     /// Whether an image passes all but `dangling` and `reference`.
     pub fn pass(&self, image: &Known) -> bool {
-        let labels = image.document.config.labels.as_ref();
+        let created = image.created().unwrap_or(i64::MIN);
+        self.pass_of_age(created, image.document.config.labels.as_ref())
+            && self.before.is_none_or(|before| created < before)
+            && self.since.is_none_or(|since| created > since)
+    }
+
+    /// Whether something of this age, in seconds since 1970, that has these labels passes `label` and `until`.
+    pub fn pass_of_age(&self, created: i64, labels: Option<&BTreeMap<String, String>>) -> bool {
         let has = |(name, value): &(String, Option<String>)| {
             let found = labels.and_then(|labels| labels.get(name));
             found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
         };
-        let created = image.created().unwrap_or(i64::MIN);
         self.labels.iter().all(has)
             && !self.without.iter().any(has)
-            && self.before.is_none_or(|before| created < before)
-            && self.since.is_none_or(|since| created > since)
             && self.until.is_none_or(|until| created <= until)
-    }
-
-    /// Whether something of this age that has no labels passes.
-    pub fn pass_without_labels(&self, created: i64) -> bool {
-        self.labels.is_empty() && self.until.is_none_or(|until| created <= until)
     }
 
     /// The names under which an image is shown; none at all where no pattern fits one.
