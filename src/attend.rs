@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::termios::{self, OptionalActions, Termios};
+use rustix::termios::{self, OptionalActions, Termios, Winsize};
 
 use crate::kernel::orphans::reap_but;
 use crate::kernel::process::{self, Exit};
@@ -22,12 +22,14 @@ use crate::kernel::signals::Signals;
 use crate::launch::Running;
 
 /// The reader's terminal in raw mode, given back as it was.
-struct Raw {
+#[derive(Debug)]
+pub struct Raw {
     before: Termios,
 }
 
 impl Raw {
-    fn begin() -> Option<Raw> {
+    /// From now on, until it is dropped; none where standard input is no terminal.
+    pub fn begin() -> Option<Raw> {
         let before = termios::tcgetattr(io::stdin()).ok()?;
         let mut raw = before.clone();
         raw.make_raw();
@@ -112,12 +114,14 @@ fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) {
     }
 }
 
+/// How large the reader's terminal is; none where there is none.
+pub fn window_size() -> Option<Winsize> {
+    [io::stdin().as_fd(), io::stdout().as_fd()].into_iter().find_map(|ours| termios::tcgetwinsize(ours).ok())
+}
+
 fn copy_window_size(ptmx: &OwnedFd) {
-    for ours in [io::stdin().as_fd(), io::stdout().as_fd()] {
-        if let Ok(size) = termios::tcgetwinsize(ours) {
-            let _ = termios::tcsetwinsize(ptmx, size);
-            return;
-        }
+    if let Some(size) = window_size() {
+        let _ = termios::tcsetwinsize(ptmx, size);
     }
 }
 

@@ -14,6 +14,7 @@
 
 pub mod address_files;
 pub mod archives;
+pub mod attach;
 pub mod base;
 pub mod changes;
 pub mod check;

@@ -1,4 +1,4 @@
-//! Containers that outlive the command that made them: `create`, `start`, `run -d`, `ps`, `logs`, `stop`, `kill`,
+//! Containers that outlive the command that made them: `create`, `start`, `run -d`, `attach`, `ps`, `logs`, `stop`, `kill`,
 //! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, from outside: child processes only, as root in namespaces
 //! of each test's own, and as a user who is not root.
 
@@ -15,6 +15,8 @@ mod screen;
 #[allow(dead_code)]
 mod site;
 
+#[path = "containers/attach.rs"]
+mod attach;
 #[path = "containers/docker.rs"]
 mod docker;
 #[path = "containers/exec.rs"]

@@ -1,5 +1,6 @@
 //! The commands about containers: `stepbox ps` and `stepbox container ls` are the same command.
 
+pub(super) mod attach;
 mod commit;
 mod copy;
 mod create;
@@ -29,6 +30,8 @@ use clap::Subcommand;
 /// What is said without `container` before it, in Docker's words.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// Attach this terminal to a container that runs
+    Attach(attach::Args),
     /// Make an image of what a container changed
     Commit(commit::Args),
     /// Copy files between a container and the host
@@ -88,6 +91,7 @@ pub(super) enum Group {
 impl Verb {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         match self {
+            Verb::Attach(args) => args.main(),
             Verb::Commit(args) => args.main(),
             Verb::Cp(args) => args.main(),
             Verb::Diff(args) => args.main(),

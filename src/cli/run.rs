@@ -115,9 +115,9 @@ fn run(args: Args) -> anyhow::Result<u8> {
         if args.watching.anybody() || args.watching.dry_run {
             anyhow::bail!("--detach: whoever watches each step does so in the foreground; leave it out");
         }
-        let (state, created) = asked.create()?;
+        let (state, created) = asked.create(true)?;
         println!("{}", created.record.id);
-        let result = start::start_locked(&state, &created.record, &created.lock);
+        let result = start::start_locked(&state, &created.record, &created.lock, None);
         if result.is_err() && created.record.request.remove {
             containers::remove::take_away(&state, &created.record, true)?;
         }
@@ -132,7 +132,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let state = super::state()?;
     let store = super::store()?;
     let (image, _hold) = asked.source.held(&store, &asked.image, args.watching.dry_run)?;
-    let mut request = asked.request(&image, args.watching.dry_run)?;
+    let mut request = asked.request(&image, false, args.watching.dry_run)?;
     let name = create::free_name(&state, asked.container.name.as_deref())?;
     volumes::asked::settle(&state, &mut request, &image.config).map_err(RunError::from)?;
     let how = if args.watching.dry_run { How::Look } else { How::Fill };
@@ -179,13 +179,13 @@ fn in_front(
 
 impl Asked {
     /// Makes the container, and leaves it locked.
-    pub(super) fn create(&self) -> anyhow::Result<(State, Created)> {
+    pub(super) fn create(&self, detached: bool) -> anyhow::Result<(State, Created)> {
         self.check()?;
         self.keeping.check_id_file()?;
         let state = super::state()?;
         let store = super::store()?;
         let (image, _hold) = self.source.held(&store, &self.image, false)?;
-        let request = self.request(&image, false)?;
+        let request = self.request(&image, detached, false)?;
         let name = self.container.name.as_deref();
         let created = create::create(&state, (&self.image, &image), store.driver(), name, request)?;
         self.keeping.write_id(&created.record.id)?;
@@ -200,7 +200,7 @@ impl Asked {
         self.keeping.check(self.container.rm)
     }
 
-    fn request(&self, image: &Image, dry_run: bool) -> anyhow::Result<Request> {
+    fn request(&self, image: &Image, detached: bool, dry_run: bool) -> anyhow::Result<Request> {
         let (container, files) = (&self.container, &self.files);
         let capabilities = self.privilege.capabilities(Machine::look().capabilities);
         Ok(Request {
@@ -210,6 +210,7 @@ impl Asked {
             domainname: container.domainname.clone(),
             remove: container.rm,
             stdin: container.interactive,
+            stdin_once: container.interactive && !detached,
             terminal: container.tty,
             entrypoint: container.entrypoint(),
             init: container.init,

@@ -18,6 +18,7 @@
 //! See poll(2), pidfd_open(2), unix(7), signalfd(2). Lab 18-engine, tutorials/18-engine.md.
 
 pub mod carrier;
+pub mod client;
 pub mod frames;
 mod restart;
 mod stdio;
@@ -35,7 +36,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use self::carrier::{Asked, Carrier};
+use self::client::Client;
 use self::restart::BackOff;
+use super::containers::end::ends_for_good;
 use super::containers::life::{self, Life, Owner, Status};
 use super::containers::start::FirstWord;
 use super::containers::{ContainerError, Record, directory, find, remove};
@@ -50,6 +53,7 @@ use crate::kernel::process::{self, Exit};
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, hint};
 use crate::launch::{Running, launch};
+use crate::spec::WindowSize;
 
 /// How long what a client has not read yet may hold up the container's next start.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -93,9 +97,9 @@ pub fn socket_name(directory: &Path) -> io::Result<(OwnedFd, SocketAddrUnix)> {
 
 /// Is the monitor of a container until it has ended. The command that started it reads our standard output.
 pub fn main(state: &State, store: &Store, id: &str) -> Result<(), MonitorError> {
-    let word = stdio::detach()?;
+    let (word, first) = stdio::detach()?;
     let mut word = Some(File::from(word));
-    let result = Monitor::new(state, store, id).and_then(|mut monitor| monitor.stay(&mut word));
+    let result = Monitor::new(state, store, id, first).and_then(|mut monitor| monitor.stay(&mut word));
     if let Err(error) = &result
         && let Some(word) = word
     {
@@ -118,10 +122,19 @@ struct Monitor<'a> {
     ground: Ground,
     listener: OwnedFd,
     signals: Signals,
+    /// whoever started it, and stays
+    first: Option<Client>,
+    /// how large its terminal is to be
+    window: Option<WindowSize>,
 }
 
 impl<'a> Monitor<'a> {
-    fn new(state: &'a State, store: &Store, id: &str) -> Result<Monitor<'a>, MonitorError> {
+    fn new(
+        state: &'a State,
+        store: &Store,
+        id: &str,
+        mut first: Option<Client>,
+    ) -> Result<Monitor<'a>, MonitorError> {
         // its end is not that of whoever started it
         rustix::process::setsid()
             .or_else(|errno| if errno == Errno::PERM { Ok(rustix::process::getpid()) } else { Err(errno) })?;
@@ -131,7 +144,8 @@ impl<'a> Monitor<'a> {
         let ground = record.ground(store)?;
         let directory = directory(state, &record);
         let listener = listen(&directory)?;
-        Ok(Monitor { state, directory, record, ground, listener, signals })
+        let window = first.as_mut().and_then(Client::window);
+        Ok(Monitor { state, directory, record, ground, listener, signals, first, window })
     }
 
     /// Runs the container's program, again and again where that is wanted.
@@ -198,8 +212,12 @@ impl<'a> Monitor<'a> {
         let id = self.record.id.clone();
         let mut spec = prepare(self.state, &self.ground, id, request, volumes.mounts)?;
         let (title, typed, terminal) = (request.title.clone(), request.stdin, request.terminal);
+        let stdin_once = request.stdin_once;
         spec.makes_directory = false;
         spec.process.own_stdio = true;
+        if let Some(terminal) = &mut spec.process.console {
+            terminal.size = self.window;
+        }
         let result = crate::container::plan(&spec).map_err(RunError::from).and_then(|plan| {
             let journal = run::journal(self.state, &spec.id, &title, &plan, |_| false)?;
             let pipes = (!terminal).then(|| stdio::Pipes::new(typed)).transpose()?;
@@ -208,7 +226,12 @@ impl<'a> Monitor<'a> {
             drop(volumes.held);
             let mut running = running.map_err(|error| run::explain(error, &spec.process.cwd))?;
             let ends = stdio::ends(pipes, &mut running)?;
-            let mut carrier = Carrier::new(ends, self.log()?, !terminal)?;
+            let mut carrier = Carrier::new(ends, self.log()?, stdin_once)?;
+            if let Some(first) = self.first.take() {
+                for asked in carrier.admit(first) {
+                    self.obey(asked, &running, &carrier);
+                }
+            }
             let life = &mut self.record.life;
             *life = Life {
                 status: Status::Running,
@@ -246,7 +269,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// Carries, listens and passes on until the program has ended.
-    fn serve(&self, running: &mut Running<'_>, carrier: &mut Carrier) -> Result<Exit, Errno> {
+    fn serve(&mut self, running: &mut Running<'_>, carrier: &mut Carrier) -> Result<Exit, Errno> {
         loop {
             let pidfd = running.pidfd().ok_or(Errno::CHILD)?;
             let mut fds = vec![
@@ -274,7 +297,7 @@ impl<'a> Monitor<'a> {
             }
             if found[3..].iter().any(|found| !found.is_empty()) {
                 for asked in carrier.carry(&found[3..], &life::now()) {
-                    obey(asked, running, carrier);
+                    self.obey(asked, running, carrier);
                 }
             }
             if !found[2].is_empty() {
@@ -282,6 +305,26 @@ impl<'a> Monitor<'a> {
             }
             if !found[0].is_empty() {
                 return running.wait();
+            }
+        }
+    }
+
+    fn obey(&mut self, asked: Asked, running: &Running<'_>, carrier: &Carrier) {
+        match (asked, carrier.terminal()) {
+            (Asked::Resize { rows, columns }, Some(ptmx)) => {
+                self.window = Some(WindowSize { rows, columns });
+                let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+                let _ = tcsetwinsize(ptmx, size);
+            }
+            (Asked::Resize { .. }, None) => {}
+            (Asked::Signal(signal), _) => {
+                // as `kill`: whoever sends it does not want it back
+                if ends_for_good(&self.record, signal) {
+                    let _ = std::fs::write(life::stopped(&self.directory), "");
+                }
+                if let Some(pidfd) = running.pidfd() {
+                    let _ = process::signal(pidfd, signal);
+                }
             }
         }
     }
@@ -323,20 +366,6 @@ impl<'a> Monitor<'a> {
 
 fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: duration.subsec_nanos().into() }
-}
-
-fn obey(asked: Asked, running: &Running<'_>, carrier: &Carrier) {
-    match (asked, carrier.terminal()) {
-        (Asked::Resize { rows, columns }, Some(ptmx)) => {
-            let _ = tcsetwinsize(ptmx, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 });
-        }
-        (Asked::Resize { .. }, None) => {}
-        (Asked::Signal(signal), _) => {
-            if let Some(pidfd) = running.pidfd() {
-                let _ = process::signal(pidfd, signal);
-            }
-        }
-    }
 }
 
 /// The socket at which the monitor is called; one of a monitor before us goes.

@@ -28,6 +28,8 @@ pub struct Request {
     pub remove: bool,
     /// `-i`
     pub stdin: bool,
+    /// its standard input ends with that of the first who types into it
+    pub stdin_once: bool,
     /// `-t`
     pub terminal: bool,
     /// `-e`, as `NAME=value`
@@ -101,6 +103,7 @@ impl Default for Request {
             domainname: None,
             remove: false,
             stdin: false,
+            stdin_once: false,
             terminal: false,
             env: Vec::new(),
             workdir: None,

@@ -17,7 +17,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
-        let (_, created) = self.asked.create()?;
+        let (_, created) = self.asked.create(false)?;
         println!("{}", created.record.id);
         Ok(ExitCode::SUCCESS)
     }

@@ -27,7 +27,7 @@ impl Args {
                 let record = find(&state, name)?;
                 let most = self.time.map_or_else(|| end::stop_timeout(&record), end::patience);
                 end::stop(&state, &record, most)?;
-                start(&state, &find(&state, name)?)?;
+                start(&state, &find(&state, name)?, None)?;
                 println!("{name}");
                 Ok::<(), StartError>(())
             });

@@ -145,18 +145,23 @@ fn wake(record: &Record) {
     }
 }
 
+/// Whether a container is not started again after this signal. As Docker: whoever kills does not want it back, unless
+/// it has a signal of its own for that.
+pub fn ends_for_good(record: &Record, number: i32) -> bool {
+    record.request.stop_signal.is_none() || [stop_signal(record), libc::SIGKILL].contains(&number)
+}
+
 /// Sends a signal to a container's program. SIGKILL is waited for.
 ///
 /// # Errors
 /// [`ContainerError::NotRunning`], and what the kernel answers.
 pub fn kill(state: &State, record: &Record, number: i32) -> Result<(), ContainerError> {
-    // as Docker: whoever kills does not want it back, unless it has a signal of its own for that
-    let ends = record.request.stop_signal.is_none() || number == stop_signal(record);
-    if record.running() && (ends || number == libc::SIGKILL) {
+    let ends = ends_for_good(record, number);
+    if record.running() && ends {
         std::fs::write(stopped(&directory(state, record)), "")?;
     }
     signal(state, record, number)?;
-    if ends || number == libc::SIGKILL {
+    if ends {
         pause::wake(state, record)?;
     }
     if number == libc::SIGKILL {
@@ -175,6 +180,14 @@ pub fn wait(state: &State, record: &Record) -> Result<i32, ContainerError> {
     {
         return Ok(code);
     }
+    how_it_ended(state, record)
+}
+
+/// Waits until a container does not run any more, without its monitor's word; its exit code.
+///
+/// # Errors
+/// As [`wait`].
+pub fn how_it_ended(state: &State, record: &Record) -> Result<i32, ContainerError> {
     ended(state, record, None)?;
     super::settled(state, &directory(state, record))
         .map(|record| record.life.exit_code)

@@ -30,6 +30,7 @@ pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record,
     let mut settings = config(&record.config);
     settings["Tty"] = record.request.terminal.into();
     settings["OpenStdin"] = record.request.stdin.into();
+    settings["StdinOnce"] = record.request.stdin_once.into();
     settings["Image"] = record.image.as_str().into();
     let mut done = Map::new();
     let mut put = |name: &str, value: Value| _ = done.insert(name.into(), value);

@@ -8,11 +8,13 @@
 //!   unlock                                stays
 //! ```
 //!
-//! The monitor's standard output is the pipe. Its end without a word is an error, too.
+//! The monitor's standard output is the pipe. Its end without a word is an error, too. Its standard input is the socket of
+//! whoever is attached before there is anything to be missed, or nothing.
 //!
 //! Lab 18-engine, tutorials/18-engine.md.
 
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -74,11 +76,12 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// Starts a container that does not run. One that runs stays as it is.
+/// Starts a container that does not run, with whoever is at the other end of this socket attached from its first byte
+/// on. One that runs stays as it is; then false comes back.
 ///
 /// # Errors
 /// [`StartError`]; then the container is as before, but for its `life.error`.
-pub fn start(state: &State, record: &Record) -> Result<(), StartError> {
+pub fn start(state: &State, record: &Record, attached: Option<OwnedFd>) -> Result<bool, StartError> {
     let path = directory(state, record);
     let gone = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => ContainerError::NoSuch(record.name.clone()).into(),
@@ -89,8 +92,8 @@ pub fn start(state: &State, record: &Record) -> Result<(), StartError> {
     let record = clean_up(state, &path).ok_or_else(|| ContainerError::NoSuch(record.name.clone()))?;
     match record.life.status {
         Status::Paused => Err(StartError::Paused),
-        Status::Running | Status::Restarting => Ok(()),
-        Status::Created | Status::Exited => start_locked(state, &record, &lock),
+        Status::Running | Status::Restarting => Ok(false),
+        Status::Created | Status::Exited => start_locked(state, &record, &lock, attached).map(|()| true),
     }
 }
 
@@ -98,7 +101,12 @@ pub fn start(state: &State, record: &Record) -> Result<(), StartError> {
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_locked(state: &State, record: &Record, _lock: &Lock) -> Result<(), StartError> {
+pub fn start_locked(
+    state: &State,
+    record: &Record,
+    _lock: &Lock,
+    attached: Option<OwnedFd>,
+) -> Result<(), StartError> {
     let path = directory(state, record);
     match std::fs::remove_file(stopped(&path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
@@ -107,7 +115,7 @@ pub fn start_locked(state: &State, record: &Record, _lock: &Lock) -> Result<(), 
     let monitor = |error| ContainerError::Monitor { name: record.name.clone(), error };
     let mut child = Command::new("/proc/self/exe")
         .args([MONITOR, &record.id])
-        .stdin(Stdio::null())
+        .stdin(attached.map_or_else(Stdio::null, Stdio::from))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .current_dir("/")

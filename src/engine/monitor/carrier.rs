@@ -17,9 +17,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketFlags};
+use rustix::net::SocketFlags;
 use rustix::pty::OpenptFlags;
 
+use super::client::Client;
 use super::frames::Frame;
 use crate::engine::log::{Log, Stream};
 
@@ -63,17 +64,6 @@ pub enum Asked {
     },
     /// a signal for the program
     Signal(i32),
-}
-
-/// One that is attached.
-#[derive(Debug)]
-struct Client {
-    socket: OwnedFd,
-    come: Vec<u8>,
-    queue: VecDeque<u8>,
-    /// types, reads, reads errors; nothing until it has said so
-    part: [bool; 3],
-    gone: bool,
 }
 
 /// Carries between a program, its log and its clients.
@@ -133,9 +123,18 @@ impl Carrier {
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return Ok(()),
             socket => socket?,
         };
-        let (come, queue) = (Vec::new(), VecDeque::new());
-        self.clients.push(Client { socket, come, queue, part: [false; 3], gone: false });
+        self.clients.push(Client::new(socket));
         Ok(())
+    }
+
+    /// Lets somebody in who was there before the program. What it has said is heard before anything is carried: it
+    /// misses nothing.
+    pub fn admit(&mut self, client: Client) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        self.clients.push(client);
+        self.heard(self.clients.len() - 1, &mut asked);
+        self.clients.retain(|client| !client.gone);
+        asked
     }
 
     /// How many are attached.
@@ -364,37 +363,5 @@ impl Carrier {
     pub fn begin_again(self, ends: Ends) -> Result<Carrier, Errno> {
         let Carrier { log, clients, stdin_once, .. } = self;
         Ok(Carrier { clients, ..Carrier::new(ends, log, stdin_once)? })
-    }
-}
-
-impl Client {
-    /// Sends what the socket takes now.
-    fn send(&mut self) {
-        while !self.queue.is_empty() {
-            let (bytes, _) = self.queue.as_slices();
-            match rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-                Ok(count) => drop(self.queue.drain(..count)),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => {
-                    self.gone = true;
-                    self.queue.clear();
-                }
-            }
-        }
-    }
-
-    /// Reads what has come; false at the end.
-    fn listen(&mut self) -> bool {
-        let mut piece = [0u8; PIECE];
-        match rustix::io::read(&self.socket, &mut piece) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.come.extend_from_slice(&piece[..count]);
-                true
-            }
-            Err(Errno::AGAIN | Errno::INTR) => true,
-            Err(_) => false,
-        }
     }
 }

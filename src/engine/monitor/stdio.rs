@@ -9,12 +9,13 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::carrier::Ends;
+use super::client::Client;
 use crate::launch::Running;
 
 /// Our ends of the pipes that the box is born with.
@@ -52,11 +53,22 @@ pub(super) fn to_null() -> Result<(), Errno> {
     dup2_stderr(&null)
 }
 
-/// Lets go of what we were given; where our standard output led comes back.
-pub(super) fn detach() -> Result<OwnedFd, Errno> {
+/// Lets go of what we were given. Where our standard output led comes back, and who was attached before there was a
+/// program: whoever is at our standard input, if that is a socket.
+pub(super) fn detach() -> Result<(OwnedFd, Option<Client>), Errno> {
     let word = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    let stdin = rustix::stdio::stdin();
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(stdin)?.st_mode);
+    let first = match kind {
+        FileType::Socket => {
+            let socket = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
+            rustix::io::ioctl_fionbio(&socket, true)?;
+            Some(Client::new(socket))
+        }
+        _ => None,
+    };
     to_null()?;
-    Ok(word)
+    Ok((word, first))
 }
 
 /// What the carrier carries for a container that was launched.

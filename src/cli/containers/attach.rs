@@ -1,0 +1,63 @@
+//! `stepbox attach`, and what every command that attaches has in common.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+use crate::cli::state;
+use crate::engine::attach::keys::DetachKeys;
+use crate::engine::attach::{Attachment, End, Wishes, attach};
+use crate::engine::containers::find;
+
+/// The options of `attach`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The keys that detach from its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
+    #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
+    detach_keys: DetachKeys,
+    /// Carry nothing that is typed
+    #[arg(long)]
+    no_stdin: bool,
+    /// Pass signals on to its program, where that has no terminal
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    /// A name, an id, or the beginning of an id
+    container: String,
+}
+
+impl Args {
+    pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
+        let state = state()?;
+        let record = find(&state, &self.container)?;
+        let request = &record.request;
+        if record.running() && !self.no_stdin && request.terminal && !std::io::stdin().is_terminal() {
+            bail!("{NO_TERMINAL}");
+        }
+        let wishes = Wishes {
+            stdin: !self.no_stdin && request.stdin,
+            terminal: request.terminal,
+            proxy: self.sig_proxy,
+            keys: self.detach_keys,
+        };
+        match attach(&state, &record, Attachment::new(wishes)?)? {
+            End::Detached => bail!("read escape sequence"),
+            end => Ok(ExitCode::from(code(end))),
+        }
+    }
+}
+
+/// Whoever types into a terminal needs one.
+pub(in crate::cli) const NO_TERMINAL: &str =
+    "the input device is not a terminal: leave out -t, or run it in a terminal";
+
+/// The exit code of a command that was attached: the program's own, or 128 + the signal that ended us.
+pub(in crate::cli) fn code(end: End) -> u8 {
+    match end {
+        End::Exit(code) => code as u8,
+        End::Signal(signal) => 128 + signal as u8,
+        // a container whose monitor is gone has been settled before
+        End::Detached | End::Lost => 0,
+    }
+}
