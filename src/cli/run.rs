@@ -1,5 +1,6 @@
 //! `stepbox run`: options to a [`Request`], and how the run is watched.
 
+mod attaching;
 pub(super) mod container;
 pub(super) mod environment;
 mod files;
@@ -16,6 +17,7 @@ pub(super) mod watching;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use super::containers::attach::NO_TERMINAL;
 use crate::engine::containers::create::{self, Created};
 use crate::engine::containers::life::{self, Life, Owner, Status};
 use crate::engine::containers::start::{self, StartError};
@@ -38,6 +40,8 @@ pub(super) struct Args {
     /// In the background; print its id
     #[arg(short, long, help_heading = "Container")]
     detach: bool,
+    #[command(flatten)]
+    attaching: attaching::Args,
     #[command(flatten)]
     asked: Asked,
     #[command(flatten)]
@@ -125,9 +129,15 @@ fn run(args: Args) -> anyhow::Result<u8> {
         return Ok(0);
     }
     if asked.container.interactive && asked.container.tty && !std::io::stdin().is_terminal() {
-        anyhow::bail!("the input device is not a terminal: leave out -t, or run it in a terminal");
+        anyhow::bail!("{NO_TERMINAL}");
     }
-    asked.keeping.check_foreground()?;
+    let in_this_process = args.watching.anybody() || args.watching.dry_run;
+    let needs_monitor = asked.container.tty || asked.keeping.need_monitor();
+    if needs_monitor && !in_this_process {
+        let (state, created) = asked.create(false)?;
+        return args.attaching.run(&state, created);
+    }
+    asked.keeping.check_in_this_process()?;
     asked.check()?;
     let state = super::state()?;
     let store = super::store()?;

@@ -21,10 +21,11 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use rustix::stdio::{stderr, stdin, stdout};
 
 use self::keys::DetachKeys;
+use super::containers::create::Created;
 use super::containers::end::{self, how_it_ended};
 use super::containers::life::Status;
 use super::containers::start::{self, StartError};
-use super::containers::{ContainerError, Record, directory};
+use super::containers::{ContainerError, Record, directory, remove};
 use super::log::Stream;
 use super::monitor::frames::Frame;
 use super::state::State;
@@ -160,6 +161,23 @@ pub fn start(state: &State, record: &Record, mut somebody: Attachment) -> Result
             attach(state, record, somebody)
         }
     }
+}
+
+/// The same for a container that was made just now. One that cannot be started and was to be removed at its end is
+/// removed.
+///
+/// # Errors
+/// [`AttachError`].
+pub fn start_new(state: &State, created: Created, mut somebody: Attachment) -> Result<End, AttachError> {
+    let Created { record, lock, .. } = created;
+    let (ours, theirs) = somebody.before_all()?;
+    let started = start::start_locked(state, &record, &lock, Some(theirs));
+    if started.is_err() && record.request.remove {
+        remove::take_away(state, &record, true).map_err(ContainerError::from)?;
+    }
+    started?;
+    drop(lock);
+    settle(state, &record, somebody.stay(&ours)?)
 }
 
 /// Where the monitor was killed, the container is cleaned up after.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! One process for each detached container, with one thread and one poll loop; nothing in it grows while the container
-//! is idle. A container in the foreground has the same loop in the command's own process.
+//! is idle. A container in the foreground without a terminal has none: the command itself attends to it.
 //!
 //! ```text
 //!   launch ──> running ──> poll … ──> the program has ended ──> drain ──> undo ──> exited ──> tell ──> again?

@@ -44,9 +44,11 @@ fn as_much_as_it_prints_also_to_a_slow_reader() {
          $S start -a red | { sleep 1; dd bs=7k count=3 iflag=fullblock 2>/dev/null; sleep 1; cat; } | sha256sum | \
            cmp - $D/state/expected && echo same; \
          $S start -a red >$D/state/said; echo $?; sha256sum <$D/state/said | cmp - $D/state/expected && echo same; \
-         rm $D/state/said $D/state/expected; $S rm red",
+         $S start -a red 2>$D/state/said >/dev/full; echo $?; grep -c '^stepbox: write /dev/stdout: ' $D/state/said; \
+         rm $D/state/said $D/state/expected; $S rm -f red",
     );
-    assert_eq!(out, "same\n3\nsame\nred\n");
+    // where what it prints has nowhere to go, whoever is attached says so, and the container goes on
+    assert_eq!(out, "same\n3\nsame\n1\n1\nred\n");
     site.assert_clean();
 }
 
@@ -170,6 +172,60 @@ fn a_terminal_is_left_and_taken_up_again() {
         terminal.shows("\nred");
         drop(terminal);
         std::fs::remove_file(site.root_directory().join("before")).expect("it was kept");
+        site.assert_clean();
+    }
+}
+
+#[test]
+fn a_run_with_a_terminal_is_left_and_logged() {
+    const TEST: &str = "a_run_with_a_terminal_is_left_and_logged";
+    for site in both() {
+        site.says("$S run --rm stepbox/base true");
+        let Some(terminal) = Terminal::open(TEST, &site) else { return };
+        terminal.types("stty -g >$D/state/before; $S run -it --name red stepbox/base sh; echo code $?");
+        terminal.shows("/ #");
+        terminal.types("echo a word that is 'kept'");
+        terminal.shows("\na word that is kept");
+        terminal.press("C-p");
+        terminal.press("C-q");
+        terminal.shows("code 0");
+        terminal
+            .types("stty -g | diff - $D/state/before && echo restored as it was; clear; tmux clear-history");
+        terminal.types(
+            "$S logs red | grep -c '^a word that is kept'; $S kill red; $S wait red; $S rm red; echo do''ne",
+        );
+        let screen = terminal.shows("\ndone");
+        assert!(screen.contains("1\nred\n137\nred\ndone"), "{screen}");
+        terminal.types("$S run --rm -it --detach-keys q,q stepbox/base sh -c 'read x; echo got $x; exit 6'; echo code $?");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        terminal.types("qx");
+        terminal.shows("\ngot qx");
+        terminal.shows("\ncode 6");
+        terminal.types("$S run -it --rm stepbox/base nosuch; echo code $?; stty -g | diff - $D/state/before && echo as be''fore");
+        terminal.shows("not found in $PATH");
+        terminal.shows("\ncode 127");
+        terminal.shows("\nas before");
+        drop(terminal);
+        std::fs::remove_file(site.root_directory().join("before")).expect("it was kept");
+        site.assert_clean();
+    }
+}
+
+#[test]
+fn a_run_in_the_foreground_has_what_only_a_monitor_does() {
+    for site in both() {
+        let out = site.says(
+            "$S run --rm -t stepbox/base sh -c 'test -t 1 && echo yes; exit 3'; echo $?; \
+             $S run --name red --restart on-failure:1 stepbox/base sh -c 'echo go; exit 4'; echo $?; \
+             until [ \"$($S logs red | wc -l)\" = 2 ] && [ -z \"$($S ps -q)\" ]; do sleep 0.02; done; $S rm red; \
+             echo typed | $S run -i --name red --log-opt max-size=1m stepbox/base cat; $S logs red; $S rm red; \
+             $S run --rm --log-driver none stepbox/base echo on; $S ps -aq",
+        );
+        assert_eq!(out, "yes\r\n3\ngo\n4\nred\ntyped\ntyped\nred\non\n");
+        for option in ["--restart always", "--log-driver none", "--log-opt max-size=1m"] {
+            let name = option.split(' ').next().expect("a word");
+            site.refused(&format!("$S run --explain {option} stepbox/base true"), 125, &[name, "no monitor"]);
+        }
         site.assert_clean();
     }
 }

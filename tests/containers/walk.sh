@@ -92,6 +92,25 @@ say $C start front
 say $C wait front
 say $C rm front
 
+say $C create -i --name cat --network none box sh -c 'cat; echo err >&2; exit 3'
+echo typed | say $C start -ai cat
+echo typed | say $C start -i cat
+say $C start -a cat </dev/null
+say $C attach cat
+say $C attach nosuch
+say $C start -a nosuch
+say $C start -a cat nosuch
+say $C logs cat
+say $C inspect --format '{{.Config.OpenStdin}} {{.Config.StdinOnce}}' cat
+say $C rm cat
+say $C create --name bad --network none box nosuch
+say $C start -a bad
+say $C rm bad
+say $C run --name twice --network none --restart on-failure:1 box sh -c 'echo go; exit 4'
+sleep 2
+say $C logs twice
+say $C rm twice
+
 for policy in maybe always:3 on-failure:x on-failure:-1; do
     say $C run -d --restart "$policy" --network none box true
 done

@@ -13,15 +13,16 @@ use crate::engine::containers::find;
 /// The options of `attach`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The keys that detach from its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
+    /// The keys that leave its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
     #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
     detach_keys: DetachKeys,
     /// Carry nothing that is typed
     #[arg(long)]
     no_stdin: bool,
-    /// Pass signals on to its program, where that has no terminal
+    /// Pass signals on, where it has no terminal (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,
-          default_missing_value = "true", action = clap::ArgAction::Set)]
+          default_missing_value = "true", hide_default_value = true, hide_possible_values = true,
+          action = clap::ArgAction::Set)]
     sig_proxy: bool,
     /// A name, an id, or the beginning of an id
     container: String,

@@ -21,7 +21,7 @@ pub(in crate::cli) struct Args {
     /// The same, and carry what is typed
     #[arg(short, long)]
     interactive: bool,
-    /// The keys that detach from its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
+    /// The keys that leave its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
     #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
     detach_keys: DetachKeys,
     /// Names, ids, or beginnings of ids

@@ -53,17 +53,27 @@ impl Args {
         self.log().map(drop)
     }
 
+    /// What only a monitor can do, by its option; none where nothing is said of it.
+    fn of_monitor(&self) -> Option<&'static str> {
+        let restart = self.restart.is_some_and(|policy| policy != Restart::No);
+        let said = [
+            ("--restart", restart),
+            ("--log-driver", self.log_driver.is_some()),
+            ("--log-opt", !self.log_opt.is_empty()),
+        ];
+        said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
+    }
+
+    pub(super) fn need_monitor(&self) -> bool {
+        self.of_monitor().is_some()
+    }
+
     /// # Errors
-    /// What only a monitor can do.
-    pub(super) fn check_foreground(&self) -> anyhow::Result<()> {
-        if self.restart.is_some_and(|policy| policy != Restart::No) {
-            bail!("--restart is for containers in the background: add --detach, or use create and start");
-        }
-        let log = [("--log-driver", self.log_driver.is_some()), ("--log-opt", !self.log_opt.is_empty())];
-        if let Some((name, _)) = log.iter().find(|(_, said)| *said) {
+    /// What only a monitor can do, where each step is watched.
+    pub(super) fn check_in_this_process(&self) -> anyhow::Result<()> {
+        if let Some(name) = self.of_monitor() {
             bail!(
-                "{name}: what a container in the foreground prints goes to who runs it, and is not kept: add --detach, \
-                 or use create and start"
+                "{name}: a container whose steps are watched has no monitor, which would do that; leave it out"
             );
         }
         self.check_id_file()
