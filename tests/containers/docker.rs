@@ -27,7 +27,10 @@ sweep "$PARENT" >&2
 fn normal(text: &str) -> String {
     let mut normal = String::new();
     for line in text.lines() {
-        if line.starts_with("See 'docker") || line.starts_with("hint: ") || line.is_empty() {
+        // what Docker's command line also notes where a container that it was to be attached to does not start
+        let noted =
+            line.starts_with("time=") && line.contains("error waiting for container: context canceled");
+        if noted || line.starts_with("See 'docker") || line.starts_with("hint: ") || line.is_empty() {
             continue;
         }
         let line = line.trim_start_matches("docker: ").trim_start_matches("stepbox: ");

@@ -95,7 +95,6 @@ say $C rm front
 say $C create -i --name cat --network none box sh -c 'cat; echo err >&2; exit 3'
 echo typed | say $C start -ai cat
 echo typed | say $C start -i cat
-say $C start -a cat </dev/null
 say $C attach cat
 say $C attach nosuch
 say $C start -a nosuch
