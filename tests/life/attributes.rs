@@ -230,6 +230,10 @@ pub fn fake_console(dir: &Path) -> Result<(), Failed> {
             continue;
         }
         let printed = take(dir, &["plan", &format!("console-over--{fake}")]);
+        if fake == "dev-pts-0" && !Path::new("/dev/pts/0").exists() {
+            // whoever had this terminal has closed it meanwhile
+            continue;
+        }
         if !printed.contains("ENOTTY") && !printed.contains("EACCES") && !printed.contains("EIO") {
             return Err(format!("{fake}: {printed}").into());
         }
