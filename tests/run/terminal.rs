@@ -26,7 +26,7 @@ fn a_terminal_has_a_size_takes_keys_and_is_given_back() {
     terminal.press("C-c");
     terminal.shows("interrupted");
     terminal.types("exit 9");
-    terminal.shows("\ncode 9");
+    terminal.shows("\ncode 9\n%");
     terminal.types("stty -g | diff - $D/state/before && echo restored as it was");
     terminal.shows("\nrestored as it was");
     drop(terminal);
