@@ -60,6 +60,33 @@ fn every_include_is_there() {
     none("what a chapter includes must be there", findings);
 }
 
+/// Every source file below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn every_chapter_that_the_code_names_is_there() {
+    let (mut found, mut findings) = (Vec::new(), Vec::new());
+    ["src", "labs"].map(|folder| sources(&root().join(folder), &mut found));
+    for path in found {
+        let text = std::fs::read_to_string(&path).expect("a source file can be read");
+        for (line, name) in between(&text, " tutorials/", '.') {
+            if !root().join(format!("tutorials/{name}.md")).exists() {
+                findings.push(format!("{}:{line}: tutorials/{name}.md", path.display()));
+            }
+        }
+    }
+    none("a chapter that is named must be there", findings);
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let mut findings = Vec::new();

@@ -8,7 +8,7 @@
 //! One poll loop; nothing waits for one side alone. Whoever reads us slowly holds up the monitor, and that the program:
 //! nothing is lost. The terminal is in raw mode for as long as the loop goes, and given back as it was however it ends.
 //!
-//! See poll(2), termios(3), "Attach to a container" of Docker's Engine API. Lab 18-engine, tutorials/18-engine.md.
+//! See poll(2), termios(3), "Attach to a container" of Docker's Engine API.
 
 pub mod keys;
 

@@ -8,8 +8,6 @@
 //!                 upper, work, merged    its files
 //!                 ID-json.log            what it printed
 //! ```
-//!
-//! Lab 18-engine, tutorials/18-engine.md.
 
 pub mod create;
 pub mod end;

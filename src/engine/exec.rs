@@ -10,7 +10,7 @@
 //! container is read before its process is held, by a number that the plan checks: where that was given to another
 //! meanwhile, nothing runs.
 //!
-//! See [`crate::join`]. Lab 18-engine, tutorials/18-engine.md.
+//! See [`crate::join`].
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;

@@ -6,8 +6,8 @@
 //!   commit -c, import -c: one instruction each ──────────┘
 //! ```
 //!
-//! What Docker accepts is accepted, with Docker's words where it is not. See the Dockerfile reference. Lab 17-build,
-//! tutorials/17-build.md.
+//! What Docker accepts is accepted, with Docker's words where it is not. See the Dockerfile reference. Lab 14-commit,
+//! tutorials/14-commit.md.
 
 mod apply;
 mod error;

@@ -10,7 +10,7 @@
 //! is killed. The format is that of Docker's json-file driver, so its readers read it. A line that a full disk refuses
 //! is counted and lost; the container is not held up for it.
 //!
-//! See docs.docker.com, "JSON File logging driver". Lab 18-engine, tutorials/18-engine.md.
+//! See docs.docker.com, "JSON File logging driver".
 
 mod follow;
 mod read;

@@ -15,7 +15,7 @@
 //!                                                                                            rm?  <──┘
 //! ```
 //!
-//! See poll(2), pidfd_open(2), unix(7), signalfd(2). Lab 18-engine, tutorials/18-engine.md.
+//! See poll(2), pidfd_open(2), unix(7), signalfd(2).
 
 pub mod carrier;
 pub mod client;

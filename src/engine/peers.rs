@@ -4,7 +4,7 @@
 //!   --network container:web ──kept──> Mode::Container("web") ──at each start──> /proc/PID/ns/net, web's hosts
 //! ```
 //!
-//! See namespaces(7), setns(2). Lab 11-network-modes, tutorials/11-network-modes.md.
+//! See namespaces(7), setns(2).
 
 use std::path::PathBuf;
 

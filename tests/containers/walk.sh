@@ -92,7 +92,7 @@ say $C start front
 say $C wait front
 say $C rm front
 
-say $C create -i --name cat --network none box sh -c 'cat; echo err >&2; exit 3'
+say $C create -i --name cat --network none box sh -c 'cat; sleep 0.3; echo err >&2; exit 3'
 echo typed | say $C start -ai cat
 echo typed | say $C start -i cat
 say $C attach cat
@@ -143,7 +143,7 @@ say $C rm one two
 say $C ps -aq
 
 say $C run -d --name red --network none -e A=1 -w /tmp box sleep 1000
-say $C exec red sh -c 'echo hi; echo err >&2; exit 7'
+say $C exec red sh -c 'echo hi; sleep 0.3; echo err >&2; exit 7'
 say $C exec red sh -c 'kill -9 $$'
 # newer engines of Docker answer 127, this one 126: the words alone are compared
 $C exec red nosuch 2>&1 | sed 's/^OCI runtime exec failed: exec failed: //'

@@ -5,7 +5,7 @@
 //!   sent     l s ↵    ^P held      ──> detached, nothing sent
 //! ```
 //!
-//! See docs.docker.com, "docker attach", override the detach sequence. Lab 18-engine, tutorials/18-engine.md.
+//! See docs.docker.com, "docker attach", override the detach sequence.
 
 use std::str::FromStr;
 

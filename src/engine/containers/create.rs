@@ -8,8 +8,6 @@
 //! ```
 //!
 //! Killed on the way, it leaves a directory that nobody sees and that `stepbox clean` removes.
-//!
-//! Lab 18-engine, tutorials/18-engine.md.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;

@@ -5,7 +5,7 @@
 //!             └ its monitor will not start it again
 //! ```
 //!
-//! See pidfd_send_signal(2), inotify(7). Lab 18-engine, tutorials/18-engine.md.
+//! See pidfd_send_signal(2), inotify(7).
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,6 +1,6 @@
 //! Inspecting: a container as JSON, with Docker's field names in Docker's order; of them those whose values are known.
 //!
-//! See docker-inspect(1) and the Docker Engine API (ContainerInspect). Lab 18-engine, tutorials/18-engine.md.
+//! See docker-inspect(1) and the Docker Engine API (ContainerInspect).
 
 use serde_json::{Map, Value, json};
 

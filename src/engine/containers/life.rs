@@ -11,7 +11,7 @@
 //! One process writes the file: the container's monitor while there is one, else whoever holds the lock of the
 //! container. It is written beside and renamed, so that a reader sees the old state or the new one.
 //!
-//! See rename(2), flock(2), proc(5). Lab 18-engine, tutorials/18-engine.md.
+//! See rename(2), flock(2), proc(5).
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It is paused where it is marked and its cgroup is frozen: whoever is killed between the two leaves a container that
-//! runs. See the kernel's freezer-subsystem.rst and cgroup-v2.rst. Labs 06-cgroups, 18-engine.
+//! runs. See the kernel's freezer-subsystem.rst and cgroup-v2.rst. Lab 06-cgroups, tutorials/06-cgroups.md.
 
 use std::io;
 use std::path::{Path, PathBuf};

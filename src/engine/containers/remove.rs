@@ -3,8 +3,6 @@
 //! ```text
 //!   lock ── does it run? ── config.json goes first: nobody sees it any more ── the rest
 //! ```
-//!
-//! Lab 18-engine, tutorials/18-engine.md.
 
 use std::io;
 

@@ -10,8 +10,6 @@
 //!
 //! The monitor's standard output is the pipe. Its end without a word is an error, too. Its standard input is the socket of
 //! whoever is attached before there is anything to be missed, or nothing.
-//!
-//! Lab 18-engine, tutorials/18-engine.md.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;

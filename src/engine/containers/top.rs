@@ -3,8 +3,6 @@
 //! ```text
 //!   ps -ef ──> header: where is PID? ──> the lines whose PID is in the container's cgroup
 //! ```
-//!
-//! Lab 18-engine, tutorials/18-engine.md.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -1,6 +1,6 @@
 //! Applying: an instruction changes the config, with the variables that the config has by then.
 //!
-//! See the Dockerfile reference. Lab 17-build, tutorials/17-build.md.
+//! See the Dockerfile reference. Lab 14-commit, tutorials/14-commit.md.
 
 use super::parse::Command;
 use super::words::{expand, expand_words};

@@ -7,7 +7,7 @@
 //!   ENV A b c          the old form: one name, the rest is its value
 //! ```
 //!
-//! See the Dockerfile reference. Lab 17-build, tutorials/17-build.md.
+//! See the Dockerfile reference. Lab 14-commit, tutorials/14-commit.md.
 
 use super::{Health, InstructionError};
 

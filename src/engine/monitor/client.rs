@@ -4,7 +4,7 @@
 //!   socket ──> what has come ──> frames          queue ──> socket, as much as it takes now
 //! ```
 //!
-//! See unix(7), send(2). Lab 18-engine, tutorials/18-engine.md.
+//! See unix(7), send(2).
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;

@@ -5,7 +5,7 @@
 //!                        └ from the beginning after a run of 10 s
 //! ```
 //!
-//! See docs.docker.com, "Start containers automatically". Lab 18-engine, tutorials/18-engine.md.
+//! See docs.docker.com, "Start containers automatically".
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 //!   after it             0, 1, 2: /dev/null                                          ours go: else no end of file
 //! ```
 //!
-//! See dup2(2), pipe(7). Lab 18-engine, tutorials/18-engine.md.
+//! See dup2(2), pipe(7).
 
 use std::os::fd::OwnedFd;
 
