@@ -86,7 +86,8 @@ terminal() {
     type_() { tmux send-keys "$1" Enter; }
     SHELL=/bin/sh tmux new-session -d -x 91 -y 23 "PS1='% ' sh -i"
     type_ "/usr/bin/docker -H unix://$D/docker.sock run --runtime $runtime --rm -it --name con box sh"; shown '. #'
-    type_ 'stty size'; shown '23 91'
+    # Docker gives the terminal its size a moment after the start
+    type_ 'until stty size; do sleep 0.1; done 2>/dev/null'; shown '23 91'
     tmux resize-window -x 77 -y 19; sleep 0.5; type_ 'stty size'; shown '19 77'
     type_ 'sleep 100'; sleep 0.5; tmux send-keys C-c; type_ 'echo got $?'; shown 'got 130'
     type_ 'exit 42'; sleep 1; type_ 'echo client $?'; shown 'client 42'
