@@ -75,7 +75,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn every_chapter_that_the_code_names_is_there() {
     let (mut found, mut findings) = (Vec::new(), Vec::new());
-    ["src", "labs"].map(|folder| sources(&root().join(folder), &mut found));
+    for folder in ["src", "labs"] {
+        sources(&root().join(folder), &mut found);
+    }
     for path in found {
         let text = std::fs::read_to_string(&path).expect("a source file can be read");
         for (line, name) in between(&text, " tutorials/", '.') {

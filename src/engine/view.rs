@@ -8,7 +8,7 @@
 //!   layers        the directories as they lie in the store
 //! ```
 //!
-//! In each case a process apart does the work, by descriptor: [`apart`](crate::kernel::apart). Who is not root is root
+//! In each case a process apart does the work, by descriptor: [`mod@apart`]. Who is not root is root
 //! of a user namespace there, as in the container, so that no file of its own is closed to him.
 //!
 //! See openat2(2), open_tree(2), user_namespaces(7), the kernel's overlayfs.rst; CVE-2018-15664. Lab 14-commit,
