@@ -6,9 +6,9 @@ run() { say run --network none "$@"; }
 same() { sed -E "s/[0-9a-f]{64}/[ID]/g; s/[0-9]{4}-[0-9-]{5}T[0-9:.]+(Z|\+[0-9:]+)/[TIME]/; s#/[^ \"]*/volumes/#[DIR]/#g
     /^See '|^docker: |^hint:/{s/docker: //; s/ *See '.*//; /^hint:/d; /^$/d}; s/^stepbox: //; s/^invalid value '.*' for '--volume <.*>': //; s/^Error response from daemon: //; s/\.$//"; }
 {
+say volume create --label c one
 say volume create one
-say volume create one
-say volume create --label a=b --label c two
+say volume create --label a=b two
 say volume create x
 say volume create a/b
 say volume create -d nosuch three
@@ -38,15 +38,15 @@ run --rm -v one:/data full sh -c 'ls -A /data; cat /data/file; stat -c "%a %u:%g
 run --rm -v one:/data full sh -c 'rm /data/file; echo new >/data/new'
 run --rm -v one:/data full ls -A /data
 run --rm -v two:/data:nocopy full ls -A /data
-run --rm -v three:/data:ro full sh -c 'ls -A /data; touch /data/x'
-run --rm --mount type=volume,src=four,dst=/data,volume-nocopy=true,readonly full sh -c 'ls -A /data; touch /data/x'
+run --rm -v three:/data:ro full sh -c 'ls -A /data; touch /data/x 2>&1'
+run --rm --mount type=volume,src=four,dst=/data,volume-nocopy=true,readonly full sh -c 'ls -A /data; touch /data/x 2>&1'
 run --rm --mount src=five,dst=/data,volume-label=k=v full ls -A /data
 say volume inspect -f '{{.Labels}}' five
 run --rm -v six:/empty full sh -c 'stat -c "%a %u:%g" /empty; ls -A /empty'
 run --rm -v seven:/nowhere full sh -c 'stat -c "%a %u:%g" /nowhere'
 run --rm -v eight:/etc full sh -c 'ls /etc | grep -v mtab; grep -c . /etc/hosts'
 say volume rm eight
-say volume ls -q -f name=e
+say volume ls -q -f name=i
 run --name con -v one:/one -v /two -v two:/three:ro full true
 say inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}} {{.Driver}} {{.Mode}} {{.RW}} {{.Propagation}};{{end}}' con | tr ';' '\n' | same | sort
 say volume rm one
