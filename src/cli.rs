@@ -45,6 +45,8 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+// here and below: options are built for the command that was given, which is a millisecond less
+#[command(defer = true)]
 enum Command {
     /// Run a program in a new container
     Run(Box<run::Args>),

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::engine::registry::credentials::Credentials;
 use crate::engine::registry::{Client, Insecure, Settings};
 
-/// The options of every command that speaks to a registry.
+// The options of every command that speaks to a registry.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Connection {
     /// Needs no trusted certificate, nor TLS (or STEPBOX_INSECURE_REGISTRIES)

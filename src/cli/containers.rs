@@ -29,6 +29,7 @@ use clap::Subcommand;
 
 /// What is said without `container` before it, in Docker's words.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Verb {
     /// Attach this terminal to a container that runs
     Attach(attach::Args),
@@ -74,6 +75,7 @@ pub(super) enum Verb {
 
 /// What is said after `container`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Group {
     /// Show everything about containers
     Inspect(inspect::Args),

@@ -19,6 +19,7 @@ use clap::Subcommand;
 
 /// What is said without `image` before it, in Docker's words.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Verb {
     /// List images
     Images(list::Args),
@@ -42,6 +43,7 @@ pub(super) enum Verb {
 
 /// What is said after `image`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Group {
     /// List images
     #[command(visible_alias = "list")]

@@ -18,7 +18,7 @@ use crate::engine::state::State;
 use crate::engine::store::Store;
 use crate::engine::volumes::Volumes;
 
-/// The options of `inspect`.
+// The options of `inspect`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How to print them: json, or a Go template

@@ -13,6 +13,7 @@ use crate::engine::registry::{Client, credentials_key};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Verb {
     /// Log in to a registry
     Login(LoginArgs),
@@ -20,7 +21,7 @@ pub(super) enum Verb {
     Logout(LogoutArgs),
 }
 
-/// The options of `login`.
+// The options of `login`.
 #[derive(Debug, clap::Args)]
 pub(super) struct LoginArgs {
     /// The name
@@ -55,7 +56,7 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
-/// The options of `logout`.
+// The options of `logout`.
 #[derive(Debug, clap::Args)]
 pub(super) struct LogoutArgs {
     /// The registry; Docker's own where it is left out

@@ -55,7 +55,7 @@ const fn const_format_version() -> &'static str {
     concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.2.0")
 }
 
-/// What every command takes.
+// What every command takes.
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Where containers are kept [default: /run/stepbox/oci, or $XDG_RUNTIME_DIR/stepbox/oci]
@@ -79,6 +79,7 @@ struct Global {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Make a container, up to the moment before its program
     Create(make::Create),
@@ -118,7 +119,7 @@ enum Command {
     Restore(Anything),
 }
 
-/// A container's name, nothing else.
+// A container's name, nothing else.
 #[derive(Debug, clap::Args)]
 struct Id {
     /// The container
@@ -126,7 +127,7 @@ struct Id {
     id: String,
 }
 
-/// Whatever comes.
+// Whatever comes.
 #[derive(Debug, clap::Args)]
 struct Anything {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

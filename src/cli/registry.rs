@@ -16,12 +16,13 @@ use crate::engine::store::Store;
 
 /// What is said after `registry`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Group {
     /// Offer the images of this machine as a registry, for pull and push, until Ctrl-C
     Serve(Serve),
 }
 
-/// `stepbox registry serve`.
+// `stepbox registry serve`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
     /// Where to listen; port 0 is any that is free

@@ -33,7 +33,7 @@ use crate::engine::volumes::{self, Volumes};
 use crate::spec::Spec;
 use crate::step::Plan;
 
-/// The options of `run`, in groups. As in Docker, -h is the host name's.
+// The options of `run`, in groups. As in Docker, -h is the host name's.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(super) struct Args {
@@ -48,7 +48,7 @@ pub(super) struct Args {
     watching: watching::Args,
 }
 
-/// What `run` and `create` have in common.
+// What `run` and `create` have in common.
 #[derive(Debug, clap::Args)]
 pub(super) struct Asked {
     #[command(flatten)]

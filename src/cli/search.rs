@@ -10,7 +10,7 @@ use crate::engine::registry::{Found, HUB};
 /// How much of a description is shown.
 const SHORT: usize = 45;
 
-/// The options of `search`.
+// The options of `search`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How many to show at most

@@ -23,6 +23,7 @@ use crate::{doctor, journal};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Verb {
     /// Say what this machine allows, lab by lab, and the remedy for what it does not
     Doctor {
@@ -42,6 +43,7 @@ pub(super) enum Verb {
 
 /// What is said after `system`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Group {
     /// Say how much of the disk is used, and how much of it could be had back
     Df(df::Args),

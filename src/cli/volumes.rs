@@ -12,6 +12,7 @@ use clap::Subcommand;
 
 /// What is said after `volume`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Group {
     /// Make a volume
     Create(create::Args),

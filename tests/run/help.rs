@@ -54,3 +54,31 @@ fn the_readme_names_every_option() {
     let gone: Vec<&String> = named.iter().filter(|one| !options(&defined).contains(*one)).collect();
     assert!(gone.is_empty(), "the README names what there is not: {gone:?}");
 }
+
+/// The commands that a help lists, with what it says of each.
+fn commands(help: &str) -> Vec<(String, String)> {
+    let lines =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let pairs = lines.filter_map(|line| line.trim().split_once("  "));
+    pairs.map(|(name, about)| (name.to_string(), about.trim().to_string())).collect()
+}
+
+#[test]
+fn a_command_says_of_itself_what_the_list_says() {
+    let site = Site::ours();
+    let mut seen = 0;
+    for group in ["", "container", "image", "volume", "system", "registry", "oci"] {
+        for (name, about) in commands(&site.says(&format!("$S {group} --help"))) {
+            // the options of `oci` are its own, and `help` has none
+            if name == "help" || name == "oci" {
+                continue;
+            }
+            let own = site.says(&format!("$S {group} {name} --help"));
+            // an alias stands after the words of the list
+            let about = about.split(" [alias").next().unwrap_or(&about);
+            assert!(own.starts_with(about), "{group} {name}: {about:?}, {own}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 80, "{seen} commands");
+}

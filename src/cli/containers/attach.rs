@@ -10,7 +10,7 @@ use crate::engine::attach::keys::DetachKeys;
 use crate::engine::attach::{Attachment, End, Wishes, attach};
 use crate::engine::containers::find;
 
-/// The options of `attach`.
+// The options of `attach`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The keys that leave its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)

@@ -9,7 +9,7 @@ use crate::engine::commit::{self, Wish};
 use crate::engine::containers;
 use crate::engine::reference::Reference;
 
-/// The options of `commit`.
+// The options of `commit`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Who made the image, as "John Hannibal Smith <hannibal@a-team.com>"

@@ -10,7 +10,7 @@ use crate::cli::state;
 use crate::engine::containers;
 use crate::engine::copy::{self, Container, Options};
 
-/// The options of `cp`.
+// The options of `cp`.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "stepbox cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n       stepbox cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH"

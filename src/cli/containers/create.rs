@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::run::Asked;
 
-/// The options of `create`: those of `run` that say what the container is. As in Docker, -h is the host name's.
+// The options of `create`: those of `run` that say what the container is. As in Docker, -h is the host name's.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(in crate::cli) struct Args {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::state;
 use crate::engine::{changes, containers};
 
-/// The options of `diff`.
+// The options of `diff`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// A name, an id, or the beginning of an id

@@ -13,7 +13,7 @@ use crate::engine::exec::{Asked, exec, prepare};
 use crate::engine::run::RunError;
 use crate::kernel::process::Exit;
 
-/// The options of `exec`.
+// The options of `exec`.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(in crate::cli) struct Args {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use crate::cli::state;
 use crate::engine::{containers, export};
 
-/// The options of `export`.
+// The options of `export`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Write to a file, instead of standard output

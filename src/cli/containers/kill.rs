@@ -8,7 +8,7 @@ use crate::cli::{each, state};
 use crate::engine::containers::{end, find};
 use crate::kernel::signals;
 
-/// The options of `kill`.
+// The options of `kill`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The signal, by its name or number

@@ -20,7 +20,7 @@ const USUAL: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Stat
 /// What `--filter` can ask for.
 const FILTERS: [&str; 8] = ["id", "name", "label", "status", "exited", "ancestor", "before", "since"];
 
-/// The options of `ps`.
+// The options of `ps`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Also those that have ended

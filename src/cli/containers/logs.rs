@@ -13,7 +13,7 @@ use crate::engine::containers::{directory, find};
 use crate::engine::log::{Follower, Line, Stream, Wanted, read};
 use crate::engine::request::LogKept;
 
-/// The options of `logs`.
+// The options of `logs`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Also what it prints from now on, until it ends

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{each, state};
 use crate::engine::containers::{find, pause};
 
-/// The options of both: none.
+// The options of both: none.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Names, ids, or beginnings of ids

@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::cli::state;
 use crate::engine::containers::find;
 
-/// What is asked for.
+// What is asked for.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Its name, id, or the beginning of its id

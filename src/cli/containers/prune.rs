@@ -10,7 +10,7 @@ use crate::engine::images::filter::{Filter, Filters};
 use crate::engine::state::State;
 use crate::engine::store::{Store, size_of_files};
 
-/// The options of `container prune`.
+// The options of `container prune`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Do not ask

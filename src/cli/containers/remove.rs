@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{each, state};
 use crate::engine::containers::remove::remove;
 
-/// The options of `rm`.
+// The options of `rm`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Also containers that run: they are killed

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use crate::cli::state;
 use crate::engine::containers::{find, rename::rename};
 
-/// The names.
+// The names.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Its name, id, or the beginning of its id

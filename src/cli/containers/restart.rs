@@ -7,7 +7,7 @@ use crate::cli::{each, state};
 use crate::engine::containers::start::{StartError, start};
 use crate::engine::containers::{end, find};
 
-/// The options of `restart`.
+// The options of `restart`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Seconds until it is killed (default: the container's own, or 10; below 0: as long as it takes)

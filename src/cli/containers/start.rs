@@ -12,7 +12,7 @@ use crate::engine::attach::{self, Attachment, Wishes};
 use crate::engine::containers::find;
 use crate::engine::containers::start::{StartError, start};
 
-/// The options of `start`.
+// The options of `start`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Attach to what it prints, pass signals on, and end with its exit code

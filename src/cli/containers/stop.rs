@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{each, state};
 use crate::engine::containers::{end, find};
 
-/// The options of `stop`.
+// The options of `stop`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Seconds until it is killed (default: the container's own, or 10; below 0: as long as it takes)

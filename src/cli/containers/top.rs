@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::state;
 use crate::engine::containers::{find, top::top};
 
-/// The options of `top`.
+// The options of `top`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Its name, id, or the beginning of its id

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{each, state};
 use crate::engine::containers::{end, find};
 
-/// What `wait` takes.
+// What `wait` takes.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Names, ids, or beginnings of ids

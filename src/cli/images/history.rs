@@ -7,7 +7,7 @@ use crate::cli::{human, store};
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::history::history;
 
-/// The options of `history`.
+// The options of `history`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Print ids only

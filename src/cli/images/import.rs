@@ -13,7 +13,7 @@ use crate::engine::instruction;
 use crate::engine::reference::Reference;
 use crate::engine::store::Store;
 
-/// The options of `import`.
+// The options of `import`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The archive: a file, or - for standard input

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::inspect::{Kind, inspect};
 
-/// The options of `image inspect`.
+// The options of `image inspect`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// How to print them: json, or a Go template

@@ -9,7 +9,7 @@ use crate::engine::images::filter::{Filter, Filters};
 use crate::engine::reference::Reference;
 use crate::layers::Digest;
 
-/// The options of `images`.
+// The options of `images`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Also those that others were made of and that have no name

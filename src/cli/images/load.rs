@@ -12,7 +12,7 @@ use super::bars::Bars;
 use crate::cli::store;
 use crate::engine::archives::{self, Loaded};
 
-/// The options of `load`.
+// The options of `load`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Read from this file instead of standard input

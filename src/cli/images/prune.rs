@@ -9,7 +9,7 @@ use crate::engine::images::filter::Filter;
 use crate::engine::images::prune::{Pruned, prune};
 use crate::engine::images::remove::Gone;
 
-/// The options of `image prune`.
+// The options of `image prune`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Every image that no container uses, not only those without a name

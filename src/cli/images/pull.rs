@@ -9,7 +9,7 @@ use crate::engine::reference::Reference;
 use crate::engine::registry::{Client, PullOptions, Pulled, RegistryError, Report};
 use crate::engine::store::Store;
 
-/// The options of `pull`.
+// The options of `pull`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Pull every tag of the repository

@@ -9,7 +9,7 @@ use crate::engine::reference::Reference;
 use crate::engine::registry::RegistryError;
 use crate::engine::store::Store;
 
-/// The options of `push`.
+// The options of `push`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Push every tag of the repository

@@ -7,7 +7,7 @@ use crate::engine::containers;
 use crate::engine::images::catalog::ImageError;
 use crate::engine::images::remove::{Gone, Remover};
 
-/// The options of `rmi`.
+// The options of `rmi`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Also what has several names, or what a container that has ended uses; what is not there is no failure

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use crate::cli::store;
 use crate::engine::archives::{self, ArchiveError, Format};
 
-/// The options of `save`.
+// The options of `save`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Write to this file instead of standard output

@@ -7,7 +7,7 @@ use crate::engine::images::catalog::ImageError;
 use crate::engine::reference::{Reference, ReferenceError};
 use crate::engine::store::StoreError;
 
-/// The options of `tag`.
+// The options of `tag`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The image, by name or id

@@ -6,7 +6,7 @@ use super::Site;
 use crate::oci::OciError;
 use crate::oci::exec::{Request, exec};
 
-/// The options of `exec`.
+// The options of `exec`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Exec {
     /// Take everything from FILE, in the shape of config.json's process

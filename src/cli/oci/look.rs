@@ -8,7 +8,7 @@ use super::{Shape, Site};
 use crate::oci::state::Shown;
 use crate::oci::{OciError, events, features as answer, list, ps, spec_template};
 
-/// The options of `list`.
+// The options of `list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// A table, or JSON
@@ -19,7 +19,7 @@ pub(super) struct List {
     quiet: bool,
 }
 
-/// The options of `ps`.
+// The options of `ps`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Ps {
     /// A table, or the numbers as JSON
@@ -33,7 +33,7 @@ pub(super) struct Ps {
     args: Vec<String>,
 }
 
-/// The options of `events`.
+// The options of `events`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Events {
     /// Print once what is used, and leave
@@ -47,7 +47,7 @@ pub(super) struct Events {
     id: String,
 }
 
-/// The options of `spec`.
+// The options of `spec`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Spec {
     /// The directory to write config.json into [default: the current one]

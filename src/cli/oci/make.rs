@@ -7,7 +7,7 @@ use crate::oci::create::{Request, When};
 use crate::oci::run::{Failure, Outcome};
 use crate::oci::{OciError, delete, freeze, kill, run, start as begin};
 
-/// What `create` and `run` have in common.
+// What `create` and `run` have in common.
 #[derive(Debug, clap::Args)]
 struct Making {
     /// The bundle: a directory with config.json [default: the current one]
@@ -36,14 +36,14 @@ struct Making {
     id: String,
 }
 
-/// The options of `create`.
+// The options of `create`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Create {
     #[command(flatten)]
     making: Making,
 }
 
-/// The options of `run`.
+// The options of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     #[command(flatten)]
@@ -59,7 +59,7 @@ pub(super) struct Run {
     no_subreaper: bool,
 }
 
-/// The options of `kill`.
+// The options of `kill`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Kill {
     /// Every process of the container, not only the first
@@ -73,7 +73,7 @@ pub(super) struct Kill {
     signal: String,
 }
 
-/// The options of `delete`.
+// The options of `delete`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Delete {
     /// Kill it first, if it still runs; and no error where it does not exist

@@ -8,7 +8,7 @@ use crate::cgroups::Resources;
 use crate::oci::OciError;
 use crate::oci::update::{parse, update};
 
-/// The options of `update`. Sizes are bytes, or with b, k, m, g; -1 is no limit.
+// The options of `update`. Sizes are bytes, or with b, k, m, g; -1 is no limit.
 #[derive(Debug, clap::Args)]
 pub(super) struct Update {
     /// Take the limits from FILE (- is standard input), in the shape of config.json's linux.resources

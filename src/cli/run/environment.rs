@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The options that set variables.
+// The options that set variables.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(in crate::cli) struct Args {

@@ -17,7 +17,7 @@ use crate::engine::registry::{PullOptions, RegistryError};
 use crate::engine::store::{Hold, Image, Store, StoreError};
 use crate::layers::chain_ids;
 
-/// The options of `run` that say where the image comes from.
+// The options of `run` that say where the image comes from.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Image")]
 #[group(skip)]

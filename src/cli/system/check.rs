@@ -7,7 +7,7 @@ use crate::engine::check::{Finding, Looked, Remedy, check, repair};
 use crate::engine::state::State;
 use crate::engine::store::Store;
 
-/// The options of `system check`.
+// The options of `system check`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Remove what is left over, and move what is damaged to quarantine/

@@ -13,7 +13,7 @@ use crate::engine::images::catalog::Catalog;
 use crate::engine::machine::Machine;
 use crate::engine::usage::{OfContainer, OfImage, OfVolume, Usage, usage};
 
-/// The options of `system df`.
+// The options of `system df`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Each image, container and volume

@@ -10,7 +10,7 @@ use crate::engine::containers;
 use crate::engine::images::catalog::Catalog;
 use crate::engine::info::{VERSION, info};
 
-/// The options of `info`.
+// The options of `info`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// How to print it: json, or a Go template

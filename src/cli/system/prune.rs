@@ -11,7 +11,7 @@ use crate::engine::images::filter::Filter;
 use crate::engine::images::prune::prune;
 use crate::engine::volumes;
 
-/// The options of `system prune`.
+// The options of `system prune`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Every image that no container uses, not only those without a name

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::engine::info::{VERSION, version};
 
-/// The options of `version`.
+// The options of `version`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// How to print it: json, or a Go template

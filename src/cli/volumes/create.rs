@@ -7,7 +7,7 @@ use crate::cli::state;
 use crate::engine::names;
 use crate::engine::volumes::{Kept, Volumes, asked};
 
-/// The options of `volume create`.
+// The options of `volume create`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The driver; there is one

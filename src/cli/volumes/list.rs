@@ -10,7 +10,7 @@ use crate::engine::images::filter::Filter;
 use crate::engine::volumes::Known;
 use crate::engine::volumes::filter::{LIST, pass};
 
-/// The options of `volume ls`.
+// The options of `volume ls`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Print names only

@@ -7,7 +7,7 @@ use crate::cli::{human, state};
 use crate::engine::images::filter::Filter;
 use crate::engine::volumes::filter::{Pruned, prune};
 
-/// The options of `volume prune`.
+// The options of `volume prune`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Do not ask

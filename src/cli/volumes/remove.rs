@@ -6,7 +6,7 @@ use crate::cli::state;
 use crate::engine::volumes::Volumes;
 use crate::engine::volumes::error::VolumeError;
 
-/// The options of `volume rm`.
+// The options of `volume rm`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// What is not there is no failure
