@@ -1,6 +1,7 @@
 //! Machine: what this process may do here, and what can be shown of it to a container.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::cgroups::detect;
 use crate::kernel::flags;
@@ -22,20 +23,22 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks.
+    /// Looks, once: we never become another.
     pub fn look() -> Machine {
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
-        let uid = rustix::process::geteuid();
-        let held = read("status").lines().find_map(|line| line.strip_prefix("CapPrm:").map(str::to_string));
-        let held = held.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-        Machine {
-            // without root it is root of a user namespace of its own, and holds all of them there
-            capabilities: held.filter(|_| uid.is_root()).unwrap_or(flags::ALL_CAPABILITIES),
-            uid: uid.as_raw(),
-            gid: rustix::process::getegid().as_raw(),
-            initial: crate::kernel::users::initial(),
-            setgroups: read("setgroups").trim() != "deny",
-        }
+        static HERE: OnceLock<Machine> = OnceLock::new();
+        *HERE.get_or_init(|| {
+            let uid = rustix::process::geteuid();
+            let held = rustix::thread::capabilities(None).map(|sets| sets.permitted.bits());
+            let setgroups = std::fs::read("/proc/self/setgroups").unwrap_or_default();
+            Machine {
+                // without root it is root of a user namespace of its own, and holds all of them there
+                capabilities: held.ok().filter(|_| uid.is_root()).unwrap_or(flags::ALL_CAPABILITIES),
+                uid: uid.as_raw(),
+                gid: rustix::process::getegid().as_raw(),
+                initial: crate::kernel::users::initial(),
+                setgroups: setgroups.trim_ascii() != b"deny",
+            }
+        })
     }
 
     /// Whether we are root, if only of a user namespace.

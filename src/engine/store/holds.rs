@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   run:   look the image up ─> hold its layers ─> container's record says what it uses ─> let go
-//!   rmi:                          │ tmp/X/lock, held; tmp/X/uses
+//!   rmi:                          │ tmp/hold-X, locked: their names
 //!          collect ───────────────┘ leaves what is held
 //! ```
 //!
@@ -10,12 +10,15 @@
 
 use super::error::file;
 use super::{Store, StoreError};
-use crate::layers::{self, Digest};
+use crate::layers::Digest;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-/// Keeps layers from being collected until it is dropped.
+/// How the name of a hold begins, among what else is being made.
+const PREFIX: &str = "hold-";
+
+/// Keeps layers from being collected until it is dropped: one locked file, for every start needs one.
 #[derive(Debug)]
 pub struct Hold {
     path: PathBuf,
@@ -25,7 +28,7 @@ pub struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         // what cannot be removed now, a sweep removes later
-        let _ = layers::remove(&self.path);
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -39,13 +42,13 @@ impl Store {
         let text: String = chains.iter().map(|chain| format!("{chain}\n")).collect();
         let _store = self.lock()?;
         let made = || -> io::Result<Hold> {
-            let path = tempfile::Builder::new().prefix("").tempdir_in(&tmp)?.keep();
-            let lock = File::create(path.join("lock"))?;
-            lock.lock()?;
-            fs::write(path.join("uses"), text)?;
+            let mut hold = tempfile::Builder::new().prefix(PREFIX).suffix("").tempfile_in(&tmp)?;
+            hold.as_file().lock()?;
+            hold.write_all(text.as_bytes())?;
+            let (lock, path) = hold.keep()?;
             Ok(Hold { path, _lock: lock })
         };
-        made().map_err(|source| file(&tmp, "make a directory in", source))
+        made().map_err(|source| file(&tmp, "make a file in", source))
     }
 
     /// What is held by processes that live; the caller holds the store's lock.
@@ -53,8 +56,13 @@ impl Store {
         let entries = fs::read_dir(self.root.join("tmp")).into_iter().flatten().flatten();
         let mut held = Vec::new();
         for path in entries.map(|entry| entry.path()) {
-            let Ok(text) = fs::read_to_string(path.join("uses")) else { continue };
-            if File::open(path.join("lock")).is_ok_and(|lock| lock.try_lock().is_err()) {
+            let name = path.file_name().unwrap_or_default();
+            if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+                continue;
+            }
+            let Ok(mut hold) = File::open(&path) else { continue };
+            let mut text = String::new();
+            if hold.try_lock().is_err() && hold.read_to_string(&mut text).is_ok() {
                 held.extend(text.lines().filter_map(|line| line.parse::<Digest>().ok()));
             }
         }

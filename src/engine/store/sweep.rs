@@ -88,10 +88,10 @@ fn digests_in(directory: &Path) -> Result<BTreeSet<Digest>, StoreError> {
     Ok(entries.filter_map(|entry| Digest::from_hex(entry.file_name().to_str()?).ok()).collect())
 }
 
-/// The lock of a leftover, if nobody holds it. A file, and a directory without a lock, were made and left under the
-/// store's lock, which we hold.
-fn claim(path: &Path) -> Option<Option<File>> {
-    match File::open(path.join("lock")) {
+/// The lock of something under `tmp`, if nobody holds it: a hold is locked itself, a directory has a file for that. What
+/// has none was made and left under the store's lock, which the caller holds.
+pub(super) fn claim(path: &Path) -> Option<Option<File>> {
+    match File::open(path.join("lock")).or_else(|_| File::open(path)) {
         Ok(lock) => lock.try_lock().is_ok().then_some(Some(lock)),
         Err(_) => Some(None),
     }

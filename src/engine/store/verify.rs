@@ -12,6 +12,7 @@ use super::draft::{Scratch, rename, unpack};
 use super::error::file;
 use super::names::same_image;
 use super::reach::Reached;
+use super::sweep::claim;
 use super::{Store, StoreError};
 use crate::engine::config::{Descriptor, Index, MANIFEST, Manifest, NAME};
 use crate::layers::Digest;
@@ -74,12 +75,8 @@ impl Store {
         let _lock = self.lock()?;
         let tmp = self.root.join("tmp");
         let entries = fs::read_dir(&tmp).map_err(|source| file(&tmp, "read", source))?.flatten();
-        let dead = |path: &PathBuf| {
-            let lock = File::open(path.join("lock"));
-            // without a lock file it was left before it got one, for that is made under the store's lock
-            lock.map_or(true, |lock| lock.try_lock().is_ok())
-        };
-        let mut dead: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(dead).collect();
+        let mut dead: Vec<PathBuf> =
+            entries.map(|entry| entry.path()).filter(|path| claim(path).is_some()).collect();
         dead.sort();
         Ok(dead)
     }
