@@ -1,9 +1,5 @@
 //! Layers that come in, several at once: fetched once for all who want them, checked, and held until they are named.
 
-#[path = "support/archive.rs"]
-mod archive;
-
-use archive::{Raw, gzip};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
@@ -15,6 +11,7 @@ use stepbox::engine::config::{CONFIG, Descriptor, Document, ImageConfig, MANIFES
 use stepbox::engine::reference::Reference;
 use stepbox::engine::store::{Arrival, Draft, Source, Store, StoreError, Wanted};
 use stepbox::layers::{Compression, Digest};
+use support::archive::{Raw, gzip};
 
 /// How long a thread waits for another before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -15,7 +15,6 @@ mod devices;
 mod limits;
 #[path = "cgroups/real.rs"]
 mod real;
-mod support;
 #[path = "cgroups/trial.rs"]
 mod trial;
 

@@ -5,20 +5,6 @@
 //!   STEPBOX_SLOW=1 cargo test --test container_files docker     the same commands given to Docker: the same answers
 //! ```
 
-#[path = "support/archive.rs"]
-mod archive;
-
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
 #[path = "container_files/attacks.rs"]
 mod attacks;
 #[path = "container_files/committing.rs"]

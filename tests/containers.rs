@@ -2,19 +2,6 @@
 //! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, from outside: child processes only, as root in namespaces
 //! of each test's own, and as a user who is not root.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "run/screen.rs"]
-mod screen;
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
 #[path = "containers/attach.rs"]
 mod attach;
 #[path = "containers/docker.rs"]

@@ -11,23 +11,12 @@
 //! It takes minutes and downloads some 50 MB from the mirror that apt uses here:
 //! `STEPBOX_SLOW=1 cargo test --test distribution`.
 
-#[path = "support/leaks.rs"]
-#[allow(dead_code)]
-mod leaks;
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-#[path = "support/mod.rs"]
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
-use player::said;
-use site::Site;
+use support::leaks;
+use support::player::said;
+use support::site::Site;
 use support::skip;
 
 /// Debian's archive, from whichever server this machine's apt has it.
@@ -45,14 +34,9 @@ const DEBOOTSTRAP: &str = r#"
 #[test]
 fn a_distribution_goes_all_the_way() {
     const TEST: &str = "a_distribution_goes_all_the_way";
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        return skip(TEST, "it takes minutes and the network: STEPBOX_SLOW=1 runs it");
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
     let needs = ["debootstrap", "docker-registry", "docker", "dockerd", "skopeo"];
-    if let Some(missing) = needs.iter().find(|name| !found(name)) {
-        return skip(TEST, &format!("there is no {missing}"));
+    if !support::slow(TEST, "minutes and the network") || !support::here(TEST, &needs) {
+        return;
     }
     let Some(site) = Site::root(TEST) else { return };
     // in the machine's network; debootstrap's mounts stay in a namespace of its own

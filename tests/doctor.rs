@@ -20,7 +20,6 @@ use stepbox::veth::{self, Network};
 
 #[path = "doctor/refusals.rs"]
 mod refusals;
-mod support;
 
 use refusals::{failed, judged};
 

@@ -1,9 +1,5 @@
 //! Layers applied onto each other in one tree, as the storage drivers vfs and btrfs do, and the trees of a store.
 
-#[path = "support/archive.rs"]
-mod archive;
-
-use archive::{Raw, ownership};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsFd;
@@ -12,6 +8,7 @@ use std::path::Path;
 use stepbox::engine::images::{Change, import};
 use stepbox::engine::store::{Driver, Store};
 use stepbox::layers::{Applied, apply_onto};
+use support::archive::{Raw, ownership};
 
 /// Applies layers onto each other; the names that are there in the end, from the root, with what files hold.
 fn flat(layers: &[Vec<u8>]) -> Vec<String> {

@@ -9,38 +9,19 @@
 //!
 //! They take a minute and packages that not every machine has: only with `STEPBOX_SLOW=1`.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/leaks.rs"]
-#[allow(dead_code)]
-mod leaks;
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use player::said;
-use site::Site;
+use support::leaks;
+use support::player::said;
+use support::site::Site;
 
 /// One engine at a time: what another has made meanwhile would look like a leak.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// What an engine says by this runtime; none, with the reason said, where it cannot run.
 fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<[String; 2]> {
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        support::skip(test, "it takes a minute: STEPBOX_SLOW=1 runs it");
-        return None;
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    if let Some(missing) = needs.iter().find(|name| !found(name)) {
-        support::skip(test, &format!("there is no {missing}"));
+    if !support::slow(test, "a minute") || !support::here(test, needs) {
         return None;
     }
     Site::root(test)?;

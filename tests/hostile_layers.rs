@@ -3,13 +3,10 @@
 //! Every archive here is applied beside a directory `outside` whose listing (types, owners, times, contents) is
 //! compared before and after. The corpus passes as root and as any other user.
 
-#[path = "support/archive.rs"]
-mod archive;
-
-use archive::{Place, Raw, gzip};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use support::archive::{self, Place, Raw, gzip};
 
 #[test]
 fn absolute_and_dotted_names_land_inside() {

@@ -3,20 +3,6 @@
 //! What Docker itself says was recorded with a dockerd of Debian 12 (20.10); these snapshots say the same, but for what
 //! differs by design: `stepbox:` where Docker has `Error response from daemon:`.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "support/archive.rs"]
-mod archive;
-
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
 #[macro_use]
 #[path = "images/talk.rs"]
 mod talk;

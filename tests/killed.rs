@@ -7,20 +7,6 @@
 //!
 //! A program instead of the test harness, because the engine must be single-threaded.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "support/killer.rs"]
-mod killer;
-
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
 use std::path::Path;
 
 use stepbox::container;
@@ -30,8 +16,9 @@ use stepbox::engine::state::State;
 use stepbox::engine::volumes::open::Held;
 use stepbox::engine::{base, names, store::Store};
 
-use crate::killer::Killer;
-use crate::site::Site;
+use support::killer::Killer;
+use support::site::Site;
+use support::{killer, player};
 
 /// Runs the real plan with a killer. Prints how many steps it has, and the first at which there is a box.
 fn engine(at: usize, victim: &str) {

@@ -10,26 +10,18 @@
 //! As root, each run is made twice: by root and by a user that owns nothing, against the same file. One test at a
 //! time, because each looks at the machine before and after.
 
-#[path = "support/leaks.rs"]
-mod leaks;
 #[path = "labs/lies.rs"]
 mod lies;
-#[path = "support/player.rs"]
-mod player;
-#[path = "support/snapshot.rs"]
-mod snapshot;
-#[path = "support/strace.rs"]
-mod strace;
-mod support;
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use player::{NOBODY, Player, STRANGER, Said, Scratch};
 use stepbox::lab::{LABS, Lab};
 use stepbox::trace::{Event, Trace, json};
+use support::player::{NOBODY, Player, STRANGER, Said, Scratch};
+use support::{leaks, player, snapshot, strace};
 
 /// Says what this machine allows, so that its text is another one on every machine.
 const DOCTOR: &str = "00-doctor";

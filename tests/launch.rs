@@ -2,14 +2,8 @@
 //!
 //! Each plan is taken by this binary run again as `launch scenario …`: see launch/scenario.rs.
 
-#[path = "support/leaks.rs"]
-mod leaks;
 #[path = "launch/scenario.rs"]
 mod scenario;
-#[path = "support/strace.rs"]
-#[allow(dead_code)] // the comparison with a trace is the labs'
-mod strace;
-mod support;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +13,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use stepbox::journal;
 use stepbox::launch::Answer;
+use support::{leaks, strace};
 
 /// A plan, how it is taken, and what must be printed.
 const SCENARIOS: &[(&str, &str, &str)] = &[

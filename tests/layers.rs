@@ -1,13 +1,10 @@
 //! Layers there and back: what an archive says is on disk, and what is on disk is in the archive again.
 
-#[path = "support/archive.rs"]
-mod archive;
-
-use archive::{Place, Raw, gzip, ownership};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use stepbox::layers::{Compression, DiffOptions, Digest, Ownership, Written, chain_id, chain_ids, diff};
+use support::archive::{Place, Raw, gzip, ownership};
 
 fn written(upper: &Path, options: DiffOptions) -> (Vec<u8>, Written) {
     let mut out = Vec::new();

@@ -7,13 +7,10 @@
 mod attributes;
 #[path = "life/joining.rs"]
 mod joining;
-#[path = "support/leaks.rs"]
-mod leaks;
 #[path = "life/own_binary.rs"]
 mod own_binary;
 #[path = "life/scenario.rs"]
 mod scenario;
-mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -25,6 +22,7 @@ use stepbox::kernel::process::start_time;
 use stepbox::kernel::{Errno, Op};
 use stepbox::launch::launch;
 use stepbox::step::{Plan, Step};
+use support::leaks;
 
 /// Hooks that do not succeed, in either lane, and what the error says.
 const REFUSALS: &[(&str, &str)] = &[

@@ -18,8 +18,6 @@ use stepbox::privilege::{self, Capabilities, Privilege, default_set, seccomp::pr
 use stepbox::step::{Plan, Step};
 use stepbox::userns;
 
-mod support;
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();

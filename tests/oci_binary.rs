@@ -16,21 +16,6 @@
 //! be changed: so what fails against the first is the attack that it claims to be. The image makes the runtime's file,
 //! executed in there, wait for a fifo that it is told to load as a library.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
-#[path = "oci/bundle.rs"]
-#[allow(dead_code)]
-mod bundle;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -41,8 +26,9 @@ use stepbox::oci::log::Log;
 use stepbox::oci::state::Root;
 use stepbox::oci::{exec, run};
 
-use crate::bundle::Bundles;
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::player;
+use support::site::Site;
 
 /// What runs in c1: whoever has the name `$1` is opened, and written to, while it runs and after that.
 const ATTACK: &str = r#"

@@ -10,31 +10,13 @@
 //!
 //! A program instead of the test harness, because the runtime must be single-threaded.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "support/killer.rs"]
-mod killer;
-
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
-#[path = "oci/bundle.rs"]
-#[allow(dead_code)]
-mod bundle;
-
 #[path = "oci_killed/calls.rs"]
 mod calls;
 #[path = "oci_killed/steps.rs"]
 mod steps;
 
-use crate::bundle::Bundles;
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::site::Site;
 
 /// So many kills fit into one script's time.
 const AT_A_TIME: usize = 40;

@@ -3,16 +3,6 @@
 //! Real registries run as children on a free port of 127.0.0.1, with their storage in a temporary directory. Peers that
 //! misbehave are a listener in this process that answers by hand.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "support/archive.rs"]
-mod archive;
-
 #[path = "registry/peer.rs"]
 mod peer;
 #[path = "registry/place.rs"]

@@ -5,20 +5,6 @@
 //!   raw requests ───────────┴─ 127.0.0.1:PORT ─ stepbox registry serve ─ a store of the test's own
 //! ```
 
-#[path = "support/archive.rs"]
-mod archive;
-#[path = "support/leaks.rs"]
-#[allow(dead_code)]
-mod leaks;
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-#[path = "support/mod.rs"]
-mod support;
-
 #[path = "registry_serve/attacks.rs"]
 mod attacks;
 #[path = "registry_serve/clients.rs"]
@@ -31,5 +17,3 @@ mod faults;
 mod pull;
 #[path = "registry_serve/push.rs"]
 mod push;
-#[path = "registry_serve/served.rs"]
-mod served;

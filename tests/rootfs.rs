@@ -11,19 +11,17 @@
 mod attacks;
 #[path = "rootfs/kinds.rs"]
 mod kinds;
-#[path = "support/leaks.rs"]
-mod leaks;
 #[path = "rootfs/nodes.rs"]
 mod nodes;
 #[path = "rootfs/scenario.rs"]
 mod scenario;
-mod support;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenario::Scenario;
+use support::leaks;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -3,21 +3,6 @@
 //!
 //! Nothing here may print without end: each script has a time limit and a limit on what it writes.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "support/archive.rs"]
-mod archive;
-
-#[path = "run/screen.rs"]
-mod screen;
-#[path = "run/site.rs"]
-mod site;
-
 #[path = "run/attacks.rs"]
 mod attacks;
 #[path = "run/basics.rs"]

@@ -1,9 +1,5 @@
 //! The image store: names, import, the base image, sharing, damage and leftovers.
 
-#[path = "support/archive.rs"]
-mod archive;
-
-use archive::{Raw, gzip, listing};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +10,7 @@ use stepbox::engine::images::{Change, import};
 use stepbox::engine::reference::Reference;
 use stepbox::engine::store::{Draft, NewLayer, Store};
 use stepbox::layers::Digest;
+use support::archive::{Raw, gzip, listing};
 
 fn reference(text: &str) -> Reference {
     text.parse().unwrap_or_else(|error| panic!("{error}"))

@@ -10,31 +10,17 @@
 //!
 //! Every run of the test has another order; what it was stands in its message.
 
-#[path = "support/archive.rs"]
-mod archive;
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-#[path = "registry_serve/served.rs"]
-#[allow(dead_code)]
-mod served;
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-#[path = "support/mod.rs"]
-mod support;
-
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use archive::Raw;
-use player::built;
-use served::{OCI, Served};
-use site::Site;
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
+use support::archive::Raw;
+use support::player::built;
+use support::served::{OCI, Served};
+use support::site::Site;
 
 /// Images that nobody removes, each with what its file `own` says.
 const STAYING: [&str; 4] = ["app0", "app1", "app2", "second"];

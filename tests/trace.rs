@@ -4,7 +4,6 @@
 mod browser;
 #[path = "trace/sample.rs"]
 mod sample;
-mod support;
 
 use std::path::{Path, PathBuf};
 

@@ -4,8 +4,6 @@
 //! address. Plans that clone need a single-threaded process, so this is a program, not a set of #[test]s; it runs
 //! itself again inside a toy host.
 
-mod support;
-
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::process::Command;
 
-mod support;
-
 /// What tests/vm/run exits with where there is no qemu, or no kernel to be had.
 const SKIPPED: i32 = 77;
 
@@ -12,8 +10,8 @@ const SKIPPED: i32 = 77;
 #[test]
 fn every_check_passes_in_the_machine() {
     const TEST: &str = "every_check_passes_in_the_machine";
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        return support::skip(TEST, "it takes minutes and the network: STEPBOX_SLOW=1 runs it");
+    if !support::slow(TEST, "minutes and the network") {
+        return;
     }
     let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/run");
     // what CI says of our own tests is not meant for those in the machine, which has settings of its own

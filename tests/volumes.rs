@@ -1,16 +1,5 @@
 //! Volumes, from outside: what containers find in them, who may remove them, and what is left of them after a kill.
 
-#[path = "support/mod.rs"]
-mod support;
-
-#[path = "support/player.rs"]
-#[allow(dead_code)]
-mod player;
-
-#[path = "run/site.rs"]
-#[allow(dead_code)]
-mod site;
-
 #[path = "volumes/copies.rs"]
 mod copies;
 #[path = "volumes/docker.rs"]

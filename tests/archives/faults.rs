@@ -1,13 +1,13 @@
 //! Faults: a load that is killed or runs out of room leaves the images that were there, and nothing half.
 
-use crate::archive::Raw;
 use crate::forms::Image;
-use crate::player::said;
-use crate::site::Site;
-use crate::support::skip;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use support::archive::Raw;
+use support::player::said;
+use support::site::Site;
+use support::skip;
 
 /// An archive of this many files of a mebibyte, which take a while.
 fn large(mebibytes: usize) -> Vec<u8> {

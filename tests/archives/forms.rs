@@ -1,12 +1,12 @@
 //! Archives in the forms that the world knows, made member by member.
 
-use crate::archive::{Raw, gzip};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write;
 use stepbox::engine::archives::{ArchiveError, Loaded, load};
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
+use support::archive::{Raw, gzip};
 
 pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

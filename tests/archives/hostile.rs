@@ -1,9 +1,9 @@
 //! Hostile archives: each is refused, the member named, and the store is what it was.
 
-use crate::archive::{Raw, listing};
 use crate::forms::{INDEX, Image, MANIFEST, blob, descriptor, layout, load_bytes, store};
 use serde_json::{Value, json};
 use stepbox::layers::Digest;
+use support::archive::{Raw, listing};
 
 /// An archive that is refused with these words; nothing changes, but for layers that were whole.
 fn refused(archive: &[u8], words: &[&str]) {

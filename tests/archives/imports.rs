@@ -1,10 +1,10 @@
 //! import: every option, from files and pipes, and what is refused.
 
-use crate::archive::{Raw, gzip};
-use crate::site::Site;
 use serde_json::{Value, json};
 use std::fs;
 use stepbox::engine::store::Store;
+use support::archive::{Raw, gzip};
+use support::site::Site;
 
 /// A site with an archive in it, in three compressions.
 fn site() -> Site {

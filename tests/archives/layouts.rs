@@ -4,8 +4,9 @@
 //!   stepbox commit ─ save ─> umoci unpack, change, repack ─> stepbox load ─> the same tree, whiteouts and all
 //! ```
 
-use crate::peers::{SKOPEO, here};
-use crate::site::Site;
+use crate::peers::SKOPEO;
+use support::here;
+use support::site::Site;
 
 /// What a tree has; without times of directories, which change with what is in them.
 const TREE: &str = "find . -mindepth 1 ! -name busybox ! -path ./dev ! -path ./proc ! -path ./sys \\( -type d -printf '%P %y %m %U:%G\\n' \

@@ -6,28 +6,15 @@
 //!   stepbox load <─ skopeo, docker save, podman save <─┘
 //! ```
 
-use crate::archive::{Raw, gzip};
 use crate::forms::Image;
-use crate::leaks;
-use crate::player::said;
-use crate::site::Site;
-use crate::support::skip;
 use std::fs;
 use std::path::Path;
 use stepbox::layers::Digest;
-
-/// Whether these programs are here; the first that is not is said.
-pub fn here(test: &str, programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    match programs.iter().find(|name| !found(name)) {
-        None => true,
-        Some(missing) => {
-            skip(test, &format!("there is no {missing}"));
-            false
-        }
-    }
-}
+use support::archive::{Raw, gzip};
+use support::here;
+use support::leaks;
+use support::player::said;
+use support::site::Site;
 
 /// A site with an image of gzip layers, saved in both forms.
 fn saved() -> (Site, Image) {
@@ -105,10 +92,7 @@ fn umoci_unpacks_the_same_tree() {
 
 /// Runs the script of an engine, which must find everything the same.
 fn engine(test: &str, name: &str, count: usize, needs: &[&str]) {
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        return skip(test, "it takes a minute: STEPBOX_SLOW=1 runs it");
-    }
-    if !here(test, needs) {
+    if !support::slow(test, "a minute") || !here(test, needs) {
         return;
     }
     let Some(site) = Site::root(test) else { return };

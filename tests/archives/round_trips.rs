@@ -1,14 +1,14 @@
 //! Round trips: what goes into an archive comes out of it, in every form, from files and pipes.
 
-use crate::archive::{Raw, gzip, listing};
 use crate::forms::{INDEX, Image, blob, descriptor, layout, load_bytes, store};
-use crate::site::Site;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use stepbox::engine::archives::{ArchiveError, Format, save};
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
+use support::archive::{Raw, gzip, listing};
+use support::site::Site;
 
 /// What an image is, wherever it is.
 fn seen(store: &Store, name: &str) -> (Digest, Digest, Vec<Digest>, Vec<String>) {

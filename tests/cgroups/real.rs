@@ -8,7 +8,6 @@ use stepbox::cgroups::{self, Cgroup, CgroupError, Controller, Hierarchy, Resourc
 use stepbox::launch::{LaunchError, launch};
 use stepbox::step::Plan;
 
-use crate::support;
 use crate::trial::{Trial, parse, read, skip, take, within_seconds};
 
 const BASIC: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];

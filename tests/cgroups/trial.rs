@@ -8,8 +8,6 @@ use stepbox::cgroups::{self, Cgroup, Controller, Hierarchy, Resources};
 use stepbox::launch::{LaunchError, launch};
 use stepbox::step::{Plan, Step};
 
-use crate::support;
-
 /// A cgroup that is gone at the end of the test.
 pub struct Trial {
     pub cgroup: Cgroup,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::place::{nobodys, ours, while_running};
-use crate::site::Site;
+use support::site::Site;
 
 /// The blob of this digest, as JSON.
 fn blob(site: &Site, digest: &str) -> Value {
@@ -109,7 +109,7 @@ fn where_nothing_can_be_paused_it_is_said() {
     let test = "where_nothing_can_be_paused_it_is_said";
     let machine = stepbox::cgroups::detect(std::path::Path::new("/")).expect("read the cgroups");
     if machine.writable().is_ok() && !rustix::process::geteuid().is_root() {
-        return crate::support::skip(test, "this user has a cgroup");
+        return support::skip(test, "this user has a cgroup");
     }
     let Some(site) = nobodys(test) else { return };
     let said = site.sh(&while_running(

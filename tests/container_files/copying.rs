@@ -1,7 +1,7 @@
 //! `cp`: where things go, who owns them, and what is refused.
 
 use crate::place::{nobodys, ours, while_running};
-use crate::site::Site;
+use support::site::Site;
 
 /// Every rule of Docker's about paths, one after the other, with container `one`.
 pub const RULES: &str = include_str!("rules.sh");

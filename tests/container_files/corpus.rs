@@ -1,9 +1,9 @@
 //! Hostile archives by the commands that take one from a stranger: `import`, `load` is in tests/archives, `cp -`, and
 //! `commit` of a container into which they were copied. Each is refused by the entry's name or stays inside.
 
-use crate::archive::{Raw, gzip, listing};
 use crate::place::ours;
-use crate::site::Site;
+use support::archive::{Raw, gzip, listing};
+use support::site::Site;
 
 /// What becomes of an archive.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,9 @@
 //! The same commands, given to a Docker of our own in namespaces of its own: the same answers.
 
+use support::docker;
+
 use crate::copying::RULES;
-use crate::player::said;
-use crate::site::Site;
+use crate::place::furnished;
 
 /// Commands whose answers are compared besides the rules of paths; `$C` is the command.
 const MORE: &str = r#"
@@ -22,47 +23,13 @@ done
 $C run --name three --network none box true; one=three
 "#;
 
-const DOCKERD: &str = r#"
-. $PLACE
-docker() { command /usr/bin/docker -H "unix://$D/docker.sock" "$@"; }
-echo '{}' >"$D/docker.json"
-dockerd --config-file "$D/docker.json" --data-root "$D/docker" --exec-root "$D/exec" --pidfile "$D/docker.pid" \
-    -H "unix://$D/docker.sock" --storage-driver overlay2 --iptables=false --bridge=none \
-    --cgroup-parent "/$PARENT" >"$D/docker.log" 2>&1 &
-daemon=$!
-for _ in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
-docker import "$D/state/image.tar" box >/dev/null || { tail "$D/docker.log"; exit 1; }
-C=docker
-cd $D/state
-"#;
-
-const THE_END: &str = r#"
-docker ps -aq | while read -r id; do docker rm -f "$id"; done >/dev/null
-kill "$daemon"; wait "$daemon"
-sweep "$PARENT" >&2
-"#;
-
 #[test]
 fn docker_answers_the_same() {
     const TEST: &str = "docker_answers_the_same";
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        return crate::support::skip(TEST, "it takes a minute: STEPBOX_SLOW=1 runs it");
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    if let Some(missing) = ["dockerd", "docker", "runc"].iter().find(|name| !found(name)) {
-        return crate::support::skip(TEST, &format!("there is no {missing}"));
-    }
-    let site = || Site::root(TEST).and_then(|site| crate::place::furnished(TEST, site));
-    let (Some(ours), Some(theirs)) = (site(), site()) else { return };
-    let mine = ours.says(&format!("C=$S; cd $D/state; {MORE}\n{RULES}"));
-    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/place.sh");
-    let parent = format!("stepbox-tests-docker-files-{}", std::process::id());
-    let script = format!(
-        "exec bash -c '. /dev/stdin' <<'END'\nPLACE={}; PARENT={parent}\n{DOCKERD}{MORE}\n{RULES}\n{THE_END}END\n",
-        place.display()
-    );
-    let docker = said(&mut theirs.script_of(100, &script));
-    assert_eq!(docker.code, 0, "{}{}", docker.out, docker.err);
-    assert_eq!(docker.out, mine);
+    let Some((ours, theirs)) = docker::sites(TEST, &[]) else { return };
+    let (Some(ours), Some(theirs)) = (furnished(TEST, ours), furnished(TEST, theirs)) else { return };
+    let script = format!("cd $D/state; {MORE}\n{RULES}");
+    let mine = docker::bash(&ours, &format!("C=$S; {script}"));
+    let import = "docker import $D/state/image.tar box >/dev/null || dockerd_failed";
+    assert_eq!(docker::docker(&theirs, "overlay2", import, &script), mine);
 }

@@ -1,6 +1,6 @@
 //! A place with an image `box` of one static program, and what is said of files there.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// The image's root file system: small, and with something to change.
 const IMAGE: &str = "\
@@ -20,7 +20,7 @@ pub fn furnished(test: &str, site: Site) -> Option<Site> {
     let found =
         ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::path::Path::new(path).exists());
     let Some(busybox) = found else {
-        crate::support::skip(test, "there is no static busybox (apt-get install busybox-static)");
+        support::skip(test, "there is no static busybox (apt-get install busybox-static)");
         return None;
     };
     let script = IMAGE.replace("$BUSYBOX", busybox).replace("$D/", "$D/state/");

@@ -1,7 +1,7 @@
 //! `diff` and `export`: what is read of a container that runs, and of one that has ended.
 
 use crate::place::{nobodys, ours, while_running};
-use crate::site::Site;
+use support::site::Site;
 
 /// Does one of each kind.
 const DO: &str = "rm -r /old; mkdir /old; echo n >/old/n; rm /data/a; echo z >>/data/sub/b; chmod 700 /data2; \

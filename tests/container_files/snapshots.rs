@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::place::{furnished, while_running};
-use crate::site::Site;
-use crate::support::skip;
+use support::site::Site;
+use support::skip;
 
 /// Changes of each kind, every command on them, and what they come to.
 fn program() -> String {

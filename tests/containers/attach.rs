@@ -1,7 +1,7 @@
 //! Those who are attached: what they see, what they type, and how they end.
 
-use crate::screen::Terminal;
-use crate::site::Site;
+use support::screen::Terminal;
+use support::site::Site;
 
 /// As whoever runs the tests, and as nobody.
 fn both() -> [Site; 2] {

@@ -1,27 +1,8 @@
 //! The same walk with a Docker of our own, in namespaces of its own: the same answers.
 
-use crate::player::said;
-use crate::site::Site;
+use support::docker;
 
-const DOCKERD: &str = r#"
-. $PLACE
-docker() { command /usr/bin/docker -H "unix://$D/docker.sock" "$@"; }
-image
-echo '{}' >"$D/docker.json"
-dockerd --config-file "$D/docker.json" --data-root "$D/docker" --exec-root "$D/exec" --pidfile "$D/docker.pid" \
-    -H "unix://$D/docker.sock" --storage-driver vfs --iptables=false --bridge=none \
-    --cgroup-parent "/$PARENT" >"$D/docker.log" 2>&1 &
-daemon=$!
-for _ in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
-docker import "$D/image.tar" box >/dev/null || { tail "$D/docker.log"; exit 1; }
-C=docker
-"#;
-
-const THE_END: &str = r#"
-docker ps -aq | while read -r id; do docker rm -f "$id"; done >/dev/null
-kill "$daemon"; wait "$daemon"
-sweep "$PARENT" >&2
-"#;
+const WALK: &str = include_str!("walk.sh");
 
 /// What differs by nature: ids, times, who speaks, where help is; and pages of help for what was misspelt.
 fn normal(text: &str) -> String {
@@ -59,34 +40,12 @@ fn normal(text: &str) -> String {
 
 #[test]
 fn docker_answers_the_same() {
-    const TEST: &str = "docker_answers_the_same";
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        return crate::support::skip(TEST, "it takes a minute: STEPBOX_SLOW=1 runs it");
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    if let Some(missing) = ["dockerd", "docker", "runc", "busybox"].iter().find(|name| !found(name)) {
-        return crate::support::skip(TEST, &format!("there is no {missing}"));
-    }
-    let (Some(ours), Some(theirs)) = (Site::root(TEST), Site::root(TEST)) else { return };
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let walk = std::fs::read_to_string(folder.join("containers/walk.sh")).expect("the walk");
-    let place = folder.join("engines/place.sh");
-    let script = |begin: &str, end: &str| {
-        let parent = format!("stepbox-tests-docker-walk-{}", std::process::id());
-        format!(
-            "exec bash -c '. /dev/stdin' <<'END'\nPLACE={}; PARENT={parent}\n{begin}\n{walk}\n{end}\nEND\n",
-            place.display()
-        )
-    };
-    let begin = ". $PLACE; image; $S import \"$D/image.tar\" box >/dev/null; C=$S";
-    let mine = said(&mut ours.script_of(100, &script(begin, "")));
-    assert_eq!(mine.code, 0, "{}{}", mine.out, mine.err);
-    let docker = said(&mut theirs.script_of(200, &script(DOCKERD, THE_END)));
-    assert_eq!(docker.code, 0, "{}{}", docker.out, docker.err);
-    let (mine, docker) = (normal(&mine.out), normal(&docker.out));
-    let pairs = mine.lines().zip(docker.lines());
-    let first = pairs.enumerate().find(|(_, (mine, docker))| mine != docker);
+    let Some((ours, theirs)) = docker::sites("docker_answers_the_same", &["busybox"]) else { return };
+    let import = ". $ENGINES/place.sh; image; $S import $D/image.tar box >/dev/null; C=$S";
+    let mine = normal(&docker::bash(&ours, &format!("{import}\n{WALK}")));
+    let import = "image; docker import $D/image.tar box >/dev/null || dockerd_failed";
+    let docker = normal(&docker::docker(&theirs, "vfs", import, WALK));
+    let first = mine.lines().zip(docker.lines()).enumerate().find(|(_, (mine, docker))| mine != docker);
     assert!(first.is_none(), "the first line that differs, ours and Docker's: {first:#?}");
     assert_eq!(mine.lines().count(), docker.lines().count());
 }

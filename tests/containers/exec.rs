@@ -1,9 +1,7 @@
 //! Exec: one program more in a container that runs.
 
-use std::time::Duration;
-
-use crate::screen::Terminal;
-use crate::site::Site;
+use support::screen::Terminal;
+use support::site::Site;
 
 /// A container `red` that sleeps.
 const RED: &str = "$S run -d --name red stepbox/base sleep 1000 >/dev/null; ";
@@ -186,20 +184,7 @@ fn a_real_terminal() {
         site.says("$S run --rm stepbox/base true");
         let Some(terminal) = Terminal::open("a_real_terminal", &site) else { return };
         terminal.types("$S run -d --name red stepbox/base sleep 1000; $S exec -it red sh; echo code $?");
-        terminal.shows("/ #");
-        terminal.types("stty size; tty; echo $TERM");
-        terminal.shows("30 90");
-        terminal.shows("/dev/pts/0");
-        terminal.shows("xterm");
-        terminal.tmux(&["resize-window", "-x", "77", "-y", "22"]);
-        std::thread::sleep(Duration::from_millis(300));
-        terminal.types("stty size");
-        terminal.shows("22 77");
-        terminal.types("trap 'echo inter''rupted' INT; sleep 30");
-        std::thread::sleep(Duration::from_millis(300));
-        terminal.press("C-c");
-        terminal.shows("interrupted");
-        terminal.types("exit 9");
+        terminal.is_the_shells();
         terminal.shows("\ncode 9");
         terminal.types("$S rm -f red && echo go''ne");
         terminal.shows("gone");

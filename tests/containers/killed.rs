@@ -1,6 +1,6 @@
 //! Whoever is killed with SIGKILL: the next command that looks notices, and cleans up.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn a_monitor_that_was_killed() {

@@ -1,6 +1,6 @@
 //! From create to rm.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// As whoever runs the tests, and as nobody.
 fn both() -> [Site; 2] {

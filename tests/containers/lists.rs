@@ -1,6 +1,6 @@
 //! `ps`, in Docker's columns.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn columns_and_filters() {

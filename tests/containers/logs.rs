@@ -1,6 +1,6 @@
 //! What is kept of what a container prints.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn as_much_as_is_asked_for() {

@@ -1,6 +1,6 @@
 //! When a container is started again by itself.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn on_failure_as_often_as_it_may() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn it_stands_still_and_goes_on() {
@@ -56,7 +56,7 @@ fn a_mark_alone_pauses_nothing() {
 fn without_a_cgroup_nothing_stands_still() {
     let handed = stepbox::cgroups::detect(Path::new("/")).expect("read the cgroups").writable().is_ok();
     if handed && !Site::ours().is_root() {
-        return crate::support::skip("without_a_cgroup_nothing_stands_still", "this user has a cgroup");
+        return support::skip("without_a_cgroup_nothing_stands_still", "this user has a cgroup");
     }
     let site = Site::nobody();
     let out = site.says(

@@ -1,6 +1,6 @@
 # The way of $D/rootfs.tar: $S is stepbox, $D a directory; the namespaces are ours.
 . "$(dirname "$0")/../engines/place.sh"
-docker() { command /usr/bin/docker -H "unix://$D/docker.sock" "$@"; }
+. "$(dirname "$0")/../engines/dockerd.sh"
 # there, as Docker and skopeo ask it, without TLS
 skopeo() { command skopeo --insecure-policy --tmpdir "$D" "$@"; }
 fail() { echo "FAILED: $*" >&2; tail -5 "$D"/*.log >&2; exit 1; }
@@ -8,15 +8,11 @@ same() { if [ "$2" = "$3" ] && [ -n "$2" ]; then echo "same $1"; else echo "DIFF
 elsewhere() { STEPBOX_ROOT=$D/elsewhere "$S" "$@"; }
 
 export HOME=$D DOCKER_CONFIG=$D/docker-config
-echo '{}' >"$D/docker.json" # not the machine's
-dockerd --config-file "$D/docker.json" --data-root "$D/docker" --exec-root "$D/exec" --pidfile "$D/docker.pid" \
-    -H "unix://$D/docker.sock" --storage-driver vfs --bridge none --iptables=false >"$D/docker.log" 2>&1 &
-daemon=$!
+dockerd_begins vfs
 printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:5000", secret: none}\n' \
     "$D/registry" >"$D/registry.yml"
 OTEL_TRACES_EXPORTER=none docker-registry serve "$D/registry.yml" >"$D/registry.log" 2>&1 &
 registry=$!
-for _ in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
 for _ in $(seq 100); do grep -q 'listening on' "$D/registry.log" && break; sleep 0.1; done
 
 # both ways in
@@ -76,6 +72,6 @@ for from in theirs ours; do
     same "$from, saved elsewhere" "$(docker inspect -f '{{.Id}}' "$name")" "$id"
 done
 "$S" system check >"$D/check.log" || fail check
-kill "$daemon" "$registry" && wait
-sweep stepbox-no-such
+kill "$registry"; wait "$registry"
+dockerd_ends || fail dockerd
 echo the end

@@ -1,18 +1,12 @@
 # dockerd and its containers by the runtime $1; what they say goes to standard output.
 . "$(dirname "$0")/place.sh"
 runtime=$1
-parent=stepbox-tests-docker-$(basename "$D")
-docker() { command /usr/bin/docker -H "unix://$D/docker.sock" "$@"; }
+. "$(dirname "$0")/dockerd.sh"
 run() { docker run --runtime "$runtime" "$@"; }
 state() { docker inspect -f '{{.State.Status}} {{.State.ExitCode}} oom={{.State.OOMKilled}}' "$1"; }
 image
-echo '{}' >"$D/docker.json" # not the machine's
-dockerd --config-file "$D/docker.json" --data-root "$D/docker" --exec-root "$D/exec" --pidfile "$D/docker.pid" \
-    -H "unix://$D/docker.sock" --storage-driver vfs --add-runtime "stepbox=$D/bin/runc" \
-    --cgroup-parent "/$parent" --bip 172.31.99.1/24 >"$D/docker.log" 2>&1 &
-daemon=$!
-for _ in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
-docker import "$D/image.tar" box >/dev/null || { tail "$D/docker.log"; exit 1; }
+dockerd_begins vfs --add-runtime "stepbox=$D/bin/runc" --bip 172.31.99.1/24
+docker import "$D/image.tar" box >/dev/null || dockerd_failed
 
 the_end() { run --rm box sh -c 'exit 7'; }
 no_program() { run --rm box nosuch; }
@@ -96,6 +90,4 @@ terminal() {
 for one in the_end no_program no_permission input user policy filter limits too_much no_network bridge init exec_ pause \
     look update copy shared stop signals health terminal; do case_ $one $one; done | same |
     grep -v 'error waiting for container: context canceled' # the client's, who asks while the daemon tidies up
-docker ps -aq | while read -r id; do docker rm -f "$id"; done
-kill "$daemon"; wait "$daemon"
-sweep "$parent"
+dockerd_ends

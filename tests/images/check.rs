@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::site::Site;
 use crate::talk::{store, three};
+use support::site::Site;
 
 #[test]
 fn what_is_whole_is_said_to_be() {

@@ -6,42 +6,25 @@
 //! ```
 
 use std::fs::File;
-use std::path::Path;
 
 use stepbox::engine::config::ImageConfig;
 use stepbox::engine::images::{Change, import};
 use stepbox::engine::reference::Reference;
 
-use crate::player::said;
-use crate::site::Site;
 use crate::talk::{labelled, make, store};
+use support::docker;
+use support::site::Site;
 
 /// What both are asked; `$C` is the command, `say` runs it and tells its exit code.
 const COMMANDS: &str = include_str!("docker.sh");
 
 /// Makes the images, and an archive of each for Docker.
-const IMAGE: &str = r#"mkdir $D/image; . $PLACE; image; chmod a+r $D/image.tar"#;
+const IMAGE: &str = r#"mkdir $D/image; . $ENGINES/place.sh; image; chmod a+r $D/image.tar"#;
 
-const DOCKERD: &str = r#"
-. $PLACE
-docker() { command /usr/bin/docker -H "unix://$D/docker.sock" "$@"; }
-echo '{}' >"$D/docker.json"
-dockerd --config-file "$D/docker.json" --data-root "$D/docker" --exec-root "$D/exec" --pidfile "$D/docker.pid" \
-    -H "unix://$D/docker.sock" --storage-driver overlay2 --iptables=false --bridge=none \
-    --cgroup-parent "/$PARENT" >"$D/docker.log" 2>&1 &
-daemon=$!
-for _ in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.1; done
-for archive in box two run old older; do
-    docker load -qi "$D/state/$archive.tar" >/dev/null || { tail "$D/docker.log"; exit 1; }
-done
+/// Gives them to Docker.
+const LOAD: &str = r#"
+for archive in box two run old older; do docker load -qi "$D/state/$archive.tar" >/dev/null || dockerd_failed; done
 docker rmi old >/dev/null
-C=docker
-"#;
-
-const THE_END: &str = r#"
-docker ps -aq | while read -r id; do docker rm -f "$id"; done >/dev/null
-kill "$daemon"; wait "$daemon"
-sweep "$PARENT" >&2
 "#;
 
 /// Gives both the same images: three with a name, one of them with a program, and one that lost its name.
@@ -79,31 +62,11 @@ fn without_speaker(text: &str) -> String {
 
 #[test]
 fn docker_says_the_same_of_images() {
-    const TEST: &str = "docker_says_the_same_of_images";
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        return crate::support::skip(TEST, "it takes a minute: STEPBOX_SLOW=1 runs it");
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    let needs = ["dockerd", "docker", "runc", "skopeo", "busybox"];
-    if let Some(missing) = needs.iter().find(|name| !found(name)) {
-        return crate::support::skip(TEST, &format!("there is no {missing}"));
-    }
-    let (Some(ours), Some(theirs)) = (Site::root(TEST), Site::root(TEST)) else { return };
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/place.sh");
-    let bash = |site: &Site, script: &str| {
-        let parent = format!("stepbox-tests-docker-images-{}", std::process::id());
-        let head = format!("PLACE={}; PARENT={parent}", place.display());
-        let said = said(&mut site.script_of(
-            100,
-            &format!("exec bash -c '. /dev/stdin' <<'THE-END'\n{head}\n{script}\nTHE-END\n"),
-        ));
-        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-        without_speaker(&said.out)
-    };
-    bash(&ours, IMAGE);
+    let sites = docker::sites("docker_says_the_same_of_images", &["skopeo", "busybox"]);
+    let Some((ours, theirs)) = sites else { return };
+    docker::bash(&ours, IMAGE);
     same_images(&ours, &theirs);
-    let mine = bash(&ours, &format!("C=$S\n{COMMANDS}"));
-    let docker = bash(&theirs, &format!("{DOCKERD}{COMMANDS}{THE_END}"));
-    assert_eq!(docker, mine);
+    let mine = docker::bash(&ours, &format!("C=$S\n{COMMANDS}"));
+    let docker = docker::docker(&theirs, "overlay2", LOAD, COMMANDS);
+    assert_eq!(without_speaker(&docker), without_speaker(&mine));
 }

@@ -5,8 +5,8 @@ use stepbox::engine::config::ImageConfig;
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
 
-use crate::site::Site;
 use crate::talk::{make, store};
+use support::site::Site;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

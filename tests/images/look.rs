@@ -2,8 +2,8 @@
 
 use stepbox::engine::config::ImageConfig;
 
-use crate::site::Site;
 use crate::talk::{labelled, make, store, three};
+use support::site::Site;
 
 #[test]
 fn images_are_listed_as_docker_lists_them() {

@@ -2,8 +2,8 @@
 
 use stepbox::engine::config::ImageConfig;
 
-use crate::site::Site;
 use crate::talk::{labelled, make, store, three};
+use support::site::Site;
 
 #[test]
 fn names_are_given_as_docker_gives_them() {

@@ -1,7 +1,7 @@
 //! `system df`, `system prune`, `info`, `version`, and a container's `inspect`.
 
-use crate::site::Site;
 use crate::talk::three;
+use support::site::Site;
 
 #[test]
 fn how_much_of_the_disk_is_used() {

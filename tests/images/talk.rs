@@ -8,8 +8,8 @@ use stepbox::engine::reference::Reference;
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
 
-use crate::archive::Raw;
-use crate::site::Site;
+use support::archive::Raw;
+use support::site::Site;
 
 /// Runs each command; what it says on standard error stands behind `!`, its exit code behind `=` where it is not 0.
 pub fn talk(site: &Site, commands: &[&str]) -> String {

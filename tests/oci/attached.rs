@@ -5,9 +5,9 @@ use std::os::unix::net::UnixListener;
 
 use serde_json::json;
 
-use crate::bundle::Bundles;
 use crate::handed::{listener, received};
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::site::Site;
 
 #[test]
 fn exec_joins_the_container() {

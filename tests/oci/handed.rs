@@ -6,8 +6,8 @@ use std::os::unix::net::UnixListener;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 
-use crate::bundle::Bundles;
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::site::Site;
 
 /// A socket `$B/NAME` at which whoever runs the site may call.
 pub fn listener(bundles: &Bundles, name: &str) -> UnixListener {

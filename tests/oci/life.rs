@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::bundle::Bundles;
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::site::Site;
 
 fn everybody() -> [Bundles; 2] {
     [Site::ours(), Site::nobody()].map(Bundles::at)

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::bundle::Bundles;
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::site::Site;
 
 #[test]
 fn a_container_is_paused_and_goes_on() {

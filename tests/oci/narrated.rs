@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use stepbox::trace::{Event, Lane, StepEvent, Trace};
 
 use crate::attached::carry;
-use crate::bundle::{Bundles, write};
-use crate::site::Site;
-use crate::strace;
+use support::bundle::{Bundles, write};
+use support::site::Site;
+use support::strace;
 
 const STRACE: &str = "strace -f -y -qq -s 400 -o";
 
@@ -17,7 +17,7 @@ const STRACE: &str = "strace -f -y -qq -s 400 -o";
 fn place(test: &str) -> Option<Bundles> {
     let site = Site::root(test)?;
     if Command::new("strace").arg("--version").output().is_err() {
-        crate::support::skip(test, "strace is not installed (apt-get install strace)");
+        support::skip(test, "strace is not installed (apt-get install strace)");
         return None;
     }
     Some(Bundles::at(site))

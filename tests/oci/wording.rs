@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::bundle::Bundles;
-use crate::site::Site;
+use support::bundle::Bundles;
+use support::site::Site;
 
 #[test]
 fn each_refusal_says_what_and_leaves_nothing() {

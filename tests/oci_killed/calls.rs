@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use crate::Field;
 use crate::steps::WHOLE;
-use crate::support;
 
 /// Calls that change nothing outside of the process that makes them.
 const LOOKS: &str = "access alarm arch_prctl brk clock_gettime clock_nanosleep close close_range dup dup3 epoll_create1 \

@@ -10,7 +10,7 @@ use stepbox::oci::state::Root;
 use stepbox::oci::{OciError, exec};
 
 use crate::Field;
-use crate::killer::{self, Killer};
+use support::killer::{self, Killer};
 
 /// `WHAT PLACE STEP VICTIM`: says how many steps that has, and takes them.
 pub fn runtime(words: &[String]) {

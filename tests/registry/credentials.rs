@@ -113,7 +113,7 @@ fn a_helper_gets_secrets_over_its_input_alone() {
         _ => crate::peer::Answer::status("401 Unauthorized").header("WWW-Authenticate", "Basic realm=\"x\""),
     });
     write(&place, &json!({"credHelpers": {peer.host.clone(): "test"}, "credsStore": "missing"}));
-    let mut login = place.command(crate::player::built("stepbox"), "store");
+    let mut login = place.command(support::player::built("stepbox"), "store");
     let login = login.args(["login", "-u", "jane", "--password-stdin", &peer.host]);
     login.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut child = login.stderr(std::process::Stdio::piped()).spawn().expect("it starts");

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use stepbox::engine::config::{CONFIG, DOCKER_MANIFEST, INDEX, MANIFEST};
 use stepbox::layers::Digest;
 
-use crate::archive::{Raw, gzip};
 use crate::peer::{Answer, Asked, Peer};
 use crate::place::{Place, assert_untouched, pull};
+use support::archive::{Raw, gzip};
 
 /// An image that is what it says, as documents.
 pub struct Honest {

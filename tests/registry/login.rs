@@ -4,8 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
 use crate::place::{Place, image};
-use crate::player::{Said, built};
 use crate::server::{Server, Setup};
+use support::player::{Said, built};
 
 /// `jane`, `open sesame`
 const HTPASSWD: &str = "jane:$2b$04$RwimZ3cSD2d6CDRGAcVldOTGHU30OxERrfWThs07oyfb/CnvyZf4u\n";
@@ -82,7 +82,7 @@ fn certificates(place: &Place) -> (String, Setup) {
 fn a_certificate_must_be_trusted() {
     let test = "a_certificate_must_be_trusted";
     if std::process::Command::new("openssl").arg("version").output().is_err() {
-        return crate::support::skip(test, "needs openssl");
+        return support::skip(test, "needs openssl");
     }
     let place = Place::new();
     let (authority, setup) = certificates(&place);
@@ -96,10 +96,10 @@ fn a_certificate_must_be_trusted() {
     place.says("three", &["pull", "--insecure-registry", &server.host, &name]);
     let mut by_environment = place.command(built("stepbox"), "four");
     by_environment.args(["pull", "-q", &name]).env("SSL_CERT_FILE", &authority);
-    assert_eq!(crate::player::said(&mut by_environment).out, format!("{name}\n"));
+    assert_eq!(support::player::said(&mut by_environment).out, format!("{name}\n"));
     let mut insecure = place.command(built("stepbox"), "five");
     insecure.args(["pull", "-q", &name]).env("STEPBOX_INSECURE_REGISTRIES", format!("a.b, {}", server.host));
-    assert_eq!(crate::player::said(&mut insecure).out, format!("{name}\n"));
+    assert_eq!(support::player::said(&mut insecure).out, format!("{name}\n"));
     // the certificate is for an address, not for a name
     let port = server.host.rsplit(':').next().expect("a port");
     let other = format!("localhost:{port}/x/y:1");
@@ -111,7 +111,7 @@ fn a_certificate_must_be_trusted() {
 fn a_password_goes_to_no_token_service_without_tls() {
     let test = "a_password_goes_to_no_token_service_without_tls";
     if std::process::Command::new("openssl").arg("version").output().is_err() {
-        return crate::support::skip(test, "needs openssl");
+        return support::skip(test, "needs openssl");
     }
     let place = Place::new();
     let (authority, setup) = certificates(&place);

@@ -11,8 +11,8 @@ use stepbox::engine::registry::{Client, PullOptions, Pulled, RegistryError, Sett
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
 
-use crate::archive::{Raw, gzip};
-use crate::player::{Said, built, said};
+use support::archive::{Raw, gzip};
+use support::player::{Said, built, said};
 
 /// A directory of one test's own.
 pub struct Place {

@@ -153,7 +153,7 @@ fn who_is_killed_leaves_nothing_that_is_not_swept() {
     });
     let (place, name) = (Place::new(), format!("{}/x/y", peer.host));
     let store = place.store("store");
-    let mut pull = place.command(crate::player::built("stepbox"), "store");
+    let mut pull = place.command(support::player::built("stepbox"), "store");
     let pull = pull.args(["pull", &name]).stdout(std::process::Stdio::null());
     let mut child = pull.spawn().expect("it starts");
     let began = std::time::Instant::now();

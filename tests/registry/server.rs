@@ -31,7 +31,7 @@ impl Server {
     pub fn start(test: &str, place: &Place, setup: &Setup) -> Option<Server> {
         let there = Command::new("docker-registry").arg("--version").output();
         if there.is_err() {
-            crate::support::skip(test, "needs docker-registry (Debian: docker-registry)");
+            support::skip(test, "needs docker-registry (Debian: docker-registry)");
             return None;
         }
         let data = place.path().join("registry").display().to_string();

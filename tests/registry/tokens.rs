@@ -216,9 +216,9 @@ fn a_proxy_is_asked_for_what_is_far_and_never_for_loopback() {
     let near = registry(manifest.to_string().into(), vec![layer, config], |_, answer| answer);
     let place = Place::new();
     let pull = |name: &str, no_proxy: &str| {
-        let mut command = place.command(crate::player::built("stepbox"), "store");
+        let mut command = place.command(support::player::built("stepbox"), "store");
         command.args(["pull", "-q", name]).env("NO_PROXY", no_proxy);
-        crate::player::said(command.env("HTTPS_PROXY", format!("http://{}", proxy.host)))
+        support::player::said(command.env("HTTPS_PROXY", format!("http://{}", proxy.host)))
     };
     assert_eq!(pull(&format!("{}/x/y", near.host), "").code, 0);
     assert_eq!(proxy.asked().len(), 0);

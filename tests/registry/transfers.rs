@@ -14,7 +14,7 @@ use crate::server::{Server, Setup};
 pub fn has_skopeo(test: &str) -> bool {
     let there = Command::new("skopeo").arg("--version").output().is_ok();
     if !there {
-        crate::support::skip(test, "needs skopeo");
+        support::skip(test, "needs skopeo");
     }
     there
 }
@@ -123,7 +123,7 @@ fn skopeo_and_we_understand_each_other() {
     let other = format!("{}/x/z:2", server.host);
     let copy = ["copy", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false"];
     let anew = ["--format", "v2s2", "--dest-compress-level", "1", "--dest-force-compress-format"];
-    let copied = crate::player::said(
+    let copied = support::player::said(
         place.command("skopeo", "unused").args(copy).args(anew).args([at(&name), at(&other)]),
     );
     if copied.code != 0 {
@@ -141,7 +141,7 @@ fn skopeo_and_we_understand_each_other() {
     let there = place.runs("skopeo", &["inspect", &format!("oci:{image}")]);
     assert!(there.contains(&digest.to_string()), "{there}");
     if Command::new("umoci").arg("--version").output().is_err() {
-        return crate::support::skip(test, "the last part needs umoci");
+        return support::skip(test, "the last part needs umoci");
     }
     let bundle = place.path().join("bundle");
     place.runs("umoci", &["unpack", "--rootless", "--image", &image, bundle.to_str().expect("text")]);

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::player::{built, said};
-use crate::served::{Served, directory, store_with};
+use support::player::{built, said};
+use support::served::{Served, directory, store_with};
 
 /// What comes back for these bytes: statuses, and `end` if the connection was closed.
 fn statuses(served: &Served, bytes: &str) -> String {

@@ -5,17 +5,12 @@ use std::process::Command;
 
 use stepbox::layers::Digest;
 
-use crate::player::{Said, said};
-use crate::served::{Served, directory, manifest, store_with};
-use crate::support::skip;
+use support::here;
+use support::player::{Said, said};
+use support::served::{Served, directory, manifest, store_with};
 
 /// A password file in which ada's password is `secret`, as `htpasswd -nbB` wrote it.
 const ADA: &str = "ada:$2y$05$nm2Q8VS9dP/49ACgLxRhcOl8vsdW/KzliSTfS8Zh4ELhWqvpM5bzC\n";
-
-fn found(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-}
 
 /// skopeo, with everything that it keeps in this directory.
 fn skopeo(home: &Path, arguments: &[&str]) -> Said {
@@ -38,13 +33,13 @@ fn layout(directory: &Path, images: u32) -> PathBuf {
     let keep = |blob: &[u8]| std::fs::write(blobs.join(Digest::of(blob).hex()), blob).expect("written");
     let mut entries = Vec::new();
     let layer =
-        |name: String, size: usize| crate::archive::Raw::default().file(&name, &name.repeat(size)).end();
+        |name: String, size: usize| support::archive::Raw::default().file(&name, &name.repeat(size)).end();
     let shared = [layer("base".into(), 300_000), layer("libs".into(), 200_000)];
     for number in 0..images {
         let own = layer(format!("app{number}"), 20_000);
         let manifest = manifest(&[&shared[0], &shared[1], &own], keep);
         keep(&manifest);
-        entries.push(serde_json::json!({ "mediaType": crate::served::OCI, "digest": Digest::of(&manifest),
+        entries.push(serde_json::json!({ "mediaType": support::served::OCI, "digest": Digest::of(&manifest),
             "size": manifest.len(), "annotations": { "org.opencontainers.image.ref.name": number.to_string() } }));
     }
     let index = serde_json::json!({ "schemaVersion": 2, "manifests": entries }).to_string();
@@ -55,8 +50,8 @@ fn layout(directory: &Path, images: u32) -> PathBuf {
 
 #[test]
 fn skopeo_copies_both_ways() {
-    if !found("skopeo") {
-        return skip("skopeo_copies_both_ways", "there is no skopeo");
+    if !here("skopeo_copies_both_ways", &["skopeo"]) {
+        return;
     }
     let root = directory();
     let home = root.path();
@@ -89,11 +84,11 @@ fn skopeo_copies_both_ways() {
     inner["platform"] =
         serde_json::json!({ "architecture": stepbox::engine::config::architecture(), "os": "linux" });
     let list =
-        serde_json::json!({ "schemaVersion": 2, "mediaType": crate::served::INDEX, "manifests": [inner] })
+        serde_json::json!({ "schemaVersion": 2, "mediaType": support::served::INDEX, "manifests": [inner] })
             .to_string();
     let digest = Digest::of(list.as_bytes());
     std::fs::write(home.join("copy/blobs/sha256").join(digest.hex()), &list).expect("written");
-    let outer = serde_json::json!({ "schemaVersion": 2, "manifests": [{ "mediaType": crate::served::INDEX, "digest": digest,
+    let outer = serde_json::json!({ "schemaVersion": 2, "manifests": [{ "mediaType": support::served::INDEX, "digest": digest,
         "size": list.len(), "annotations": { "org.opencontainers.image.ref.name": "all" } }] });
     std::fs::write(&index, outer.to_string()).expect("written");
     copied(
@@ -117,8 +112,8 @@ fn skopeo_copies_both_ways() {
 
 #[test]
 fn twenty_push_at_once_what_they_share() {
-    if !found("skopeo") {
-        return skip("twenty_push_at_once_what_they_share", "there is no skopeo");
+    if !here("twenty_push_at_once_what_they_share", &["skopeo"]) {
+        return;
     }
     let root = directory();
     let home = root.path();
@@ -184,8 +179,8 @@ fn only_whom_the_file_names_comes_in() {
     assert_eq!(served.ask("POST", "/v2/a/blobs/uploads/", &[], &[0; 100_000]).status, 401);
     let log = served.log_with("POST /v2/a/blobs/uploads/ 401");
     assert!(!log.contains("secret") && !log.contains("YWRh"), "{log}");
-    if !found("skopeo") {
-        return skip("only_whom_the_file_names_comes_in", "there is no skopeo");
+    if !here("only_whom_the_file_names_comes_in", &["skopeo"]) {
+        return;
     }
     let remote = format!("docker://{}", served.named("library/busybox:1"));
     let inspect =
@@ -201,8 +196,8 @@ fn only_whom_the_file_names_comes_in() {
 #[test]
 fn tls_is_what_the_certificate_says() {
     const TEST: &str = "tls_is_what_the_certificate_says";
-    if let Some(missing) = ["openssl", "skopeo"].into_iter().find(|program| !found(program)) {
-        return skip(TEST, &format!("there is no {missing}"));
+    if !here(TEST, &["openssl", "skopeo"]) {
+        return;
     }
     let root = directory();
     let home = root.path();

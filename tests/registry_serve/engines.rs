@@ -2,26 +2,18 @@
 
 use std::path::Path;
 
-use crate::leaks;
-use crate::site::Site;
-use crate::support::skip;
+use support::leaks;
+use support::site::Site;
 
 /// What an engine says to these commands; none, with the reason said, where it cannot run.
 fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<String> {
-    if std::env::var_os("STEPBOX_SLOW").is_none() {
-        skip(test, "it takes a while: STEPBOX_SLOW=1 runs it");
-        return None;
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    if let Some(missing) = needs.iter().find(|name| !found(name)) {
-        skip(test, &format!("there is no {missing}"));
+    if !support::slow(test, "a while") || !support::here(test, needs) {
         return None;
     }
     let site = Site::root(test)?;
     let before = leaks::Snapshot::take();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/registry_serve/{engine}.sh"));
-    let said = crate::player::said(&mut site.script_of(100, &format!("exec bash {}", script.display())));
+    let said = support::player::said(&mut site.script_of(100, &format!("exec bash {}", script.display())));
     assert_eq!(said.code, 0, "{engine}: {}{}", said.out, said.err);
     drop(site);
     before.assert_same();

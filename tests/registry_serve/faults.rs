@@ -10,7 +10,7 @@ use stepbox::engine::shelf::{Allowed, Shelf, ShelfError};
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
 
-use crate::served::{OCI, Served, directory, manifest, store_with};
+use support::served::{OCI, Served, directory, manifest, store_with};
 
 fn entries(root: &std::path::Path, name: &str) -> usize {
     fs::read_dir(root.join(name)).expect("there").count()

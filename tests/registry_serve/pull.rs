@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use stepbox::engine::config::NAME;
 use stepbox::layers::Digest;
 
-use crate::served::{Served, directory, manifest, store_with};
+use support::served::{Served, directory, manifest, store_with};
 
 #[test]
 fn what_is_in_the_store_is_offered_without_its_host() {

@@ -2,7 +2,7 @@
 
 use stepbox::layers::Digest;
 
-use crate::served::{Answer, INDEX, OCI, Served, directory, manifest, store_with};
+use support::served::{Answer, INDEX, OCI, Served, directory, manifest, store_with};
 
 fn begin(served: &Served) -> String {
     let answer = served.ask("POST", "/v2/a/blobs/uploads/", &[], b"");

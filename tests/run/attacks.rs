@@ -3,13 +3,13 @@
 //!
 //! The calls are made by the machine's own perl, because they have no program of their own.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// The host's programs below /host, /proc open as descriptor 3, and perl with this script.
 fn perl(site: &Site, options: &str, script: &str, words: &str) -> Option<String> {
     let usable = std::path::Path::new("/usr/bin/perl").exists() && cfg!(target_arch = "x86_64");
     if !usable {
-        crate::support::skip("attacks", "it needs perl, and the call numbers of x86_64");
+        support::skip("attacks", "it needs perl, and the call numbers of x86_64");
         return None;
     }
     std::fs::write(site.path().join("probe.pl"), format!("{PRELUDE}{script}")).expect("a file");

@@ -1,6 +1,6 @@
 //! An isolated box, exit codes, refusals, and nothing left behind.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn a_box_sees_only_itself() {

@@ -1,6 +1,6 @@
 //! The storage drivers: the same container by each of them.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// Writes, removes and makes; what the next container sees of it must be nothing.
 const CHANGES: &str = "echo new >/etc/new; rm -f /etc/passwd; mkdir /made; ls -d /made /etc/new; ls /etc/passwd 2>&1 | grep -c No";
@@ -37,14 +37,14 @@ fn a_container_can_be_a_snapshot() {
     let Some(site) = Site::root(TEST) else { return };
     let filesystems = std::fs::read_to_string("/proc/filesystems").expect("readable");
     if !filesystems.lines().any(|line| line.trim() == "btrfs") {
-        return crate::support::skip(TEST, "this kernel has no btrfs");
+        return support::skip(TEST, "this kernel has no btrfs");
     }
     if site
         .script("command -v mkfs.btrfs && test -e /dev/loop-control")
         .output()
         .is_ok_and(|it| !it.status.success())
     {
-        return crate::support::skip(TEST, "mkfs.btrfs (btrfs-progs) or /dev/loop-control is not here");
+        return support::skip(TEST, "mkfs.btrfs (btrfs-progs) or /dev/loop-control is not here");
     }
     let on = "truncate -s 300M $D/disk && mkfs.btrfs -q $D/disk >/dev/null 2>&1 && mkdir $D/btrfs && \
               mount -o loop $D/disk $D/btrfs && export STEPBOX_ROOT=$D/btrfs/state STEPBOX_STORAGE_DRIVER=btrfs && mkdir $STEPBOX_ROOT";

@@ -1,6 +1,6 @@
 //! What the options of `run` lend, set and share; and what is tried from inside against the host.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn devices_are_lent_as_asked() {

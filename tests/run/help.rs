@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn help_is_in_groups_and_fits() {

@@ -1,7 +1,7 @@
 //! Images that try to reach the host, and images that no program can be started from.
 
-use crate::archive::Raw;
-use crate::site::Site;
+use support::archive::Raw;
+use support::site::Site;
 
 /// A root file system with the base's programs and what a test adds, imported as `evil`.
 fn import(site: &Site, archive: Raw) {
@@ -13,7 +13,7 @@ fn import(site: &Site, archive: Raw) {
 fn shell(test: &str) -> Option<Raw> {
     let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find_map(|path| std::fs::read(path).ok());
     let Some(program) = found else {
-        crate::support::skip(test, "there is no static busybox");
+        support::skip(test, "there is no static busybox");
         return None;
     };
     let raw = Raw::default().directory("bin/", 0o755);

@@ -1,7 +1,7 @@
 //! `stepbox import`: archives that are run, and what is none.
 
-use crate::archive::Raw;
-use crate::site::Site;
+use support::archive::Raw;
+use support::site::Site;
 
 #[test]
 fn an_archive_becomes_an_image() {

@@ -1,6 +1,6 @@
 //! `--mount`, and what two containers share of memory.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn fields_of_a_mount() {

@@ -1,6 +1,6 @@
 //! What the container is called, whom it asks, and what its program and environment are.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn hosts_and_resolvers_as_asked() {

@@ -1,6 +1,6 @@
 //! What the options of `run` do.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn input_goes_in_only_when_asked_for_and_unharmed() {

@@ -1,6 +1,6 @@
 //! Who looks after processes whose parent has died: an init inside, and the engine where the host's processes are shared.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn an_init_reaps_and_passes_on() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::site::Site;
+use support::site::Site;
 
 /// Fields of mountinfo that are the same on every machine: target, and what is mounted how.
 fn mounts(out: &str) -> BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! What root inside may not do, and which option changes that.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// Makes calls that have no program of their own, and prints what they answered.
 const CALLS: &str = r#"
@@ -37,7 +37,7 @@ call("unshare-user", 272, 0x10000000);
 fn calls(site: &Site, options: &str) -> Option<String> {
     let usable = ["/usr/bin/perl", "/usr/bin/sort"].iter().all(|path| std::path::Path::new(path).exists());
     if !usable || !cfg!(target_arch = "x86_64") {
-        crate::support::skip("calls", "it needs perl, and the call numbers of x86_64");
+        support::skip("calls", "it needs perl, and the call numbers of x86_64");
         return None;
     }
     std::fs::write(site.path().join("calls.pl"), CALLS).expect("a file");
@@ -149,7 +149,7 @@ fn mounts_and_namespaces_are_refused() {
 fn threads_and_children_are_born_without_clone3() {
     let site = Site::ours();
     if !std::path::Path::new("/usr/bin/perl").exists() {
-        return crate::support::skip("threads", "it needs perl");
+        return support::skip("threads", "it needs perl");
     }
     let host = "-v /usr:/host/usr:ro";
     // a user namespace is refused to whoever asks for it, also to somebody who has no capability

@@ -1,6 +1,6 @@
 //! How much a container may use, as the kernel has it; which cgroup that is; and what Docker refuses.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// Files of a cgroup: those of version 1, else those of version 2.
 const READ: &str = "cd /sys/fs/cgroup; for f in memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes \
@@ -123,10 +123,7 @@ fn without_a_cgroup_the_option_is_named() {
     let site = Site::nobody();
     let machine = stepbox::cgroups::detect(std::path::Path::new("/")).expect("read the cgroups");
     if !site.is_root() && machine.writable().is_ok() && !rustix::process::geteuid().is_root() {
-        return crate::support::skip(
-            "without_a_cgroup_the_option_is_named",
-            "this user has a cgroup of its own",
-        );
+        return support::skip("without_a_cgroup_the_option_is_named", "this user has a cgroup of its own");
     }
     for (option, name) in [
         ("-m 32m", "--memory: "),

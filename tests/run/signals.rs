@@ -1,6 +1,6 @@
 //! Signals that are sent to `stepbox run` reach the program.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// Runs a program that says when it is ready, sends this signal to stepbox then, and says the exit code.
 fn signalled(site: &Site, signal: &str, program: &str) -> String {

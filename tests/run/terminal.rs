@@ -1,9 +1,7 @@
 //! -t on a real terminal, and `--step` with a reader: driven through tmux.
 
-use std::time::Duration;
-
-use crate::screen::Terminal;
-use crate::site::Site;
+use support::screen::Terminal;
+use support::site::Site;
 
 #[test]
 fn a_terminal_has_a_size_takes_keys_and_is_given_back() {
@@ -13,19 +11,7 @@ fn a_terminal_has_a_size_takes_keys_and_is_given_back() {
         return;
     };
     terminal.types("stty -g >$D/state/before; $S run --rm -it stepbox/base sh; echo code $?");
-    terminal.shows("/ #");
-    terminal.types("stty size; tty");
-    terminal.shows("30 90");
-    terminal.shows("/dev/pts/0");
-    terminal.tmux(&["resize-window", "-x", "77", "-y", "22"]);
-    std::thread::sleep(Duration::from_millis(300));
-    terminal.types("stty size");
-    terminal.shows("22 77");
-    terminal.types("trap 'echo inter''rupted' INT; sleep 30");
-    std::thread::sleep(Duration::from_millis(300));
-    terminal.press("C-c");
-    terminal.shows("interrupted");
-    terminal.types("exit 9");
+    terminal.is_the_shells();
     terminal.shows("\ncode 9\n%");
     terminal.types("stty -g | diff - $D/state/before && echo restored as it was");
     terminal.shows("\nrestored as it was");

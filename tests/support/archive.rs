@@ -1,5 +1,4 @@
 //! Archives made byte by byte, so that tests can write what no honest tool writes, and a place to apply them to.
-#![allow(dead_code)] // each test binary uses its part
 
 use std::collections::BTreeMap;
 use std::fs;

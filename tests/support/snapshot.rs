@@ -22,7 +22,7 @@ pub fn accepting() -> bool {
 
 /// Where a lab's snapshot lies: `tests/snapshots/08-overlay.run.txt`.
 pub fn path(lab: &str, kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/{lab}.{kind}.txt"))
+    crate::package().join(format!("tests/snapshots/{lab}.{kind}.txt"))
 }
 
 /// Writes a snapshot. The text comes from a run as `user`, a number that nothing else prints.
@@ -44,7 +44,7 @@ pub fn accept(path: &Path, text: &str, (uid, gid): (u32, u32)) {
 
 /// Whether a run as this user printed what the snapshot says; if not, the difference.
 pub fn compare(path: &Path, text: &str, (uid, gid): (u32, u32)) -> Result<(), String> {
-    let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path).display();
+    let shown = path.strip_prefix(crate::package()).unwrap_or(path).display();
     let accept = "to accept it, after a review: STEPBOX_ACCEPT=1 cargo test --test labs";
     let Ok(wanted) = std::fs::read_to_string(path) else {
         return Err(format!("{shown} is missing; {accept}"));

@@ -14,13 +14,9 @@ use std::collections::HashSet;
 
 use stepbox::trace::{Event, Lane, Trace};
 
-#[path = "strace/log.rs"]
 mod log;
-#[path = "strace/text.rs"]
 mod text;
-#[path = "strace/wanted.rs"]
 mod wanted;
-#[path = "strace/wire.rs"]
 mod wire;
 
 pub use log::{Call, read};

@@ -1,6 +1,6 @@
 //! What a volume begins with: the image's content, whole, once, and never anything else.
 
-use crate::site::Site;
+use support::site::Site;
 
 /// An image with a directory of files of all kinds: `full`.
 const FULL: &str = r#"$S run --name full --network none stepbox/base sh -c '
@@ -58,7 +58,7 @@ fn attributes_come_along() {
     let Some(site) = Site::root("attributes_come_along") else { return };
     let has = "command -v setfattr setcap >/dev/null && echo yes || true";
     if site.says(has).is_empty() {
-        return crate::support::skip("attributes_come_along", "there is no setfattr, or no setcap");
+        return support::skip("attributes_come_along", "there is no setfattr, or no setcap");
     }
     let out = site.says(
         "$S run --name xx --network none stepbox/base sh -c 'mkdir /data; echo >/data/f' && \

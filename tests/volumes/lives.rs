@@ -1,6 +1,6 @@
 //! How long a volume lives: longer than its containers, and no longer than somebody wants.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn what_is_written_stays() {

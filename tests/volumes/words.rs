@@ -1,6 +1,6 @@
 //! What is said of volumes, and what is refused.
 
-use crate::site::Site;
+use support::site::Site;
 
 #[test]
 fn what_is_refused_says_why() {

@@ -15,7 +15,7 @@ impl<'s> Terminal<'s> {
     /// None, with the reason said, where there is no tmux.
     pub fn open(test: &str, site: &'s Site) -> Option<Terminal<'s>> {
         if std::process::Command::new("tmux").arg("-V").output().is_err() {
-            crate::support::skip(test, "there is no tmux");
+            crate::skip(test, "there is no tmux");
             return None;
         }
         let socket = site.root_directory().join("tmux").display().to_string();
@@ -47,6 +47,26 @@ impl<'s> Terminal<'s> {
     /// Presses a key.
     pub fn press(&self, key: &str) {
         self.tmux(&["send-keys", key]);
+    }
+
+    /// A shell in a container has the window's size, hears of another one, and gets Ctrl-C; then it ends with code 9.
+    pub fn is_the_shells(&self) {
+        self.shows("/ #");
+        self.types("stty size; tty; echo $TERM");
+        self.shows("30 90");
+        self.shows("/dev/pts/0");
+        self.shows("xterm");
+        self.tmux(&["resize-window", "-x", "77", "-y", "22"]);
+        // the new size comes when tmux, the command and the kernel have passed it on
+        self.types("until [ \"$(stty size)\" = 22\\ 77 ]; do sleep 0.1; done; stty size");
+        self.shows("\n22 77");
+        self.types(
+            "trap 'got=1; echo inter''rupted' INT; echo wait''ing; while [ -z \"$got\" ]; do sleep 0.1; done",
+        );
+        self.shows("waiting");
+        self.press("C-c");
+        self.shows("interrupted");
+        self.types("exit 9");
     }
 
     /// Waits until the screen shows this.

@@ -30,7 +30,7 @@ impl Site {
         if rustix::process::geteuid().is_root() {
             return Some(Site::of(0));
         }
-        crate::support::skip(test, crate::support::NEEDS_ROOT);
+        crate::skip(test, crate::NEEDS_ROOT);
         None
     }
 
@@ -40,7 +40,7 @@ impl Site {
         if machine.writable().is_ok() {
             return Some(Site::ours());
         }
-        crate::support::skip(test, "nobody has handed a cgroup over to this user");
+        crate::skip(test, "nobody has handed a cgroup over to this user");
         None
     }
 
