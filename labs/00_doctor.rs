@@ -53,9 +53,9 @@ fn tell<'a>(
             Status::Blocked => "blocked",
         };
         let colon = if finding.reason.is_empty() { "" } else { ": " };
-        after.push(Fact { key: name.into(), value: format!("{word}{colon}{}", finding.reason) });
+        after.push(Fact::new(name, format!("{word}{colon}{}", finding.reason)));
         let fix = finding.fix.iter().map(|fix| fix.replace(COMMAND, "stepbox doctor"));
-        after.extend(fix.map(|value| Fact { key: format!("{name} fix"), value }));
+        after.extend(fix.map(|value| Fact::new(format!("{name} fix"), value)));
     }
     let change = Change {
         kind: "file".into(),

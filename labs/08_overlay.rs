@@ -124,9 +124,7 @@ fn both_ways(stage: &mut Stage, dir: &Path) -> Result<(), LabError> {
     let why = "a device 0:0 becomes an empty file .wh.NAME, an opaque directory gets a file .wh..wh..opq";
     stage.scope("pack upper", why, &[], || {
         layers::diff(&upper, &mut layer, DiffOptions::default()).map_err(io::Error::other)?;
-        let (kind, name) = ("tree".to_string(), "layer.tar".to_string());
-        let after = list(&layer)?;
-        io::Result::Ok(vec![Change { kind, subject: name.clone(), source: name, before: vec![], after }])
+        io::Result::Ok(vec![Change::found("tree", "layer.tar", list(&layer)?)])
     })?;
     let why = "names become devices and marks again, the form in which overlay finds them in a lower layer";
     stage.scope("unpack it", why, &[tree(&again)], || {
@@ -140,10 +138,10 @@ fn list(layer: &[u8]) -> io::Result<Vec<Fact>> {
     let mut archive = tar::Archive::new(layer);
     let fact = |entry: tar::Entry<'_, _>| {
         let value = match entry.header().entry_type().is_dir() {
-            true => "directory".into(),
+            true => "directory".to_string(),
             false => format!("file of {} bytes", entry.size()),
         };
-        Ok(Fact { key: entry.path()?.display().to_string(), value })
+        Ok(Fact::new(entry.path()?.display().to_string(), value))
     };
     archive.entries()?.map(|entry| entry.and_then(fact)).collect()
 }

@@ -8,35 +8,24 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use stepbox::kernel::{Errno, Op};
 use stepbox::lab::{self, LabError, Stage};
-use stepbox::layers::{
-    Compression, DiffOptions, Digest, Entry, Kind, OPAQUE_MARKER, Ownership, Pack, Packed, Tape, apply,
-    chain_ids, diff,
-};
+use stepbox::layers::{Compression, DiffOptions, Digest, Packed, chain_ids, diff};
 use stepbox::overlay::Overlay;
 use stepbox::probe::{Probe, Who};
 use stepbox::step::{Plan, Step};
 use stepbox::trace::{Change, Fact};
 
+#[path = "13_union_image/archives.rs"]
+mod archives;
 #[path = "13_union_image/walk.rs"]
 mod walk;
 
-const BIG: &[u8] = &[b'x'; 65536];
-// ANCHOR: contents
-/// A name that ends in / is a directory.
-const BASE: &[(&str, &[u8])] = &[
-    ("data/", b""),
-    ("data/big", BIG),
-    ("etc/", b""),
-    ("etc/motd", b"Hello"),
-    ("etc/old/", b""),
-    ("etc/old/a", b"aged"),
-];
+use archives::{BASE, archive, listed, unpack};
+
 /// What we expect of a container that writes app, deletes etc/motd and data/big, and makes etc/old anew.
 const APP: &[(&str, &[u8])] = &[
     ("app", b"v1"),
@@ -49,7 +38,6 @@ const APP: &[(&str, &[u8])] = &[
     ("etc/old/b", b"bright"),
 ];
 const WEB: &[(&str, &[u8])] = &[("web", b"v1")];
-// ANCHOR_END: contents
 
 fn main() -> ExitCode {
     lab::main("13-union-image", |stage| {
@@ -87,29 +75,13 @@ impl Layers {
     }
 }
 
-// ANCHOR: archive
-/// The archive of these names and texts: root's, as old as 1970, so that it is the same in every year and for everybody.
-fn archive(contents: &[(&str, &[u8])], compression: Compression) -> (Packed, Vec<u8>) {
-    let mut tape = Tape::new(Pack::new(Vec::new(), compression));
-    for (name, text) in contents {
-        let entry = match *name {
-            name if name.ends_with('/') => Entry::new(name, Kind::Directory, 0o755),
-            name if name.contains(".wh.") => Entry::new(name, Kind::File, 0),
-            name => Entry::new(name, Kind::File, 0o644).sized(text.len() as u64),
-        };
-        tape.append(&entry, *text).expect("memory takes every write");
-    }
-    tape.finish().and_then(Pack::finish).expect("memory takes every write")
-}
-// ANCHOR_END: archive
-
 fn write(stage: &mut Stage, (packed, bytes): &(Packed, Vec<u8>)) -> Result<(), LabError> {
     let file = stage.dir.join("base.tar");
     stage.act("a layer is an archive", "Names and texts become bytes, and the bytes get a name.");
     let why = "sorted names, one owner, one time: the same files are always the same bytes";
     stage.scope("write base.tar", why, &[], || {
         fs::write(&file, bytes)?;
-        listed(&file).map(|change| vec![change])
+        listed(&file).map(|facts| vec![Change::found("layers", "base.tar", facts)])
     })?;
     let why = "the digest names the blob that travels, the diff id what is in it, however it was packed";
     stage.scope("name it", why, &[], || {
@@ -178,7 +150,7 @@ fn commit(stage: &mut Stage, expected: Digest) -> Result<(), LabError> {
         let by_hand = if written.diff_id == expected { "the same" } else { "another" };
         let facts =
             [("diff id", written.diff_id.to_string()), ("written by hand", format!("{by_hand} diff id"))];
-        Ok::<_, io::Error>(vec![listed(&file)?, change("app", facts)])
+        Ok::<_, io::Error>(vec![Change::found("layers", "app.tar", listed(&file)?), change("app", facts)])
     })
 }
 
@@ -202,7 +174,10 @@ fn share(stage: &mut Stage, layers: &Layers, base: &[u8], web: &[u8]) -> Result<
         let count = || fs::read_dir(&layers.root).map(|entries| entries.count().to_string());
         let before = count()?;
         let facts = [(0, "base", base), (2, "web", web)].map(|(layer, name, bytes)| {
-            let made = unpack(bytes, &layers.at(layer))?;
+            let made = !layers.at(layer).exists();
+            if made {
+                unpack(bytes, &layers.at(layer))?;
+            }
             let names = format!(
                 "diff id {} chain id {}",
                 layers.diff_ids[layer].short(),
@@ -212,7 +187,7 @@ fn share(stage: &mut Stage, layers: &Layers, base: &[u8], web: &[u8]) -> Result<
         });
         let facts = facts.into_iter().collect::<io::Result<Vec<_>>>()?;
         let mut total = change("store", [("directories in layers/", count()?)]);
-        total.before = vec![fact("directories in layers/", before)];
+        total.before = vec![Fact::new("directories in layers/", before)];
         Ok::<_, io::Error>(vec![change("web", facts), total])
     })
 }
@@ -256,46 +231,6 @@ fn tree(path: &Path) -> Probe {
     Probe::Tree(path.display().to_string())
 }
 
-/// Whether it was not there yet.
-fn unpack(bytes: &[u8], to: &Path) -> io::Result<bool> {
-    if to.exists() {
-        return Ok(false);
-    }
-    fs::create_dir_all(to)?;
-    let directory = File::open(to)?;
-    apply(bytes, directory.as_fd(), Ownership::User).map_err(io::Error::other)?;
-    Ok(true)
-}
-
-/// What a reader of archives that is not ours finds in it.
-fn listed(file: &Path) -> io::Result<Change> {
-    let mut facts = Vec::new();
-    for entry in tar::Archive::new(File::open(file)?).entries()? {
-        let entry = entry?;
-        let path = entry.path()?.display().to_string();
-        let meaning = match path.rsplit('/').next().unwrap_or_default() {
-            "" => "directory".into(),
-            OPAQUE_MARKER => "nothing from below shows in this directory".into(),
-            name if name.starts_with(".wh.") => format!("{} is gone", &name[4..]),
-            _ => format!("{} bytes", entry.size()),
-        };
-        facts.push((path, meaning));
-    }
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    Ok(change(&name, facts))
-}
-
 fn change(subject: &str, facts: impl IntoIterator<Item = (impl Into<String>, String)>) -> Change {
-    let after = facts.into_iter().map(|(key, value)| fact(key, value)).collect();
-    Change {
-        kind: "layers".into(),
-        subject: subject.into(),
-        source: subject.into(),
-        before: Vec::new(),
-        after,
-    }
-}
-
-fn fact(key: impl Into<String>, value: String) -> Fact {
-    Fact { key: key.into(), value }
+    Change::found("layers", subject, facts.into_iter().map(|(key, value)| Fact::new(key, value)).collect())
 }

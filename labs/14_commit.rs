@@ -8,32 +8,23 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use stepbox::kernel::Op;
 use stepbox::lab::{self, LabError, Stage};
-use stepbox::layers::{
-    Compression, DiffOptions, Digest, Entry, Kind, Ownership, Pack, Tape, apply, archive_content, changes,
-    diff,
-};
+use stepbox::layers::{Compression, DiffOptions, Digest, archive_content, changes, diff};
 use stepbox::overlay::Overlay;
 use stepbox::probe::Probe;
 use stepbox::step::{Plan, Step};
 use stepbox::trace::{Change, Fact};
 
-const BIG: &[u8] = &[b'x'; 65536];
-/// The image that we start from. A name that ends in / is a directory.
-const BASE: &[(&str, &[u8])] = &[
-    ("data/", b""),
-    ("data/big", BIG),
-    ("etc/", b""),
-    ("etc/motd", b"Hello"),
-    ("etc/old/", b""),
-    ("etc/old/a", b"aged"),
-];
+#[path = "13_union_image/archives.rs"]
+mod archives;
+
+use archives::{BASE, archive, listed, unpack};
+
 // ANCHOR: options
 /// Nothing of this day and this user goes into the bytes.
 const OPTIONS: DiffOptions =
@@ -87,27 +78,21 @@ impl Image {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let ids = self.layers.iter().map(|(layer, id)| fact(format!("diff id of {layer}"), id.short()));
+        let ids = self.layers.iter().map(|(layer, id)| Fact::new(format!("diff id of {layer}"), id.short()));
         let history = self.history.iter().enumerate();
-        ids.chain(history.map(|(at, line)| fact(format!("history {}", at + 1), line))).collect()
+        ids.chain(history.map(|(at, line)| Fact::new(format!("history {}", at + 1), line))).collect()
     }
 }
 
 fn begin(stage: &mut Stage, image: &mut Image) -> Result<(), LabError> {
     stage.act("an image to start from", "One layer, as in chapter 13.");
-    let mut tape = Tape::new(Pack::new(Vec::new(), Compression::None));
-    for (name, text) in BASE {
-        let (kind, mode) = if name.ends_with('/') { (Kind::Directory, 0o755) } else { (Kind::File, 0o644) };
-        let entry = Entry::new(*name, kind, mode).sized(text.len() as u64);
-        tape.append(&entry, *text).expect("memory takes every write");
-    }
-    let (packed, bytes) = tape.finish().and_then(Pack::finish).expect("memory takes every write");
+    let (packed, bytes) = archive(BASE, Compression::None);
     image.layers.push(("base", packed.diff_id));
     image.history.push("imported".into());
     let directory = image.directory("base");
     stage.scope("unpack base.tar", "a container needs directories to stand on", &[tree(&directory)], || {
         fs::write(image.archive("base"), &bytes)?;
-        unpack(&image.archive("base"), &directory).map(|()| vec![])
+        unpack(&bytes, &directory).map(|()| vec![])
     })
 }
 
@@ -145,10 +130,14 @@ fn look(stage: &mut Stage, image: &Image) -> Result<(), LabError> {
         // ANCHOR: changes
         let found = changes(&image.dir.join("upper"), &image.lower(), &[]).map_err(io::Error::other)?;
         let line = |change: &stepbox::layers::Change| {
-            fact(String::from_utf8_lossy(&change.path), change.what.letter())
+            Fact::new(String::from_utf8_lossy(&change.path), change.what.letter())
         };
         // ANCHOR_END: changes
-        Ok::<_, io::Error>(vec![told("docker diff", found.list.iter().map(line).collect())])
+        Ok::<_, io::Error>(vec![Change::found(
+            "layers",
+            "docker diff",
+            found.list.iter().map(line).collect(),
+        )])
     })
 }
 
@@ -175,19 +164,19 @@ fn commit(
         let again = diff(&upper, io::sink(), OPTIONS).map_err(io::Error::other)?;
         let same = if again.diff_id == written.diff_id { "the same" } else { "another" };
         let mut found = listed(&file)?;
-        found.push(fact("written once more", format!("{same} diff id")));
+        found.push(Fact::new("written once more", format!("{same} diff id")));
         // what the container had, out of the way of the next one
         fs::rename(&upper, &kept)?;
         image.layers.push((layer, written.diff_id));
-        Ok::<_, io::Error>(vec![told(&format!("{layer}.tar"), found)])
+        Ok::<_, io::Error>(vec![Change::found("layers", &format!("{layer}.tar"), found)])
     })?;
     let before = if stage.dry() { Vec::new() } else { image.facts() };
     let why =
         "the old layers are named again, not copied; the config gets one more diff id and a line of history";
     stage.scope("make an image of it", why, &[tree(&directory)], || {
         image.history.push(format!("commit of a container: {layer}"));
-        unpack(&file, &directory)?;
-        let mut made = told("image", image.facts());
+        unpack(&fs::read(&file)?, &directory)?;
+        let mut made = Change::found("layers", "image", image.facts());
         made.before = before.into_iter().filter(|fact| !fact.key.ends_with(layer)).collect();
         Ok::<_, io::Error>(vec![made])
     })
@@ -233,7 +222,7 @@ fn copy(stage: &mut Stage) -> Result<(), LabError> {
             Ok(_) => "a file was made".to_string(),
             Err(errno) => stepbox::kernel::hint::errno_text(errno),
         };
-        Ok::<_, io::Error>(vec![told("openat2", vec![fact("RESOLVE_IN_ROOT", said)])])
+        Ok::<_, io::Error>(vec![Change::found("layers", "openat2", vec![Fact::new("RESOLVE_IN_ROOT", said)])])
     })
 }
 
@@ -244,7 +233,7 @@ fn export(stage: &mut Stage) -> Result<(), LabError> {
     stage.scope("write export.tar", why, &[], || {
         let top = File::open(&merged)?;
         archive_content(top.into(), File::create(&file)?, OPTIONS).map_err(io::Error::other)?;
-        Ok::<_, io::Error>(vec![told("export.tar", listed(&file)?)])
+        Ok::<_, io::Error>(vec![Change::found("layers", "export.tar", listed(&file)?)])
     })
 }
 
@@ -261,47 +250,14 @@ fn weigh(stage: &mut Stage, image: &Image) -> Result<(), LabError> {
         let mut save = 0;
         for (layer, _) in &image.layers {
             save += size(layer)?;
-            facts.push(fact(format!("{layer}.tar"), format!("{} bytes", size(layer)?)));
+            facts.push(Fact::new(format!("{layer}.tar"), format!("{} bytes", size(layer)?)));
         }
-        facts.push(fact("save: all layers", format!("{save} bytes, data/big among them")));
-        facts.push(fact("export: one tree", format!("{} bytes", size("export")?)));
-        Ok::<_, io::Error>(vec![told("bytes", facts)])
+        facts.push(Fact::new("save: all layers", format!("{save} bytes, data/big among them")));
+        facts.push(Fact::new("export: one tree", format!("{} bytes", size("export")?)));
+        Ok::<_, io::Error>(vec![Change::found("layers", "bytes", facts)])
     })
 }
 
 fn tree(path: &Path) -> Probe {
     Probe::Tree(path.display().to_string())
-}
-
-fn unpack(archive: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    let directory = File::open(to)?;
-    apply(File::open(archive)?, directory.as_fd(), Ownership::User).map_err(io::Error::other)?;
-    Ok(())
-}
-
-/// What a reader of archives that is not ours finds in it.
-fn listed(file: &Path) -> io::Result<Vec<Fact>> {
-    let mut facts = Vec::new();
-    for entry in tar::Archive::new(File::open(file)?).entries()? {
-        let entry = entry?;
-        let path = entry.path()?.display().to_string();
-        let meaning = match path.rsplit('/').next().unwrap_or_default() {
-            "" => "directory".into(),
-            name if name.starts_with(".wh.") => format!("{} is gone", &name[4..]),
-            _ if entry.header().entry_type().is_symlink() => "link".into(),
-            _ => format!("{} bytes", entry.size()),
-        };
-        facts.push(fact(path, meaning));
-    }
-    Ok(facts)
-}
-
-fn told(subject: &str, after: Vec<Fact>) -> Change {
-    let (kind, name) = ("layers".to_string(), subject.to_string());
-    Change { kind, subject: name.clone(), source: name, before: Vec::new(), after }
-}
-
-fn fact(key: impl Into<String>, value: impl ToString) -> Fact {
-    Fact { key: key.into(), value: value.to_string() }
 }

@@ -99,11 +99,11 @@ impl Lab {
 
     /// What the client has asked since the last time.
     fn asked(&self) -> Change {
-        told("wire", &format!("{ADDRESS}"), self.seen.take())
+        Change::found("wire", &format!("{ADDRESS}"), self.seen.take())
     }
 
     fn say(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> io::Result<Vec<Change>> {
-        Ok(vec![told(
+        Ok(vec![Change::found(
             "wire",
             &format!("{ADDRESS}, by hand"),
             self.seen.by_hand(method, path, headers, body)?,
@@ -114,7 +114,7 @@ impl Lab {
         let why = "stepbox registry serve: an image store, as ours is, and HTTP in front of it";
         scope(stage, "start the registry", why, || {
             self.server = Some(Server::start(&self.dir)?);
-            Ok(vec![told("content", "registry", files(&self.dir.join("registry"))?)])
+            Ok(vec![Change::found("content", "registry", files(&self.dir.join("registry"))?)])
         })?;
         let why = "HTTP is text: whoever can open a connection can talk to a registry";
         scope(stage, "ask by hand: are you a registry?", why, || Ok(self.say("GET", "/v2/", "", b"")?))?;
@@ -128,7 +128,7 @@ impl Lab {
             let file: serde_json::Value =
                 serde_json::from_slice(&fs::read(self.dir.join("docker/config.json"))?)?;
             let auth = file["auths"][&host]["auth"].as_str().unwrap_or_default();
-            Ok(vec![self.asked(), told("content", "config.json", vec![fact("auth", auth)])])
+            Ok(vec![self.asked(), Change::found("content", "config.json", vec![Fact::new("auth", auth)])])
         })
     }
 
@@ -140,7 +140,7 @@ impl Lab {
             let digest;
             (digest, manifest) = images::put(&self.store("ours")?, &name("base")?, &[BASE])?;
             let line = format!("manifest {}, 1 layer", short(digest));
-            Ok(vec![told("content", "our store", vec![fact(name("base")?.to_string(), line)])])
+            Ok(vec![Change::found("content", "our store", vec![Fact::new(name("base")?.to_string(), line)])])
         })?;
         let why = "an image whose layers are not there would be a name for nothing";
         scope(stage, "by hand: the manifest first", why, || {
@@ -155,7 +155,7 @@ impl Lab {
     fn pushed(&self, image: &str) -> Result<Vec<Change>> {
         let before = files(&self.dir.join("registry"))?;
         self.client.push(&self.store("ours")?, &name(image)?, &Silent)?;
-        let mut there = told("content", "registry", files(&self.dir.join("registry"))?);
+        let mut there = Change::found("content", "registry", files(&self.dir.join("registry"))?);
         there.before = before;
         Ok(vec![self.asked(), there])
     }
@@ -203,7 +203,7 @@ impl Lab {
         scope(stage, "pull class/base:v1 through a door", why, || {
             let name: Reference = format!("{}/class/base:v1", door::address()).parse()?;
             self.client.pull(&self.store("theirs")?, &name, &PullOptions::default(), &Silent)?;
-            Ok(vec![told("wire", &door::address().to_string(), self.seen.take())])
+            Ok(vec![Change::found("wire", &door::address().to_string(), self.seen.take())])
         })
     }
 
@@ -211,9 +211,12 @@ impl Lab {
         let store = self.store(store)?;
         let before = store.list()?.len();
         self.client.pull(&store, name, &PullOptions::default(), &Silent)?;
-        let mut images =
-            told("content", "their store", vec![fact("images", store.list()?.len().to_string())]);
-        images.before = vec![fact("images", before.to_string())];
+        let mut images = Change::found(
+            "content",
+            "their store",
+            vec![Fact::new("images", store.list()?.len().to_string())],
+        );
+        images.before = vec![Fact::new("images", before.to_string())];
         Ok(vec![self.asked(), images])
     }
 
@@ -229,8 +232,8 @@ impl Lab {
             let before = ours.find(&name.to_string())?.digest;
             let (after, _) = images::put(&ours, &name, &[BASE, WEB])?;
             self.client.push(&ours, &name, &Silent)?;
-            let mut tag = told("content", "class/app", vec![fact("v1", short(after))]);
-            (tag.before, old) = (vec![fact("v1", short(before))], before.to_string());
+            let mut tag = Change::found("content", "class/app", vec![Fact::new("v1", short(after))]);
+            (tag.before, old) = (vec![Fact::new("v1", short(before))], before.to_string());
             Ok(vec![self.asked(), tag])
         })?;
         let why = "the same tag, another image: only what is new comes";
@@ -259,8 +262,9 @@ impl Lab {
             let store = self.store("third")?;
             let answer = self.client.pull(&store, &name("app")?, &PullOptions::default(), &Silent);
             let error = answer.err().map_or("nothing".to_owned(), |error| wire::digests(&error.to_string()));
-            let facts = vec![fact("refused", error), fact("images", store.list()?.len().to_string())];
-            Ok(vec![self.asked(), told("content", "third store", facts)])
+            let facts =
+                vec![Fact::new("refused", error), Fact::new("images", store.list()?.len().to_string())];
+            Ok(vec![self.asked(), Change::found("content", "third store", facts)])
         })
     }
 
@@ -287,11 +291,12 @@ impl Lab {
             });
             let same =
                 if missing.is_empty() { "all of ours, with the same answers" } else { "another story" };
-            let mut facts = vec![fact("lines in its log", count.to_string()), fact("requests", same)];
-            facts.extend(missing.into_iter().map(|line| fact("not in its log", line)));
+            let mut facts =
+                vec![Fact::new("lines in its log", count.to_string()), Fact::new("requests", same)];
+            facts.extend(missing.into_iter().map(|line| Fact::new("not in its log", line)));
             // whoever used the shell of --step has asked, too
-            facts.extend(heard.into_iter().map(|line| fact("somebody else's", line)));
-            Ok(vec![told("content", "registry.log", facts)])
+            facts.extend(heard.into_iter().map(|line| Fact::new("somebody else's", line)));
+            Ok(vec![Change::found("content", "registry.log", facts)])
         })
     }
 }
@@ -312,11 +317,12 @@ fn name(image: &str) -> Result<Reference> {
 
 /// The names that a registry begins with, and how much lies under those that follow from it.
 fn files(root: &Path) -> io::Result<Vec<Fact>> {
-    let mut found = vec![fact("index.json", format!("{} bytes", root.join("index.json").metadata()?.len()))];
+    let mut found =
+        vec![Fact::new("index.json", format!("{} bytes", root.join("index.json").metadata()?.len()))];
     for entry in fs::read_dir(root.join("blobs/sha256"))? {
         let entry = entry?;
         let digits: String = entry.file_name().to_string_lossy().chars().take(12).collect();
-        found.push(fact(
+        found.push(Fact::new(
             format!("blobs/sha256/{digits}\u{2026}"),
             format!("{} bytes", entry.metadata()?.len()),
         ));
@@ -327,12 +333,4 @@ fn files(root: &Path) -> io::Result<Vec<Fact>> {
 
 fn short(digest: Digest) -> String {
     format!("sha256:{}\u{2026}", digest.short())
-}
-
-fn told(kind: &str, subject: &str, after: Vec<Fact>) -> Change {
-    Change { kind: kind.into(), subject: subject.into(), source: subject.into(), before: Vec::new(), after }
-}
-
-fn fact(key: impl Into<String>, value: impl Into<String>) -> Fact {
-    Fact { key: key.into(), value: value.into() }
 }

@@ -117,6 +117,14 @@ pub struct Change {
     pub after: Vec<Fact>,
 }
 
+impl Change {
+    /// What work that is no step has found: nothing was there before, and it was read where it is.
+    pub fn found(kind: &str, subject: &str, after: Vec<Fact>) -> Change {
+        let (kind, subject) = (kind.to_string(), subject.to_string());
+        Change { kind, source: subject.clone(), subject, before: Vec::new(), after }
+    }
+}
+
 /// One line of evidence: a key that names a thing, and what the kernel says of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
@@ -124,6 +132,13 @@ pub struct Fact {
     pub key: String,
     /// what the kernel says of it; may be empty
     pub value: String,
+}
+
+impl Fact {
+    /// This thing, and what is said of it.
+    pub fn new(key: impl Into<String>, value: impl ToString) -> Fact {
+        Fact { key: key.into(), value: value.to_string() }
+    }
 }
 
 /// A whole trace: what the JSON file and the HTML page hold.

@@ -18,7 +18,7 @@ use stepbox::lab::{LabError, Stage};
 use stepbox::layers::{Digest, Inflate, chain_ids};
 use stepbox::trace::{Change, Fact};
 
-use super::{change, fact};
+use super::change;
 
 /// Both acts: the image is written, then read.
 pub fn image(stage: &mut Stage) -> Result<(), LabError> {
@@ -123,7 +123,7 @@ impl Walk {
             "here every tool begins: this name is known beforehand (digests are shortened from here on)";
         stage.scope("read index.json", why, &[], || {
             self.at = serde_json::from_slice(&fs::read(self.root.join("index.json"))?)?;
-            Ok::<_, io::Error>(vec![told("index.json", leaves(&self.at))])
+            Ok::<_, io::Error>(vec![Change::found("content", "index.json", leaves(&self.at))])
         })
     }
 
@@ -133,7 +133,7 @@ impl Walk {
         let bytes = fs::read(self.root.join("blobs/sha256").join(digest.hex()))?;
         let found = Digest::of(&bytes);
         let same = if found == digest { "as its name says" } else { "another than its name says" };
-        Ok((bytes, fact("sha256, computed now", format!("{}\u{2026} {same}", found.short()))))
+        Ok((bytes, Fact::new("sha256, computed now", format!("{}\u{2026} {same}", found.short()))))
     }
 
     fn manifest(&mut self, stage: &mut Stage) -> Result<(), LabError> {
@@ -142,7 +142,7 @@ impl Walk {
             let (bytes, checked) = self.follow(&self.at["manifests"][0])?;
             self.at = serde_json::from_slice(&bytes)?;
             let facts = std::iter::once(checked).chain(leaves(&self.at)).collect();
-            Ok::<_, io::Error>(vec![told("manifest", facts)])
+            Ok::<_, io::Error>(vec![Change::found("content", "manifest", facts)])
         })
     }
 
@@ -152,7 +152,7 @@ impl Walk {
             let (bytes, checked) = self.follow(&self.at["config"])?;
             self.config = serde_json::from_slice(&bytes)?;
             let facts = std::iter::once(checked).chain(leaves(&self.config)).collect();
-            Ok::<_, io::Error>(vec![told("config", facts)])
+            Ok::<_, io::Error>(vec![Change::found("content", "config", facts)])
         })
     }
 
@@ -167,11 +167,16 @@ impl Walk {
                 let inflated = Inflate::new(&bytes[..]).map_err(io::Error::other)?;
                 let diff_id = Digest::read(inflated)?;
                 let same = if diff_id == diff_ids[at] { "as the config says" } else { "not the config's" };
-                let unfolded = fact("unfolded: the diff id", format!("{}\u{2026} {same}", diff_id.short()));
+                let unfolded =
+                    Fact::new("unfolded: the diff id", format!("{}\u{2026} {same}", diff_id.short()));
                 let directory = self.root.join("layers").join(chain[at].hex());
                 let there = if directory.is_dir() { "is there" } else { "is missing" };
-                let place = fact("chain id", format!("layers/{}\u{2026} {there}", chain[at].short()));
-                changes.push(told(&format!("layers[{at}], {name}"), vec![checked, unfolded, place]));
+                let place = Fact::new("chain id", format!("layers/{}\u{2026} {there}", chain[at].short()));
+                changes.push(Change::found(
+                    "content",
+                    &format!("layers[{at}], {name}"),
+                    vec![checked, unfolded, place],
+                ));
             }
             Ok::<_, io::Error>(changes)
         })
@@ -189,17 +194,13 @@ impl Walk {
             let after = Digest::of(&bytes);
             let there = self.root.join("blobs/sha256").join(after.hex()).exists();
             let found = if there { "is there" } else { "no such file: nobody will ever follow it" };
-            let mut change = told("manifest", vec![fact("sha256", shortened(&after))]);
-            change.before = vec![fact("sha256", shortened(&before))];
-            change.after.push(fact(format!("blobs/sha256/{}\u{2026}", after.short()), found.into()));
+            let mut change =
+                Change::found("content", "manifest", vec![Fact::new("sha256", shortened(&after))]);
+            change.before = vec![Fact::new("sha256", shortened(&before))];
+            change.after.push(Fact::new(format!("blobs/sha256/{}\u{2026}", after.short()), found));
             Ok::<_, io::Error>(vec![change])
         })
     }
-}
-
-fn told(subject: &str, after: Vec<Fact>) -> Change {
-    let (kind, subject) = ("content".to_string(), subject.to_string());
-    Change { kind, source: subject.clone(), subject, before: Vec::new(), after }
 }
 
 fn shortened(digest: &Digest) -> String {
@@ -219,9 +220,9 @@ fn leaves(document: &Value) -> Vec<Fact> {
             }
             Value::String(text) => {
                 let digest = text.parse::<Digest>();
-                into.push(fact(path, digest.map_or(text.clone(), |digest| shortened(&digest))));
+                into.push(Fact::new(path, digest.map_or(text.clone(), |digest| shortened(&digest))));
             }
-            other => into.push(fact(path, other.to_string())),
+            other => into.push(Fact::new(path, other.to_string())),
         }
     }
     let mut found = Vec::new();

@@ -11,7 +11,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use stepbox::engine::registry::{Exchange, Wire};
 use stepbox::trace::Fact;
 
-use super::fact;
 use super::server::ADDRESS;
 
 /// Everything that was asked, in order.
@@ -34,7 +33,7 @@ impl Wire for Seen {
         let mut record = self.record();
         let request = format!("{} {}", exchange.method(), record.shown(path));
         let Some(status) = exchange.status() else {
-            record.fresh.push(fact(request, "with TLS: not understood; once more without"));
+            record.fresh.push(Fact::new(request, "with TLS: not understood; once more without"));
             return;
         };
         record.all.push(format!("{} {path} {status}", exchange.method()));
@@ -51,7 +50,7 @@ impl Wire for Seen {
             (0, Some(kind)) => format!("Authorization: {kind} \u{2026} \u{2500}> {answer}"),
             (sent, _) => format!("{sent} bytes \u{2500}> {answer}"),
         };
-        record.fresh.push(fact(request, what));
+        record.fresh.push(Fact::new(request, what));
     }
 }
 
@@ -107,15 +106,15 @@ impl Seen {
         let mut said: Vec<Fact> = head
             .lines()
             .filter(|line| !line.is_empty())
-            .map(|line| fact(format!("> {}", record.shown(line)), ""))
+            .map(|line| Fact::new(format!("> {}", record.shown(line)), ""))
             .collect();
         // the date is another in each run
         let lines = answer_head.lines().filter(|line| !line.starts_with("date:"));
-        said.extend(lines.map(|line| fact(format!("< {}", record.shown(line)), "")));
+        said.extend(lines.map(|line| Fact::new(format!("< {}", record.shown(line)), "")));
         match content.len() {
             0 => {}
-            length if length > 400 => said.push(fact(format!("< ({length} bytes)"), "")),
-            _ => said.push(fact(format!("< {}", record.shown(content)), "")),
+            length if length > 400 => said.push(Fact::new(format!("< ({length} bytes)"), "")),
+            _ => said.push(Fact::new(format!("< {}", record.shown(content)), "")),
         }
         Ok(said)
     }
