@@ -19,6 +19,7 @@
 //! See the OCI image specification (layer.md, config.md), tar(5), openat2(2) and the kernel's overlayfs.rst.
 //! Labs 13-union-image and 14-commit, tutorials/13-union-image.md and tutorials/14-commit.md.
 
+mod applied;
 mod apply;
 mod archive;
 mod attributes;
@@ -45,7 +46,8 @@ mod tree;
 mod whiteout;
 
 pub use crate::kernel::remove::remove;
-pub use apply::{Applied, apply, apply_onto, apply_within};
+pub use applied::Applied;
+pub use apply::{apply, apply_onto, apply_within};
 pub use archive::{Archive, read};
 pub use changes::{Change, Changes, What, changes, changes_of_trees};
 pub use diff::{DiffOptions, Written, archive, archive_content, diff, diff_without};

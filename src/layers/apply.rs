@@ -14,43 +14,20 @@
 //!
 //! See the OCI image specification, layer.md (Applying Changesets). Lab 13-union-image, tutorials/13-union-image.md.
 
-use super::archive::Archive;
+use super::applied::{Applied, Counts};
+use super::archive::{Archive, summed};
 use super::entry::{Entry, Kind, clean, printable};
 use super::error::{LayerError, Limits, Refusal};
 use super::fresh::Fresh;
 use super::hide::Hiding;
-use super::stream::{Tarball, stream};
 use super::tree::{self, Directory, Fail, Settled, Tree, call, look, split};
-use super::{Compression, Digest, Ownership, Whiteout};
+use super::{Ownership, Whiteout};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
-
-/// What applying a layer amounted to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// of the archive as it came, compressed or not
-    pub digest: Digest,
-    /// of the tar
-    pub diff_id: Digest,
-    /// how it came
-    pub compression: Compression,
-    /// bytes as it came
-    pub size: u64,
-    /// bytes of tar
-    pub unpacked: u64,
-    /// entries, whiteouts included
-    pub entries: u64,
-    /// whiteouts made
-    pub whiteouts: u64,
-    /// devices that were left out, see [`Ownership::User`]
-    pub skipped_devices: u64,
-    /// extended attributes that the file system or our rights do not allow
-    pub skipped_xattrs: u64,
-}
 
 /// Applies a layer archive, plain, gzip or zstd, to the directory `root`, with the default [`Limits`].
 ///
@@ -93,25 +70,17 @@ fn go(
     limits: Limits,
     hiding: Hiding,
 ) -> Result<Applied, LayerError> {
-    let (pump, tarball) = stream(limits);
-    std::thread::scope(|scope| {
-        let layer = std::thread::Builder::new().name("layer".to_owned());
-        let layer = layer.spawn_scoped(scope, move || unpack(tarball, root, ownership, limits, hiding));
-        let start = |source| LayerError::Create { entry: ".".to_owned(), call: "clone", source };
-        let layer = layer.map_err(start)?;
-        pump.run(archive);
-        layer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    let (counts, sums) = summed(archive, limits, |archive| unpack(archive, root, ownership, limits, hiding))?;
+    Ok(Applied::of(sums, counts))
 }
 
 fn unpack(
-    tarball: Tarball,
+    archive: &mut Archive,
     root: BorrowedFd<'_>,
     ownership: Ownership,
     limits: Limits,
     hiding: Hiding,
-) -> Result<Applied, LayerError> {
-    let mut archive = Archive::new(tarball, limits);
+) -> Result<Counts, LayerError> {
     let tree = Tree::new(root, ownership.opaque(), limits).map_err(|fail| blame(b".", fail))?;
     // onto a tree with other layers in it, directories may be set-gid
     let fresh = if matches!(hiding, Hiding::Marks) { Fresh::below(root) } else { None };
@@ -119,21 +88,11 @@ fn unpack(
     let mut layer = Layer { tree, ownership, hiding, fresh, skipped, entries, whiteouts, xattrs };
     while let Some(entry) = archive.next_entry()? {
         layer.entries += 1;
-        layer.entry(&mut archive, &entry)?;
+        layer.entry(archive, &entry)?;
     }
-    let sums = archive.finish()?;
-    layer.tree.settle().map_err(|(name, fail)| blame(&name, fail))?;
-    Ok(Applied {
-        digest: sums.digest,
-        diff_id: sums.diff_id,
-        compression: sums.compression,
-        size: sums.size,
-        unpacked: sums.unpacked,
-        entries: layer.entries,
-        whiteouts: layer.whiteouts,
-        skipped_devices: layer.skipped.len() as u64,
-        skipped_xattrs: layer.xattrs,
-    })
+    let Layer { tree, skipped, entries, whiteouts, xattrs, .. } = layer;
+    tree.settle().map_err(|(name, fail)| blame(&name, fail))?;
+    Ok(Counts { entries, whiteouts, skipped_devices: skipped.len() as u64, skipped_xattrs: xattrs })
 }
 
 fn blame(name: &[u8], fail: Fail) -> LayerError {

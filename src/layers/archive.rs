@@ -21,7 +21,7 @@ use tar::Header;
 
 const BLOCK: u64 = 512;
 
-/// Reads an archive, plain or gzip, in one pass: `work` is called once, in a thread of its own, and takes the entries.
+/// Reads an archive, plain or compressed, in one pass: `work` is called once, in a thread of its own, and takes the entries.
 ///
 /// # Errors
 /// What `work` answers, and where the archive is broken.
@@ -30,14 +30,22 @@ pub fn read<T: Send, E: From<LayerError> + Send>(
     limits: Limits,
     work: impl FnOnce(&mut Archive) -> Result<T, E> + Send,
 ) -> Result<T, E> {
+    summed(archive, limits, work).map(|(done, _)| done)
+}
+
+/// The same, and the sums over every byte.
+pub(super) fn summed<T: Send, E: From<LayerError> + Send>(
+    archive: impl io::Read,
+    limits: Limits,
+    work: impl FnOnce(&mut Archive) -> Result<T, E> + Send,
+) -> Result<(T, Sums), E> {
     let (pump, tarball) = stream(limits);
     std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().name("archive".to_owned());
         let reader = reader.spawn_scoped(scope, move || {
             let mut archive = Archive::new(tarball, limits);
             let done = work(&mut archive)?;
-            archive.finish()?;
-            Ok(done)
+            Ok((done, archive.finish()?))
         });
         let start = |source| LayerError::Create { entry: ".".to_owned(), call: "clone", source };
         let reader = reader.map_err(start)?;

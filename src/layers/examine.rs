@@ -5,13 +5,12 @@
 //!
 //! See the OCI image specification, layer.md. Lab 13-union-image, tutorials/13-union-image.md.
 
-use super::apply::Applied;
-use super::archive::Archive;
+use super::applied::{Applied, Counts};
+use super::archive::summed;
 use super::error::{LayerError, Limits};
-use super::stream::stream;
 use std::io::Read;
 
-/// Reads a layer archive, plain or gzip, to its end.
+/// Reads a layer archive, plain or compressed, to its end.
 ///
 /// # Errors
 /// [`LayerError::Broken`], [`LayerError::Compression`] and [`LayerError::Limit`], with the entry it was about.
@@ -29,34 +28,13 @@ pub fn size_of_files(archive: impl Read) -> Result<u64, LayerError> {
 }
 
 fn read(archive: impl Read) -> Result<(Applied, u64), LayerError> {
-    let limits = Limits::default();
-    let (pump, tarball) = stream(limits);
-    std::thread::scope(|scope| {
-        let reader = std::thread::Builder::new().name("layer".to_owned());
-        let reader = reader.spawn_scoped(scope, move || {
-            let mut archive = Archive::new(tarball, limits);
-            let (mut entries, mut files) = (0, 0);
-            while let Some(entry) = archive.next_entry()? {
-                entries += 1;
-                files += entry.counted();
-            }
-            let sums = archive.finish()?;
-            let applied = Applied {
-                digest: sums.digest,
-                diff_id: sums.diff_id,
-                compression: sums.compression,
-                size: sums.size,
-                unpacked: sums.unpacked,
-                entries,
-                whiteouts: 0,
-                skipped_devices: 0,
-                skipped_xattrs: 0,
-            };
-            Ok((applied, files))
-        });
-        let start = |source| LayerError::Create { entry: ".".to_owned(), call: "clone", source };
-        let reader = reader.map_err(start)?;
-        pump.run(archive);
-        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    let ((counts, files), sums) = summed(archive, Limits::default(), |archive| {
+        let (mut counts, mut files) = (Counts::default(), 0);
+        while let Some(entry) = archive.next_entry()? {
+            counts.entries += 1;
+            files += entry.counted();
+        }
+        Ok::<_, LayerError>((counts, files))
+    })?;
+    Ok((Applied::of(sums, counts), files))
 }
