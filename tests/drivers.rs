@@ -57,6 +57,22 @@ fn a_whiteout_removes_what_it_hides() {
 }
 
 #[test]
+fn a_whiteout_below_a_link_of_the_layer_itself_hides_nothing() {
+    // a directory has become a link to its sibling, which had a file of the same name
+    let other = Raw::default().directory("other/", 0o755).file("other/x", "kept").end();
+    let layer = Raw::default().symlink("a", "other").file("a/.wh.x", "").file("a/sub/.wh.z", "").end();
+    let flat = flat(&[below(), other, layer]);
+    assert!(flat.contains(&"other/x=kept".to_owned()) && !flat.contains(&"a/".to_owned()), "{flat:?}");
+}
+
+#[test]
+fn a_whiteout_below_a_link_of_another_layer_hides_what_it_leads_to() {
+    let layer = Raw::default().file("way/.wh.z", "").end();
+    let flat = flat(&[below(), layer]);
+    assert!(flat.contains(&"a/sub/".to_owned()) && !flat.contains(&"a/sub/z=1".to_owned()), "{flat:?}");
+}
+
+#[test]
 fn a_layer_hides_nothing_of_its_own() {
     let first = Raw::default().directory("a/", 0o755).file("a/.wh..wh..opq", "").file("a/new", "2");
     let first = first.directory("a/sub/", 0o755).file("a/sub/own", "2").end();

@@ -133,12 +133,12 @@ fn whiteouts_hide_one_plain_name_and_nothing_else() {
     let through =
         Raw::default().symlink("l", target.to_str().expect("plain")).file("l/etc/.wh.secret", "").end();
     place.apply(&through).expect("contained");
-    let inside = target.to_str().expect("plain").trim_start_matches('/').to_owned();
-    assert!(place.is_whiteout(&format!("{inside}/etc/secret")));
     let opaque =
         Raw::default().symlink("l2", target.to_str().expect("plain")).file("l2/.wh..wh..opq", "").end();
     place.apply(&opaque).expect("contained");
-    assert!(place.is_opaque(&inside));
+    // nor does the link lead anywhere in the layer
+    let inside = target.to_str().expect("plain").trim_start_matches('/');
+    assert!(!place.exists(inside.split('/').next().expect("a name")));
 }
 
 #[test]
@@ -271,6 +271,13 @@ fn later_entries_take_the_place_of_earlier_ones() {
     let replaced = Raw::default().file("d", "a file").file("d/.wh.in", "").file("d/sub/.wh.x", "").end();
     assert_eq!(place.apply(&replaced).expect("benign").whiteouts, 2);
     assert_eq!(place.read("d"), "a file");
+    // and so where a link has: neither it nor where it leads is touched
+    let other = Raw::default().directory("other/", 0o755).file("other/in", "mine");
+    let link = other.symlink("l", "other").symlink("up", "d/../other").symlink("nowhere", "new");
+    let link = link.file("l/.wh.in", "").file("up/.wh..wh..opq", "").file("nowhere/sub/.wh.x", "");
+    assert_eq!(place.apply(&link.end()).expect("benign").whiteouts, 3);
+    assert_eq!(place.read("l/in"), "mine");
+    assert!(!place.is_opaque("other") && !place.exists("new"));
 }
 
 #[test]

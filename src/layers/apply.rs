@@ -130,7 +130,12 @@ impl Layer {
         let path = clean(&entry.name).map_err(Fail::Refused)?;
         self.tree.within(&path)?;
         let (parent, base) = split(&path);
-        match Whiteout::parse(base).map_err(Fail::Refused)? {
+        let whiteout = Whiteout::parse(base).map_err(Fail::Refused)?;
+        if whiteout != Whiteout::No && self.hiding.hides_all_of(&self.tree, parent)? {
+            self.whiteouts += 1;
+            return Ok(None);
+        }
+        match whiteout {
             Whiteout::Opaque => {
                 let directory = self.tree.directory(parent)?;
                 self.whiteouts += 1;

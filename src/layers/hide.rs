@@ -41,6 +41,16 @@ impl Hiding {
         }
     }
 
+    /// Whether nothing below shows in this directory anyway, because the layer has a link in its place, or on the way to it:
+    /// umoci names what was in a directory that has become a link. Whoever followed the link would hide something else.
+    pub(super) fn hides_all_of(&self, tree: &Tree, directory: &[u8]) -> Result<bool, Fail> {
+        Ok(match (tree.link_in(directory)?, self) {
+            (None, _) => false,
+            (Some(_), Hiding::Marks) => true,
+            (Some(link), Hiding::Removal(made)) => made.contains(link),
+        })
+    }
+
     /// What the layers below have in this directory is gone.
     pub(super) fn opaque(&self, tree: &mut Tree, directory: &Directory) -> Result<(), Fail> {
         let Hiding::Removal(made) = self else { return tree.set_opaque(directory) };

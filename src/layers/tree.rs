@@ -83,6 +83,26 @@ impl Tree {
         self.walk(path, false, &mut 0)
     }
 
+    /// The first part of this clean name that is a link, if there is one.
+    pub(super) fn link_in<'a>(&self, path: &'a [u8]) -> Result<Option<&'a [u8]>, Fail> {
+        match self.open_real(path) {
+            Err(Errno::LOOP | Errno::NOTDIR) => {}
+            _ => return Ok(None),
+        }
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for part in slashes.chain([path.len()]).map(|end| &path[..end]) {
+            let (parent, base) = split(part);
+            let fd = if parent.is_empty() { rustix::io::dup(&self.root.fd) } else { self.open_real(parent) };
+            let parent = Directory { fd: fd.map_err(call("openat2"))?, real: parent.to_vec() };
+            match look(&parent, base)?.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+                Some(FileType::Directory) => {}
+                Some(FileType::Symlink) => return Ok(Some(part)),
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
     fn walk(&mut self, path: &[u8], make: bool, links: &mut u32) -> Result<Rc<Directory>, Fail> {
         if path.is_empty() {
             return Ok(Rc::clone(&self.root));
