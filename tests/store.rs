@@ -6,9 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use stepbox::engine::base::{self, Made};
 use stepbox::engine::config::{Descriptor, ImageConfig, MANIFEST};
+use stepbox::engine::images::remove::{Gone, Remover};
 use stepbox::engine::images::{Change, import};
 use stepbox::engine::reference::Reference;
-use stepbox::engine::store::{Draft, NewLayer, Store};
+use stepbox::engine::store::{Draft, Named, NewLayer, Store};
 use stepbox::layers::Digest;
 use support::archive::{Raw, gzip, listing};
 
@@ -120,8 +121,25 @@ fn an_image_that_got_a_name_meanwhile_is_not_forgotten() {
     store.tag(&nameless.id.hex(), &reference("y")).expect("tagged");
     store.forget(&[], std::slice::from_ref(&nameless.entry)).expect("forgotten");
     assert_eq!(store.find("y").expect("still here").id, nameless.id);
-    store.forget(&[reference("y")], &[nameless.entry]).expect("forgotten");
+    let named = Named { name: reference("y"), images: vec![nameless.entry.clone()] };
+    store.forget(&[named], &[nameless.entry]).expect("forgotten");
     assert!(store.list().expect("a list").is_empty());
+}
+
+#[test]
+fn a_name_that_went_to_another_image_meanwhile_is_not_taken() {
+    let (_directory, store) = store();
+    let old = import(&store, rootfs().end().as_slice(), &reference("x"), change()).expect("imported");
+    // somebody who prunes has seen the old one, and somebody else pulls a new one before it goes
+    let mut remover = Remover::new(&store, Vec::new()).expect("a catalog");
+    let gone = remover.remove("x", false, true).expect("nothing uses it");
+    assert!(gone.contains(&Gone::Deleted(old)), "{gone:?}");
+    let new = rootfs().file("more", "m").end();
+    let new = import(&store, new.as_slice(), &reference("x"), change()).expect("imported");
+    remover.commit().expect("committed");
+    remover.finish().expect("freed");
+    assert_eq!(store.resolve("x").expect("it is another image's").id, new);
+    assert!(store.find(&old.hex()).is_err(), "the old one is gone all the same");
 }
 
 #[test]

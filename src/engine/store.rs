@@ -39,6 +39,7 @@ pub use draft::{Draft, NewLayer};
 pub use driver::{Driver, DriverError};
 pub use error::StoreError;
 pub use holds::Hold;
+pub use names::Named;
 pub use sizes::size_of_files;
 pub use sweep::Swept;
 pub use upload::Bench;

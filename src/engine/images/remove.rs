@@ -15,7 +15,7 @@ use super::catalog::{Broken, Catalog, ImageError};
 use crate::engine::config::Descriptor;
 use crate::engine::containers::Record;
 use crate::engine::reference::Reference;
-use crate::engine::store::{Store, StoreError};
+use crate::engine::store::{Named, Store, StoreError};
 use crate::layers::Digest;
 
 /// What is said of each thing that went.
@@ -40,8 +40,8 @@ pub struct Remover<'a> {
     freed: u64,
     /// how many images were made of each
     children: BTreeMap<Digest, usize>,
-    /// names that go
-    names: Vec<Reference>,
+    /// names that go, as long as they are these images'
+    names: Vec<Named>,
     /// what goes of the index
     entries: Vec<Descriptor>,
 }
@@ -121,13 +121,15 @@ impl<'a> Remover<'a> {
             return Ok(false);
         };
         let broken = &mut list[at];
+        let images = vec![broken.entry.clone()];
+        let named = |name: Reference| Named { name, images: images.clone() };
         if let Some(name) = name.filter(|name| broken.names.contains(name)) {
-            self.names.push(name.clone());
+            self.names.push(named(name.clone()));
             broken.names.retain(|other| *other != name);
             gone.push(Gone::Untagged(name.to_string()));
         } else {
             gone.extend(broken.names.iter().map(|name| Gone::Untagged(name.to_string())));
-            self.names.append(&mut broken.names);
+            self.names.extend(std::mem::take(&mut broken.names).into_iter().map(named));
         }
         if broken.names.is_empty() {
             let Broken { digest, entry, .. } = list.remove(at);
@@ -169,9 +171,9 @@ impl<'a> Remover<'a> {
     }
 
     fn untag(&mut self, id: Digest, name: &Reference, gone: &mut Vec<Gone>) {
-        self.names.push(name.clone());
         if let Some(image) = self.catalog.images.iter_mut().find(|image| image.id == id) {
             image.names.retain(|other| other != name);
+            self.names.push(Named { name: name.clone(), images: image.entries.clone() });
         }
         gone.push(Gone::Untagged(name.to_string()));
     }

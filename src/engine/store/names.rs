@@ -21,6 +21,15 @@ use std::io::Write;
 pub(super) const EMPTY: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
+/// A name that an image has, as somebody has seen it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// the name
+    pub name: Reference,
+    /// the image's entries in the index
+    pub images: Vec<Descriptor>,
+}
+
 /// The entry that a reference names: by name and tag, and by digest where it has one.
 pub(super) fn named<'a>(index: &'a Index, reference: &Reference) -> Option<&'a Descriptor> {
     let same_name = |name: &String| {
@@ -107,16 +116,19 @@ impl Store {
     }
 
     /// Takes names away, and whole images out of the list, all at once. Blobs stay until [`Store::collect`]. An image
-    /// that somebody has named meanwhile stays.
+    /// that somebody has named meanwhile stays, and so does a name that somebody has given to another image.
     ///
     /// # Errors
     /// [`StoreError::File`]; then the list is as it was.
-    pub fn forget(&self, names: &[Reference], images: &[Descriptor]) -> Result<(), StoreError> {
+    pub fn forget(&self, names: &[Named], images: &[Descriptor]) -> Result<(), StoreError> {
         let _lock = self.lock()?;
         let mut index = self.index()?;
-        for name in names {
-            // somebody else may have been faster
-            take(&mut index, name);
+        for Named { name, images } in names {
+            let whole = name.canonical();
+            let now = index.manifests.iter().find(|entry| entry.annotations.get(NAME) == Some(&whole));
+            if now.is_some_and(|now| images.iter().any(|image| same_image(now, image))) {
+                take(&mut index, name);
+            }
         }
         let named = |entry: &Descriptor| {
             entry.annotations.get(NAME).is_some_and(|name| name.parse::<Reference>().is_ok())

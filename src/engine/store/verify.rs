@@ -10,7 +10,7 @@
 
 use super::draft::{Scratch, rename, unpack};
 use super::error::file;
-use super::names::same_image;
+use super::names::{Named, same_image};
 use super::reach::Reached;
 use super::sweep::claim;
 use super::{Store, StoreError};
@@ -123,8 +123,11 @@ impl Store {
             .map_err(|source| StoreError::Json { what: "the index".into(), source })?;
         let place = self.quarantined(Path::new(&format!("index-{}.json", image.digest.hex())))?;
         fs::write(&place, text).map_err(|source| file(&place, "write", source))?;
-        let name = |entry: &Descriptor| entry.annotations.get(NAME).and_then(|name| name.parse().ok());
-        self.forget(&entries.iter().filter_map(name).collect::<Vec<_>>(), &entries)?;
+        let named = |entry: &Descriptor| {
+            let name = entry.annotations.get(NAME)?.parse().ok()?;
+            Some(Named { name, images: vec![entry.clone()] })
+        };
+        self.forget(&entries.iter().filter_map(named).collect::<Vec<_>>(), &entries)?;
         Ok(place)
     }
 
