@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::cli::confirm::confirm;
-use crate::cli::{human, state, store};
+use crate::cli::confirm::{prune, say_deleted};
+use crate::cli::{state, store};
 use crate::engine::containers::{self, Record};
 use crate::engine::images::catalog::{Catalog, ImageError};
 use crate::engine::images::filter::{Filter, Filters};
@@ -23,14 +23,10 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
-        let mut freed = 0;
-        if self.force || confirm("This will remove all stopped containers.")? {
+        prune(self.force, "This will remove all stopped containers.", || {
             let state = state()?;
-            let ended = ended(&state, &store()?, &self.filter)?;
-            freed = remove(&state, &ended)?;
-        }
-        println!("Total reclaimed space: {}", human::size(freed, 4));
-        Ok(ExitCode::SUCCESS)
+            remove(&state, &ended(&state, &store()?, &self.filter)?)
+        })
     }
 }
 
@@ -64,8 +60,6 @@ pub(in crate::cli) fn remove(state: &State, ended: &[Record]) -> anyhow::Result<
             Err(error) => return Err(error.into()),
         }
     }
-    if !gone.is_empty() {
-        println!("Deleted Containers:\n{}\n", gone.join("\n"));
-    }
+    say_deleted("Containers", gone);
     Ok(freed)
 }

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use crate::cli::confirm::confirm;
-use crate::cli::{human, state, store};
-use crate::engine::containers;
+use crate::cli::confirm::{prune, say_deleted};
+use crate::cli::{state, store};
 use crate::engine::images::filter::Filter;
-use crate::engine::images::prune::{Pruned, prune};
 use crate::engine::images::remove::Gone;
+use crate::engine::state::State;
+use crate::engine::store::Store;
+use crate::engine::{containers, images};
 
 // The options of `image prune`.
 #[derive(Debug, clap::Args)]
@@ -29,25 +30,23 @@ impl Args {
             true => "This will remove all images without at least one container associated to them.",
             false => "This will remove all dangling images.",
         };
-        let mut freed = 0;
-        if self.force || confirm(what)? {
-            let pruned = prune(&store()?, containers::list(&state()?), self.all, &self.filter)?;
-            print!("{}", told(&pruned));
-            freed = pruned.freed;
-        }
-        println!("Total reclaimed space: {}", human::size(freed, 4));
-        Ok(ExitCode::SUCCESS)
+        prune(self.force, what, || remove(&state()?, &store()?, self.all, &self.filter))
     }
 }
 
-/// What went, with an empty line behind it; nothing where nothing went.
-pub(in crate::cli) fn told(pruned: &Pruned) -> String {
-    if pruned.gone.is_empty() {
-        return String::new();
-    }
+/// Removes those that pass, says what went, and how many bytes that freed.
+pub(in crate::cli) fn remove(
+    state: &State,
+    store: &Store,
+    all: bool,
+    filter: &[Filter],
+) -> anyhow::Result<u64> {
+    let pruned = images::prune::prune(store, containers::list(state), all, filter)?;
     let line = |what: &Gone| match what {
-        Gone::Untagged(name) => format!("untagged: {name}\n"),
-        Gone::Deleted(digest) => format!("deleted: {digest}\n"),
+        Gone::Untagged(name) => format!("untagged: {name}"),
+        Gone::Deleted(digest) => format!("deleted: {digest}"),
     };
-    format!("Deleted Images:\n{}\n", pruned.gone.iter().map(line).collect::<String>())
+    let lines: Vec<String> = pruned.gone.iter().map(line).collect();
+    say_deleted("Images", lines.iter().map(String::as_str));
+    Ok(pruned.freed)
 }

@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 
 use crate::cli::confirm::confirm;
-use crate::cli::containers::prune::{ended, remove};
-use crate::cli::images::prune::told;
+use crate::cli::containers::prune as containers;
+use crate::cli::images::prune as images;
+use crate::cli::volumes::prune as volumes;
 use crate::cli::{human, state, store};
-use crate::engine::containers;
 use crate::engine::images::filter::Filter;
-use crate::engine::images::prune::prune;
-use crate::engine::volumes;
 
 // The options of `system prune`.
 #[derive(Debug, clap::Args)]
@@ -36,15 +34,12 @@ impl Args {
         if !self.force && !confirm(&self.warning())? {
             return Ok(ExitCode::SUCCESS);
         }
-        let mut freed = remove(&state, &ended(&state, &store, &self.filter)?)?;
+        let mut freed = containers::remove(&state, &containers::ended(&state, &store, &self.filter)?)?;
         if self.volumes {
-            let pruned = volumes::filter::prune(&state, &self.filter)?;
-            print!("{}", crate::cli::volumes::prune::told(&pruned));
-            freed += pruned.freed;
+            freed += volumes::remove(&state, &self.filter)?;
         }
-        let pruned = prune(&store, containers::list(&state), self.all, &self.filter)?;
-        print!("{}", told(&pruned));
-        println!("Total reclaimed space: {}", human::size(freed + pruned.freed, 4));
+        freed += images::remove(&state, &store, self.all, &self.filter)?;
+        println!("Total reclaimed space: {}", human::size(freed, 4));
         Ok(ExitCode::SUCCESS)
     }
 

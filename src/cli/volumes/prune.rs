@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use crate::cli::confirm::confirm;
-use crate::cli::{human, state};
+use crate::cli::confirm::{prune, say_deleted};
+use crate::cli::state;
 use crate::engine::images::filter::Filter;
-use crate::engine::volumes::filter::{Pruned, prune};
+use crate::engine::state::State;
+use crate::engine::volumes;
 
 // The options of `volume prune`.
 #[derive(Debug, clap::Args)]
@@ -20,21 +21,14 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
-        let mut freed = 0;
-        if self.force || confirm("This will remove all local volumes not used by at least one container.")? {
-            let pruned = prune(&state()?, &self.filter)?;
-            print!("{}", told(&pruned));
-            freed = pruned.freed;
-        }
-        println!("Total reclaimed space: {}", human::size(freed, 4));
-        Ok(ExitCode::SUCCESS)
+        let warning = "This will remove all local volumes not used by at least one container.";
+        prune(self.force, warning, || remove(&state()?, &self.filter))
     }
 }
 
-/// What went, with an empty line behind it; nothing where nothing went.
-pub(in crate::cli) fn told(pruned: &Pruned) -> String {
-    if pruned.gone.is_empty() {
-        return String::new();
-    }
-    format!("Deleted Volumes:\n{}\n\n", pruned.gone.join("\n"))
+/// Removes those that pass, says which, and how many bytes they had.
+pub(in crate::cli) fn remove(state: &State, filter: &[Filter]) -> anyhow::Result<u64> {
+    let pruned = volumes::filter::prune(state, filter)?;
+    say_deleted("Volumes", pruned.gone.iter().map(String::as_str));
+    Ok(pruned.freed)
 }
