@@ -298,6 +298,17 @@ pub fn cgroup(record: &Record) -> Result<Cgroup, ContainerError> {
     }
 }
 
+/// The lock of a container, for which it waits.
+///
+/// # Errors
+/// [`ContainerError::NoSuch`] for one that was removed meanwhile, and what the kernel answers.
+pub fn locked(state: &State, record: &Record) -> Result<Lock, ContainerError> {
+    Lock::take(&directory(state, record)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ContainerError::NoSuch(record.name.clone()),
+        _ => error.into(),
+    })
+}
+
 /// The directory of a container.
 pub fn directory(state: &State, record: &Record) -> PathBuf {
     state.containers().join(&record.id)

@@ -14,7 +14,6 @@
 //! See openat2(2), open_tree(2), user_namespaces(7), the kernel's overlayfs.rst; CVE-2018-15664. Lab 14-commit,
 //! tutorials/14-commit.md.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -24,6 +23,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::containers::life::Lock;
 use super::containers::{self, Record};
 use super::machine::Machine;
 use super::state::State;
@@ -309,13 +309,18 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Two mounts must not share one upper directory, so those who mount take turns.
-    fn lock(&self, extent: Extent) -> Result<Option<File>, ViewError> {
+    /// Two mounts must not share one upper directory, so those who mount take turns, with each other and with its start.
+    fn lock(&self, extent: Extent) -> Result<Option<Lock>, ViewError> {
         if self.running.is_some() || extent == Extent::Layers {
             return Ok(None);
         }
-        let lock = File::open(&self.directory).and_then(|lock| lock.lock().map(|()| lock));
-        lock.map(Some).map_err(|error| self.directory("lock", error))
+        let lock = Lock::take(&self.directory).map_err(|error| self.directory("lock", error))?;
+        match Record::read(&self.directory) {
+            Some(now) if now.running() && !now.life.orphaned() => {
+                Err(self.refused("it has been started meanwhile: try again".into()))
+            }
+            _ => Ok(Some(lock)),
+        }
     }
 
     fn gone(&self, layer: &Path) -> ViewError {

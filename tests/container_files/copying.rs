@@ -145,3 +145,16 @@ fn archives_on_both_ends() {
     site.says("$S rm one");
     site.assert_clean();
 }
+
+/// Both would mount the same upper directory.
+#[test]
+fn a_start_waits_for_a_copy() {
+    let Some(site) = ours("a_start_waits_for_a_copy") else { return };
+    let out = site.says(
+        "cd $D/state; $S create --name one --network none box cat /tmp/f >/dev/null; mkfifo pipe; echo copied >f; \
+         $S cp - one:/tmp <pipe & copy=$!; exec 3>pipe; until ! flock -n containers/*/lock true; do sleep 0.02; done; \
+         timeout 1 $S start one; echo $?; tar c f >&3; exec 3>&-; wait $copy; $S start one; $S wait one; $S logs one; $S rm one",
+    );
+    assert_eq!(out, "124\none\n0\ncopied\none\n");
+    site.assert_clean();
+}

@@ -9,7 +9,7 @@
 
 use super::CommitError;
 use crate::cgroups::Controller;
-use crate::engine::containers::{Record, cgroup};
+use crate::engine::containers::{Record, cgroup, locked};
 use crate::engine::state::State;
 use crate::journal::Journal;
 use crate::kernel::hint::errno_text;
@@ -25,6 +25,8 @@ pub(super) fn paused<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, CommitError> {
     let failed = |what: String| CommitError::Pause { container: record.name.clone(), what };
+    // whoever pauses it meanwhile waits, and pauses it afterwards
+    let _lock = locked(state, record).map_err(|error| failed(error.to_string()))?;
     let cgroup = cgroup(record).map_err(|error| failed(error.to_string()))?;
     if !cgroup.directory(Controller::Freezer).is_some_and(|directory| directory.is_dir()) {
         note(

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::life::{Lock, Status};
-use super::{ContainerError, Record, cgroup, directory};
+use super::{ContainerError, Record, cgroup, directory, locked};
 use crate::cgroups::{Cgroup, Controller};
 use crate::engine::state::State;
 use crate::launch::launch;
@@ -33,7 +33,7 @@ pub(super) fn stands_still(directory: &Path, record: &Record) -> bool {
 /// One that does not run or is paused already, one that cannot be paused, and what the kernel answers.
 pub fn pause(state: &State, record: &Record) -> Result<(), ContainerError> {
     let path = directory(state, record);
-    let (_lock, record) = locked(&path, record)?;
+    let (_lock, record) = anew(state, record)?;
     match record.life.status {
         Status::Running => {}
         Status::Paused => return Err(ContainerError::AlreadyPaused(record.id)),
@@ -53,7 +53,7 @@ pub fn pause(state: &State, record: &Record) -> Result<(), ContainerError> {
 /// One that is not paused, and what the kernel answers.
 pub fn unpause(state: &State, record: &Record) -> Result<(), ContainerError> {
     let path = directory(state, record);
-    let (_lock, record) = locked(&path, record)?;
+    let (_lock, record) = anew(state, record)?;
     match record.life.status {
         Status::Paused => thaw(&path, &record),
         _ => Err(ContainerError::NotPaused(record.id)),
@@ -77,14 +77,11 @@ fn thaw(path: &Path, record: &Record) -> Result<(), ContainerError> {
     }
 }
 
-fn locked(path: &Path, record: &Record) -> Result<(Lock, Record), ContainerError> {
-    let gone = || ContainerError::NoSuch(record.name.clone());
-    let lock = Lock::take(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => gone(),
-        _ => error.into(),
-    })?;
+fn anew(state: &State, record: &Record) -> Result<(Lock, Record), ContainerError> {
+    let lock = locked(state, record)?;
     // another command may have done it while we waited
-    Ok((lock, Record::read(path).ok_or_else(gone)?))
+    let now = Record::read(&directory(state, record));
+    Ok((lock, now.ok_or_else(|| ContainerError::NoSuch(record.name.clone()))?))
 }
 
 fn freezer(record: &Record) -> Result<Cgroup, ContainerError> {

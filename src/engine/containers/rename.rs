@@ -1,8 +1,7 @@
 //! Rename: another name for a container, which nobody else has.
 
 use super::create::{free_name, lock_names};
-use super::life::Lock;
-use super::{ContainerError, Record, directory};
+use super::{ContainerError, Record, directory, locked};
 use crate::engine::names;
 use crate::engine::state::State;
 
@@ -19,7 +18,7 @@ pub fn rename(state: &State, record: &Record, name: &str) -> Result<(), Containe
         return Err(ContainerError::SameName);
     }
     let path = directory(state, record);
-    let _lock = Lock::take(&path)?;
+    let _lock = locked(state, record)?;
     let _names = lock_names(state)?;
     let name = free_name(state, Some(name)).map_err(|error| ContainerError::Rename(Box::new(error)))?;
     let record = Record::read(&path).ok_or_else(|| ContainerError::NoSuch(record.name.clone()))?;
