@@ -240,7 +240,7 @@ fn root(global: &Global) -> Root {
             PathBuf::from(run).join("stepbox/oci")
         }
         _ if !rustix::process::geteuid().is_root() => {
-            PathBuf::from(format!("/tmp/stepbox-{}/run/oci", rustix::process::geteuid().as_raw()))
+            PathBuf::from(format!("/tmp/stepbox-oci-{}", rustix::process::geteuid().as_raw()))
         }
         _ => "/run/stepbox/oci".into(),
     }))

@@ -59,16 +59,15 @@ impl State {
                 let data = set("XDG_DATA_HOME").or_else(home).map(|data| data.join("stepbox"));
                 let root = data.filter(|data| make(data).is_ok()).unwrap_or_else(|| scratch.clone());
                 let run = set("XDG_RUNTIME_DIR").map_or(scratch.join("run"), |run| run.join("stepbox"));
+                if [&root, &run].iter().any(|path| path.starts_with(&scratch)) {
+                    // everybody makes directories in /tmp, and whose this one is could put another in the place of ours
+                    own(&scratch)?;
+                }
                 State { root, run }
             }
         };
-        for path in [&state.root, &state.run] {
-            make(path)?;
-            let owner = path.symlink_metadata().map(|meta| meta.uid()).unwrap_or(u32::MAX);
-            if owner != uid.as_raw() {
-                return Err(StateError::Foreign { path: path.clone(), owner });
-            }
-        }
+        own(&state.root)?;
+        own(&state.run)?;
         Ok(state)
     }
 
@@ -90,6 +89,16 @@ impl State {
     /// Where containers live, each in a directory named by its id.
     pub fn containers(&self) -> PathBuf {
         self.root.join("containers")
+    }
+}
+
+/// Makes a directory, which then must be ours.
+fn own(path: &Path) -> Result<(), StateError> {
+    make(path)?;
+    let owner = path.symlink_metadata().map(|meta| meta.uid()).unwrap_or(u32::MAX);
+    match owner == rustix::process::geteuid().as_raw() {
+        true => Ok(()),
+        false => Err(StateError::Foreign { path: path.into(), owner }),
     }
 }
 

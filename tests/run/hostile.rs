@@ -1,6 +1,7 @@
 //! Images that try to reach the host, and images that no program can be started from.
 
 use support::archive::Raw;
+use support::player::STRANGER;
 use support::site::Site;
 
 /// A root file system with the base's programs and what a test adds, imported as `evil`.
@@ -95,4 +96,18 @@ fn what_the_caller_left_open_is_no_way_out() {
     assert_eq!(said.code, 125, "{}", said.err);
     assert_eq!(site.says("ls $D/state/outside"), "", "nothing was made outside");
     site.assert_clean();
+}
+
+/// Without a place of his own a user's state goes to /tmp, where anybody may have been before him.
+#[test]
+fn a_strangers_directory_in_tmp_is_not_trusted() {
+    let Some(site) = Site::root("a_strangers_directory_in_tmp_is_not_trusted") else { return };
+    let (uid, _) = STRANGER;
+    let said = site.sh(&format!(
+        "d=/tmp/stepbox-{uid}; mkdir -m 777 $d $D/state/home; trap 'rm -rf $d' EXIT; \
+         env -u STEPBOX_ROOT -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME=$D/state/home \
+             setpriv --reuid {uid} --regid {uid} --clear-groups $S ps"
+    ));
+    assert_ne!(said.code, 0, "{}", said.out);
+    assert!(said.err.contains(&format!("/tmp/stepbox-{uid} belongs to user 0, not to us")), "{}", said.err);
 }
