@@ -18,6 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const LEVELS: usize = 128;
+/// How often a directory is emptied that others fill meanwhile.
+const TRIES: u32 = 16;
 
 /// Removes the file, link or whole tree at this path; nothing there is fine.
 ///
@@ -36,14 +38,21 @@ pub fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     }
     let top = open(parent, name)?;
     let mut removal = Removal { top: top.as_fd(), moved: 0 };
-    loop {
-        let before = removal.moved;
-        removal.empty(top.as_fd(), 0)?;
-        if removal.moved == before {
-            break;
+    for _ in 0..TRIES {
+        loop {
+            let before = removal.moved;
+            removal.empty(top.as_fd(), 0)?;
+            if removal.moved == before {
+                break;
+            }
+        }
+        match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            // somebody who still knew the name has put something there
+            Err(Errno::NOTEMPTY) => {}
+            other => return other,
         }
     }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    Err(Errno::NOTEMPTY)
 }
 
 struct Removal<'a> {
