@@ -69,17 +69,8 @@ pub fn read(
     wanted: Wanted,
     mut line: impl FnMut(Line) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut oldest = 0;
-    while older(path, oldest + 1).exists() {
-        oldest += 1;
-    }
     let mut last = VecDeque::new();
-    for number in (0..=oldest).rev() {
-        let file = match File::open(if number == 0 { path.to_path_buf() } else { older(path, number) }) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            file => file?,
-        };
-        let inode = file.metadata()?.ino();
+    for (inode, file) in files(path)?.into_iter().rev() {
         let last_file = until.filter(|(other, _)| *other == inode);
         for text in BufReader::new(file.take(last_file.map_or(u64::MAX, |(_, length)| length))).split(b'\n') {
             let Some(found) = Line::parse(&text?).filter(|found| wanted.in_time(found)) else { continue };
@@ -98,4 +89,27 @@ pub fn read(
         }
     }
     last.into_iter().try_for_each(line)
+}
+
+/// Its files, the newest first, each with its inode. They are opened in this order, because a rotation makes a file an older
+/// one: what it renames meanwhile is met twice, and none is missed.
+fn files(path: &Path) -> io::Result<Vec<(u64, File)>> {
+    let mut found: Vec<(u64, File)> = Vec::new();
+    // while it renames, a number is missing for a moment
+    let mut missing = 0;
+    for number in 0.. {
+        match File::open(if number == 0 { path.to_path_buf() } else { older(path, number) }) {
+            Ok(file) => {
+                let inode = file.metadata()?.ino();
+                if found.iter().all(|(known, _)| *known != inode) {
+                    found.push((inode, file));
+                }
+                missing = 0;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && missing == 0 => missing = 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
