@@ -257,9 +257,12 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
         let _ = remove::take_away(state, &record, true);
         return None;
     }
-    // its directory goes with the run where that was to be removed
-    record.life.save(directory).ok()?;
-    Some(record)
+    match record.life.save(directory) {
+        // its directory goes with the run where that was to be removed
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // on a full disk it is written down by whoever looks later
+        _ => Some(record),
+    }
 }
 
 /// Finds a container by name, id, or the beginning of its id.
