@@ -123,8 +123,9 @@ pub fn stop(state: &State, record: &Record, most: Option<Duration>) -> Result<()
     }
     for (number, most) in [(stop_signal(record), most), (libc::SIGKILL, None)] {
         match signal(state, record, number) {
+            Ok(()) => {}
             // between two runs, or at its end
-            Ok(()) | Err(ContainerError::NotRunning(_)) => {}
+            Err(ContainerError::NotRunning(_)) => wake(record),
             Err(error) => return Err(error),
         }
         pause::wake(state, record)?;
