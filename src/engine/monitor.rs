@@ -23,8 +23,7 @@ pub mod frames;
 mod restart;
 mod stdio;
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +37,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use self::carrier::{Asked, Carrier};
 use self::client::Client;
 use self::restart::BackOff;
+use self::stdio::Starter;
 use super::containers::end::ends_for_good;
 use super::containers::life::{self, Life, Owner, Status};
 use super::containers::start::FirstWord;
@@ -97,21 +97,16 @@ pub fn socket_name(directory: &Path) -> io::Result<(OwnedFd, SocketAddrUnix)> {
 
 /// Is the monitor of a container until it has ended. The command that started it reads our standard output.
 pub fn main(state: &State, store: &Store, id: &str) -> Result<(), MonitorError> {
-    let (word, first) = stdio::detach()?;
-    let mut word = Some(File::from(word));
-    let result = Monitor::new(state, store, id, first).and_then(|mut monitor| monitor.stay(&mut word));
+    let (starter, first) = stdio::detach()?;
+    let mut starter = Some(starter);
+    let result = Monitor::new(state, store, id, first).and_then(|mut monitor| monitor.stay(&mut starter));
     if let Err(error) = &result
-        && let Some(word) = word
+        && let Some(starter) = starter
     {
         let code = if let MonitorError::Run(error) = error { error.code() } else { 125 };
-        say(word, &FirstWord::Error { text: error.to_string(), code });
+        starter.told(&FirstWord::Error { text: error.to_string(), code });
     }
     result
-}
-
-/// Whoever started us may have gone; the container stays all the same.
-fn say(mut word: File, what: &FirstWord) {
-    let _ = word.write_all(&serde_json::to_vec(what).unwrap_or_default());
 }
 
 /// What a monitor holds.
@@ -149,12 +144,12 @@ impl<'a> Monitor<'a> {
     }
 
     /// Runs the container's program, again and again where that is wanted.
-    fn stay(&mut self, word: &mut Option<File>) -> Result<(), MonitorError> {
+    fn stay(&mut self, starter: &mut Option<Starter>) -> Result<(), MonitorError> {
         let mut back_off = BackOff::default();
         self.record.life.restarts = 0;
         loop {
             let began = Instant::now();
-            let (mut carrier, exit) = match self.run(word) {
+            let (mut carrier, exit) = match self.run(starter) {
                 Ok(ended) => ended,
                 Err(error) => return Err(self.failed(error)),
             };
@@ -204,7 +199,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// Runs the program once, from its launch until everything is undone.
-    fn run(&mut self, word: &mut Option<File>) -> Result<(Carrier, i32), MonitorError> {
+    fn run(&mut self, starter: &mut Option<Starter>) -> Result<(Carrier, i32), MonitorError> {
         let request = &self.record.request;
         // only its first run fills a volume that is empty
         let how = if self.record.life.started.is_none() { How::Fill } else { How::Keep };
@@ -244,8 +239,8 @@ impl<'a> Monitor<'a> {
                 restarts: life.restarts,
             };
             life.save(&self.directory)?;
-            if let Some(word) = word.take() {
-                say(word, &FirstWord::Pid(running.box_pid().unwrap_or_default()));
+            if let Some(starter) = starter.take() {
+                starter.told(&FirstWord::Pid(running.box_pid().unwrap_or_default()));
             }
             let exit = self.serve(&mut running, &mut carrier)?;
             carrier.drain(&life::now());

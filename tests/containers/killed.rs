@@ -19,6 +19,25 @@ fn a_monitor_that_was_killed() {
     }
 }
 
+/// The command that starts a container is killed while the monitor is at work: nobody else starts it, too.
+#[test]
+fn a_start_that_was_killed_is_not_begun_twice() {
+    for site in [Site::ours(), Site::nobody()] {
+        let out = site.says(
+            "id=$($S create --name red -v data:/x stepbox/base sleep 1000); \
+             flock $D/state/volumes/data sleep 1000 & holder=$!; \
+             until ! flock -n $D/state/volumes/data true; do sleep 0.02; done; \
+             $S start red & starter=$!; until pgrep -P $starter >/dev/null; do sleep 0.02; done; \
+             kill -9 $starter; wait $starter 2>/dev/null; timeout 1 $S start red; echo $?; \
+             pgrep -fc \"monitor $id\"; pkill -P $holder; \
+             until $S ps -q | grep -q .; do sleep 0.02; done; $S start red; pgrep -fc \"monitor $id\"; \
+             $S rm -f red; $S volume rm data",
+        );
+        assert_eq!(out, "124\n1\nred\n1\nred\ndata\n");
+        site.assert_clean();
+    }
+}
+
 #[test]
 fn after_the_machine_was_started_anew() {
     let site = Site::ours();

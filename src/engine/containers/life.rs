@@ -147,7 +147,7 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 /// The lock of a container, held until it is dropped: whoever starts, removes or cleans up after it has it.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -163,9 +163,17 @@ impl Lock {
         let file = Lock::file(directory)?;
         file.lock()?;
         match directory.join("lock").exists() {
-            true => Ok(Lock { _file: file }),
+            true => Ok(Lock { file }),
             false => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// The same lock for another process: it is held until both have let go.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub(super) fn shared(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// The same where nobody has it; none where somebody does.
@@ -175,7 +183,7 @@ impl Lock {
     pub fn try_take(directory: &Path) -> io::Result<Option<Lock>> {
         let file = Lock::file(directory)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => Ok(Some(Lock { file })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The monitor's standard output is the pipe. Its end without a word is an error, too. Its standard input is the socket of
-//! whoever is attached before there is anything to be missed, or nothing.
+//! whoever is attached before there is anything to be missed, or nothing. Its standard error is the lock: where the command
+//! is killed, the container stays locked until its monitor has written down what became of it.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -18,7 +19,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::life::{Lock, Status, stopped};
-use super::{ContainerError, Record, clean_up, directory};
+use super::{ContainerError, Record, clean_up, directory, locked};
 use crate::engine::state::State;
 
 /// The word by which the engine's program is told to be a monitor.
@@ -81,11 +82,7 @@ impl From<io::Error> for StartError {
 /// [`StartError`]; then the container is as before, but for its `life.error`.
 pub fn start(state: &State, record: &Record, attached: Option<OwnedFd>) -> Result<bool, StartError> {
     let path = directory(state, record);
-    let gone = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => ContainerError::NoSuch(record.name.clone()).into(),
-        _ => StartError::from(error),
-    };
-    let lock = Lock::take(&path).map_err(gone)?;
+    let lock = locked(state, record)?;
     // another command may have done it while we waited
     let record = clean_up(state, &path).ok_or_else(|| ContainerError::NoSuch(record.name.clone()))?;
     match record.life.status {
@@ -102,7 +99,7 @@ pub fn start(state: &State, record: &Record, attached: Option<OwnedFd>) -> Resul
 pub fn start_locked(
     state: &State,
     record: &Record,
-    _lock: &Lock,
+    lock: &Lock,
     attached: Option<OwnedFd>,
 ) -> Result<(), StartError> {
     let path = directory(state, record);
@@ -115,7 +112,7 @@ pub fn start_locked(
         .args([MONITOR, &record.id])
         .stdin(attached.map_or_else(Stdio::null, Stdio::from))
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(lock.shared()?)
         .current_dir("/")
         .spawn()
         .map_err(monitor)?;

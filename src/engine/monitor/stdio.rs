@@ -7,6 +7,8 @@
 //!
 //! See dup2(2), pipe(7).
 
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -16,6 +18,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::carrier::Ends;
 use super::client::Client;
+use crate::engine::containers::start::FirstWord;
 use crate::launch::Running;
 
 /// Our ends of the pipes that the box is born with.
@@ -53,10 +56,29 @@ pub(super) fn to_null() -> Result<(), Errno> {
     dup2_stderr(&null)
 }
 
-/// Lets go of what we were given. Where our standard output led comes back, and who was attached before there was a
-/// program: whoever is at our standard input, if that is a socket.
-pub(super) fn detach() -> Result<(OwnedFd, Option<Client>), Errno> {
-    let word = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+/// Whoever started the monitor, and waits.
+#[derive(Debug)]
+pub(super) struct Starter {
+    /// where our standard output led: our first word goes there
+    word: File,
+    /// where our standard error led: the container's lock
+    lock: OwnedFd,
+}
+
+impl Starter {
+    /// Says the first word. Whoever started us may have gone; the container stays all the same.
+    pub(super) fn told(mut self, what: &FirstWord) {
+        // he finds the container unlocked
+        drop(self.lock);
+        let _ = self.word.write_all(&serde_json::to_vec(what).unwrap_or_default());
+    }
+}
+
+/// Lets go of what we were given. Who started us comes back, and who was attached before there was a program: whoever is
+/// at our standard input, if that is a socket.
+pub(super) fn detach() -> Result<(Starter, Option<Client>), Errno> {
+    let word = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?);
+    let lock = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
     let stdin = rustix::stdio::stdin();
     let kind = FileType::from_raw_mode(rustix::fs::fstat(stdin)?.st_mode);
     let first = match kind {
@@ -68,7 +90,7 @@ pub(super) fn detach() -> Result<(OwnedFd, Option<Client>), Errno> {
         _ => None,
     };
     to_null()?;
-    Ok((word, first))
+    Ok((Starter { word, lock }, first))
 }
 
 /// What the carrier carries for a container that was launched.
