@@ -270,7 +270,7 @@ impl<'a> Monitor<'a> {
             let mut fds = vec![
                 PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
-                PollFd::new(&self.listener, PollFlags::IN),
+                PollFd::new(&self.listener, if carrier.full() { PollFlags::empty() } else { PollFlags::IN }),
             ];
             fds.extend(carrier.wait_for());
             match poll(&mut fds, None) {

@@ -229,3 +229,18 @@ fn a_run_in_the_foreground_has_what_only_a_monitor_does() {
         site.assert_clean();
     }
 }
+
+/// More than the monitor has descriptors for: those who come last wait, and the container goes on.
+#[test]
+fn too_many_who_are_attached_at_once() {
+    let site = Site::ours();
+    let out = site.says(
+        "(ulimit -n 48; $S run -d --name red stepbox/base sleep 1000 >/dev/null); \
+         for i in $(seq 40); do $S wait red >>$D/state/codes & waiting=\"$waiting $!\"; done; \
+         sleep 1; $S exec red echo alive; $S kill red; wait $waiting; sort $D/state/codes | uniq -c; $S rm red",
+    );
+    let words: Vec<&str> = out.split_whitespace().collect();
+    assert_eq!(words, ["alive", "red", "40", "137", "red"]);
+    site.says("rm $D/state/codes");
+    site.assert_clean();
+}

@@ -142,6 +142,12 @@ impl Carrier {
         self.clients.len()
     }
 
+    /// Whether nobody else can be let in: whoever calls waits, and the container has descriptors left for its own needs.
+    pub fn full(&self) -> bool {
+        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        most.is_some_and(|most| 2 * self.clients.len() as u64 >= most)
+    }
+
     /// The program's terminal, if it has one.
     pub fn terminal(&self) -> Option<&OwnedFd> {
         match &self.ends {
