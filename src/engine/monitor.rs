@@ -164,13 +164,12 @@ impl<'a> Monitor<'a> {
                 life.owner = None;
             }
             self.save()?;
-            if pause.is_none() && self.record.request.remove {
-                remove::take_away(self.state, &self.record, true)?;
-            }
+            let goes = pause.is_none() && self.record.request.remove;
+            let gone = if goes { remove::take_away(self.state, &self.record, true) } else { Ok(()) };
             carrier.tell(exit);
             let Some(pause) = pause else {
                 self.linger(&mut carrier, None)?;
-                return Ok(());
+                return Ok(gone?);
             };
             self.linger(&mut carrier, Some(PATIENCE))?;
             if !self.pause(pause)? {
