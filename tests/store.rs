@@ -143,6 +143,25 @@ fn a_name_that_went_to_another_image_meanwhile_is_not_taken() {
 }
 
 #[test]
+fn what_an_image_that_is_being_made_stands_on_is_not_lost() {
+    let (_directory, store) = store();
+    import(&store, rootfs().end().as_slice(), &reference("x"), change()).expect("imported");
+    let below = store.find("x").expect("found");
+    let layer = below.manifest.layers[0].digest;
+    let mut draft = store.draft(&[]).expect("a draft");
+    assert!(draft.hold(layer).expect("held") && !draft.hold(Digest::of(b"nothing")).expect("looked"));
+    draft.hold(below.id).expect("held");
+    // somebody removes the image before the one that is made of it has a name
+    store.untag(&reference("x")).expect("untagged");
+    store.forget(&[], std::slice::from_ref(&below.entry)).expect("forgotten");
+    store.collect(&BTreeSet::new()).expect("collected");
+    assert!(!store.blob_path(layer).exists());
+    let manifest = draft.blob(&serde_json::to_vec(&below.manifest).expect("JSON")).expect("a blob");
+    draft.publish(Descriptor::new(MANIFEST, manifest, 1), &reference("y")).expect("published");
+    assert_eq!(fs::read(store.blob_path(layer)).expect("here again"), rootfs().end());
+}
+
+#[test]
 fn what_nobody_names_is_collected_and_what_is_used_stays() {
     let (_directory, store) = store();
     import(&store, rootfs().end().as_slice(), &reference("x"), change()).expect("imported");

@@ -105,6 +105,12 @@ pub fn commit(
     };
     let view = View::of(state, record)?;
     let mut draft = store.draft(&document.rootfs.diff_ids)?;
+    // its image may be removed meanwhile
+    for layer in &below.manifest.layers {
+        if !draft.hold(layer.digest)? {
+            return Err(gone(record));
+        }
+    }
     let mut work = || layer(&view, &mut draft, wish);
     let layer = match wish.pause && view.is_running() {
         true => pause::paused(state, record, note, work)?,
@@ -118,17 +124,20 @@ pub fn commit(
 
 /// What the container was made of.
 fn image(store: &Store, record: &Record) -> Result<(Stored, Document), CommitError> {
-    let id = record.image_id.map_or_else(|| record.image.clone(), |id| id.to_string());
-    let gone = || CommitError::ImageGone { container: record.name.clone(), image: id.clone() };
-    let stored = store.find(&id).map_err(|error| match error {
-        StoreError::Missing(_) => gone(),
+    let stored = store.find(&id_of_image(record)).map_err(|error| match error {
+        StoreError::Missing(_) => gone(record),
         other => other.into(),
     })?;
     let document = store.config(&stored)?;
-    match stored.manifest.layers.iter().all(|layer| store.blob_path(layer.digest).exists()) {
-        true => Ok((stored, document)),
-        false => Err(gone()),
-    }
+    Ok((stored, document))
+}
+
+fn id_of_image(record: &Record) -> String {
+    record.image_id.map_or_else(|| record.image.clone(), |id| id.to_string())
+}
+
+fn gone(record: &Record) -> CommitError {
+    CommitError::ImageGone { container: record.name.clone(), image: id_of_image(record) }
 }
 
 /// The container's own layer; none where it wrote nothing, as in Docker.

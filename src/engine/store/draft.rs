@@ -118,6 +118,23 @@ impl Draft<'_> {
         Ok(NewLayer { applied, chain, descriptor })
     }
 
+    /// Keeps a blob of the store for this image, whatever is collected until it is published. False where it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn hold(&mut self, digest: Digest) -> Result<bool, StoreError> {
+        let path = self.store.blob_path(digest);
+        match fs::hard_link(&path, self.scratch.path.join("blobs").join(digest.hex())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(file(&path, "link", error));
+            }
+            _ => {}
+        }
+        self.blobs.push(digest);
+        Ok(true)
+    }
+
     /// Adds a blob: a config or manifest.
     ///
     /// # Errors
