@@ -134,7 +134,6 @@ pub fn repair(state: &State, store: &Store, finding: &Finding) -> Result<String,
             Ok("freed".into())
         }
         Remedy::End(id) => {
-            // the run may have meant to take it away at its end
             // to look for it is to clean up after it; its journal may have done so already, or its run have wanted it gone
             match containers::find(state, id) {
                 Ok(record) if record.life.orphaned() => Err("somebody else has its lock: try again".into()),
