@@ -101,6 +101,17 @@ fn mounts() -> Vec<String> {
     text.lines().map(|line| format!("mount: {line}")).collect()
 }
 
+/// Whether a cgroup is that of a test which has not ended: its site is there, and a journal of the site, or the cgroup's
+/// name, says so. Our own site is gone when we look for leaks, or has no journal any more.
+pub(crate) fn of_another_site(cgroup: &str) -> bool {
+    let sites = names(std::env::temp_dir()).map(|name| (std::env::temp_dir().join(&name), name));
+    let sites = sites.chain(names("/tmp").map(|name| (Path::new("/tmp").join(&name), name)));
+    let id = cgroup.trim_start_matches("stepbox-");
+    sites.filter(|(_, name)| name.starts_with("stepbox-tests-")).any(|(path, name)| {
+        cgroup.contains(&name) || path.join(format!("state/run/journal/{id}.journal")).exists()
+    })
+}
+
 fn cgroups(directory: &Path, depth: u32, lines: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -109,7 +120,8 @@ fn cgroups(directory: &Path, depth: u32, lines: &mut BTreeSet<String>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         // with processes in it, it is somebody's: ours have ended
         let procs = std::fs::read_to_string(entry.path().join("cgroup.procs")).unwrap_or_default();
-        if (name.contains("stepbox") || name.starts_with("lab")) && procs.is_empty() {
+        let ours = name.contains("stepbox") || name.starts_with("lab");
+        if ours && procs.is_empty() && !of_another_site(&name) {
             lines.insert(format!("cgroup: {}", entry.path().display()));
         }
         if depth > 0 {
