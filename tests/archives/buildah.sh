@@ -35,7 +35,7 @@ done
 # by our registry, there and back
 "$S" registry serve --listen 127.0.0.1:5000 >"$D/ready" 2>"$D/registry.log" &
 registry=$!
-for _ in $(seq 100); do [ -s "$D/ready" ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -s "$D/ready" ] && break; sleep 0.1; done
 b push --tls-verify=false --digestfile "$D/digest" localhost/three:1 docker://localhost:5000/class/three:1 >>"$D/log"
 same "pushed to our registry" "$("$S" images --digests --format '{{.Digest}}' localhost:5000/class/three)" "$(cat "$D/digest")"
 three=$(theirs localhost/three:1)

@@ -2,7 +2,10 @@
 # between stepbox and Docker.
 say() { echo "--- ${*:2}"; "$@" 2>&1; echo "= $?"; }
 until_logged() { for _ in $(seq 100); do $C logs "$1" 2>&1 | grep -q "$2" && return; sleep 0.05; done; echo "no $2"; }
-columns() { sed -E 's/^[0-9a-f]{12,64}/ID/; s/(Less than a second|[0-9]+ seconds?)/TIME/g; s/  +/|/g'; }
+# until it neither runs nor is about to run again, or is not there at all
+until_ended() { for _ in $(seq 200); do $C ps -q --filter "name=$1" | grep -q . || return; sleep 0.1; done; echo "$1 runs on"; }
+until_gone() { for _ in $(seq 200); do $C ps -aq --filter "name=$1" | grep -q . || return; sleep 0.1; done; echo "$1 is there"; }
+columns() { sed -E 's/^[0-9a-f]{12,64}/ID/; s/(Less than a second|[0-9]+ (second|minute)s?|About a minute)/TIME/g; s/  +/|/g'; }
 
 say $C create --name made --network none box sh -c 'echo out; sleep 0.3; echo err >&2; exit 3'
 say $C ps -a | columns
@@ -58,8 +61,8 @@ say $C logs own
 say $C rm own
 
 say $C run -d --name again --network none --restart on-failure:2 box sh -c 'echo go; exit 4'
-for _ in $(seq 100); do [ "$($C logs again | wc -l)" = 3 ] && break; sleep 0.1; done
-sleep 1
+for _ in $(seq 200); do [ "$($C logs again | wc -l)" = 3 ] && break; sleep 0.1; done
+until_ended again
 say $C ps -a | columns
 say $C logs again
 say $C rm again
@@ -83,7 +86,7 @@ say $C run -d --rm --name gone --network none box /etc/passwd
 say $C ps -aq
 say $C run -d --rm --name soon --network none box sh -c 'sleep 1; exit 7'
 say $C wait soon
-sleep 0.5
+until_gone soon
 say $C ps -aq
 
 say $C run --name front --network none box sh -c 'echo hello; exit 9'
@@ -106,7 +109,7 @@ say $C create --name bad --network none box nosuch
 say $C start -a bad
 say $C rm bad
 say $C run --name twice --network none --restart on-failure:1 box sh -c 'echo go; exit 4'
-sleep 2
+until_ended twice
 say $C logs twice
 say $C rm twice
 

@@ -13,7 +13,7 @@ printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "
     "$D/registry" >"$D/registry.yml"
 OTEL_TRACES_EXPORTER=none docker-registry serve "$D/registry.yml" >"$D/registry.log" 2>&1 &
 registry=$!
-for _ in $(seq 100); do grep -q 'listening on' "$D/registry.log" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q 'listening on' "$D/registry.log" && break; sleep 0.1; done
 
 # both ways in
 docker import -c 'CMD ["bash"]' "$D/rootfs.tar" theirs:1 >/dev/null || fail docker import

@@ -56,13 +56,14 @@ stop() {
 }
 signals() {
     run -d --name con box sh -c 'trap "echo one" USR1; trap "exit 3" TERM; echo ready; while :; do sleep 0.1; done'
-    for _ in $(seq 50); do docker logs con 2>&1 | grep -q ready && break; sleep 0.1; done
-    docker kill -s USR1 con && sleep 0.5 && docker stop con && docker logs con && state con && docker rm con
+    until_logged() { for _ in $(seq 200); do docker logs con 2>&1 | grep -q "$1" && break; sleep 0.1; done; }
+    until_logged ready
+    docker kill -s USR1 con && until_logged one && docker stop con && docker logs con && state con && docker rm con
 }
 health() {
     run -d --name con --health-cmd 'test -e /ok' --health-interval 300ms --health-retries 1 box sleep 100
     for want in unhealthy healthy; do
-        for _ in $(seq 50); do
+        for _ in $(seq 200); do
             now=$(docker inspect -f '{{.State.Health.Status}}' con)
             [ "$now" = $want ] && break; sleep 0.1
         done
@@ -74,17 +75,18 @@ health() {
 terminal() {
     tmux() { command tmux -S "$D/tmux" -f /dev/null "$@"; }
     shown() {
-        for _ in $(seq 50); do tmux capture-pane -p | grep -qxE "$1" && { echo "seen $1"; return; }; sleep 0.1; done
+        for _ in $(seq 300); do tmux capture-pane -p | grep -qxE "$1" && { echo "seen $1"; return; }; sleep 0.1; done
         tmux capture-pane -p | grep .
     }
     type_() { tmux send-keys "$1" Enter; }
     SHELL=/bin/sh tmux new-session -d -x 91 -y 23 "PS1='% ' sh -i"
-    type_ "/usr/bin/docker -H unix://$D/docker.sock run --runtime $runtime --rm -it --name con box sh"; shown '. #'
-    # Docker gives the terminal its size a moment after the start
-    type_ 'until stty size; do sleep 0.1; done 2>/dev/null'; shown '23 91'
-    tmux resize-window -x 77 -y 19; sleep 0.5; type_ 'stty size'; shown '19 77'
-    type_ 'sleep 100'; sleep 0.5; tmux send-keys C-c; type_ 'echo got $?'; shown 'got 130'
-    type_ 'exit 42'; sleep 1; type_ 'echo client $?'; shown 'client 42'
+    type_ "/usr/bin/docker -H unix://$D/docker.sock run --runtime $runtime --rm -it --name con box sh; echo client \$?"; shown '. #'
+    # Docker gives the terminal its size a moment after the start, and a moment after a change
+    sized() { type_ "until [ \"\$(stty size 2>/dev/null)\" = '$1' ]; do sleep 0.1; done; stty size"; shown "$1"; }
+    sized '23 91'
+    tmux resize-window -x 77 -y 19; sized '19 77'
+    type_ 'echo wait""ing; sleep 100'; shown waiting >/dev/null; sleep 0.5; tmux send-keys C-c; type_ 'echo got $?'; shown 'got 130'
+    type_ 'exit 42'; shown 'client 42'
     tmux kill-server
 }
 for one in the_end no_program no_permission input user policy filter limits too_much no_network bridge init exec_ pause \

@@ -2,7 +2,7 @@
 "$S" run --rm --network none stepbox/base true || exit 1
 "$S" registry serve --listen 127.0.0.1:5000 >"$D/ready" 2>"$D/registry.log" &
 registry=$!
-for _ in $(seq 100); do [ -s "$D/ready" ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -s "$D/ready" ] && break; sleep 0.1; done
 
 # A file of the image, without running it.
 look() { "$1" create --name box "$2" >/dev/null && "$1" cp box:/etc/passwd - | tar -xO | grep -c ^root: && "$1" rm box >/dev/null; }
