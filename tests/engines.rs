@@ -10,14 +10,10 @@
 //! They take a minute and packages that not every machine has: only with `STEPBOX_SLOW=1`.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use support::leaks;
 use support::player::said;
 use support::site::Site;
-
-/// One engine at a time: what another has made meanwhile would look like a leak.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// What an engine says by this runtime; none, with the reason said, where it cannot run.
 fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<[String; 2]> {
@@ -26,7 +22,7 @@ fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<[String; 2]> {
     }
     Site::root(test)?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/engines/{engine}.sh"));
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = leaks::turn();
     let before = leaks::Snapshot::take();
     let answer = |runtime: &str| {
         let site = Site::root(test).expect("root");

@@ -96,6 +96,7 @@ fn engine(test: &str, name: &str, count: usize, needs: &[&str]) {
         return;
     }
     let Some(site) = Site::root(test) else { return };
+    let _turn = leaks::turn();
     let before = leaks::Snapshot::take();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/archives/{name}.sh"));
     let said = said(&mut site.script_of(120, &format!("exec bash {}", script.display())));

@@ -11,6 +11,7 @@ fn answers(test: &str, engine: &str, needs: &[&str]) -> Option<String> {
         return None;
     }
     let site = Site::root(test)?;
+    let _turn = leaks::turn();
     let before = leaks::Snapshot::take();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/registry_serve/{engine}.sh"));
     let said = support::player::said(&mut site.script_of(100, &format!("exec bash {}", script.display())));

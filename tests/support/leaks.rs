@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the kernel may take to let go of what a process that just died had held.
@@ -23,6 +24,13 @@ pub struct Snapshot(BTreeSet<String>);
 pub fn adopt_orphans() {
     let me = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(me)).expect("every process may become a subreaper");
+}
+
+/// One at a time of this program's tests, for as long as it is held: what another test has made meanwhile, or a process of
+/// its, would look like a leak.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Snapshot {
