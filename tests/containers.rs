@@ -1,5 +1,5 @@
 //! Containers that outlive the command that made them: `create`, `start`, `run -d`, `attach`, `ps`, `logs`, `stop`, `kill`,
-//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, from outside: child processes only, as root in namespaces
+//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, from outside: child processes only, as root in namespaces
 //! of each test's own, and as a user who is not root.
 
 #[path = "support/mod.rs"]
@@ -31,5 +31,7 @@ mod lists;
 mod logs;
 #[path = "containers/restarts.rs"]
 mod restarts;
+#[path = "containers/stats.rs"]
+mod stats;
 #[path = "containers/verbs.rs"]
 mod verbs;

@@ -19,6 +19,7 @@ mod rename;
 mod restart;
 pub(super) mod row;
 mod start;
+mod stats;
 mod stop;
 mod top;
 mod wait;
@@ -63,6 +64,8 @@ pub(super) enum Verb {
     Rm(remove::Args),
     /// Start containers that do not run
     Start(start::Args),
+    /// Show what containers use, again each second
+    Stats(stats::Args),
     /// Stop containers: their signal, and after a while KILL
     Stop(stop::Args),
     /// List the processes of a container
@@ -109,6 +112,7 @@ impl Verb {
             Verb::Restart(args) => args.main(),
             Verb::Rm(args) => args.main(),
             Verb::Start(args) => args.main(),
+            Verb::Stats(args) => args.main(),
             Verb::Stop(args) => args.main(),
             Verb::Top(args) => args.main(),
             Verb::Unpause(args) => args.unpause(),

@@ -18,6 +18,7 @@ pub mod pause;
 pub mod remove;
 pub mod rename;
 pub mod start;
+pub mod stats;
 pub mod top;
 
 use std::io;

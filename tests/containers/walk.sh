@@ -202,3 +202,13 @@ say $C container prune -f --filter until=1h
 say $C container prune -f | grep -v reclaimed
 say $C container prune -f
 say $C container prune </dev/null
+
+# what machines differ in (memory in use, times, addresses) is left out
+say $C run -d --name one --network none -m 64m box sh -c 'sleep 1000 & sleep 1000'
+say $C create --name two --network none box true
+say $C stats --no-stream --format '{{.Container}} {{.Name}} {{.PIDs}} {{.NetIO}}' one two
+say $C stats --no-stream two | columns
+say $C stats --no-stream --format '{{json .}}' two | sed -E 's/"[0-9a-f]{12}"/"ID"/'
+say $C stats --no-stream --format '{{.Nosuch}}' two
+say $C stats --no-stream nosuch other
+say $C rm -f one two
