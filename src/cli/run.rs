@@ -211,7 +211,7 @@ impl Asked {
     }
 
     fn request(&self, image: &Image, detached: bool, dry_run: bool) -> anyhow::Result<Request> {
-        let (container, files) = (&self.container, &self.files);
+        let (container, files, limits) = (&self.container, &self.files, self.limits.asked());
         let capabilities = self.privilege.capabilities(Machine::look().capabilities);
         Ok(Request {
             // not the whole command line: an environment variable may be a secret, and journals and traces are read
@@ -234,7 +234,8 @@ impl Asked {
             tmpfs: files.in_memory(),
             read_only: files.read_only,
             shm_size: files.shm_size,
-            limits: self.limits.limits()?,
+            limits: limits.resources()?,
+            cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
             cgroup_parent: self.limits.cgroup_parent.clone(),

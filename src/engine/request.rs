@@ -50,6 +50,8 @@ pub struct Request {
     pub volumes_from: Vec<String>,
     /// `-m`, `--cpus`, `--pids-limit` and their like; of devices it says nothing
     pub limits: Resources,
+    /// `--cpus`, thousandths, of which the quota among the limits was made
+    pub cpus: Option<u64>,
     /// `--cgroup-parent`
     pub cgroup_parent: Option<String>,
     /// `--add-host`, `--dns`, `--dns-search`, `--dns-option`
@@ -114,6 +116,7 @@ impl Default for Request {
             volumes: Vec::new(),
             volumes_from: Vec::new(),
             limits: Resources::default(),
+            cpus: None,
             cgroup_parent: None,
             lookup: Lookup::default(),
             capabilities: crate::privilege::default_set(),
