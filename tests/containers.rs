@@ -1,5 +1,5 @@
 //! Containers that outlive the command that made them: `create`, `start`, `run -d`, `attach`, `ps`, `logs`, `stop`, `kill`,
-//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, from outside: child processes only, as root in namespaces
+//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, `inspect`, from outside: child processes only, as root in namespaces
 //! of each test's own, and as a user who is not root.
 
 #[path = "support/mod.rs"]
@@ -21,6 +21,8 @@ mod attach;
 mod docker;
 #[path = "containers/exec.rs"]
 mod exec;
+#[path = "containers/inspects.rs"]
+mod inspects;
 #[path = "containers/killed.rs"]
 mod killed;
 #[path = "containers/life.rs"]

@@ -238,6 +238,12 @@ impl Asked {
             cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
+            attached: !detached,
+            id_file: self.keeping.cidfile.clone(),
+            by_fields: files.by_fields(),
+            cap_add: written(&self.privilege.cap_add),
+            cap_drop: written(&self.privilege.cap_drop),
+            security_opt: written(&self.privilege.security_opt),
             cgroup_parent: self.limits.cgroup_parent.clone(),
             peers: self.isolation.peers(self.network.mode())?,
             lookup: self.network.lookup(),
@@ -255,6 +261,11 @@ impl Asked {
             command: self.command.clone(),
         })
     }
+}
+
+/// Options as they were written, without what they mean.
+fn written<T>(options: &[(String, T)]) -> Vec<String> {
+    options.iter().map(|(text, _)| text.clone()).collect()
 }
 
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.

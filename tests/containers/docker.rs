@@ -80,9 +80,9 @@ fn docker_answers_the_same() {
         )
     };
     let begin = ". $PLACE; image; $S import \"$D/image.tar\" box >/dev/null; C=$S";
-    let mine = said(&mut ours.script_of(100, &script(begin, "")));
+    let mine = said(&mut ours.script_of(160, &script(begin, "")));
     assert_eq!(mine.code, 0, "{}{}", mine.out, mine.err);
-    let docker = said(&mut theirs.script_of(200, &script(DOCKERD, THE_END)));
+    let docker = said(&mut theirs.script_of(300, &script(DOCKERD, THE_END)));
     assert_eq!(docker.code, 0, "{}{}", docker.out, docker.err);
     let (mine, docker) = (normal(&mine.out), normal(&docker.out));
     let pairs = mine.lines().zip(docker.lines());

@@ -212,3 +212,29 @@ say $C stats --no-stream --format '{{json .}}' two | sed -E 's/"[0-9a-f]{12}"/"I
 say $C stats --no-stream --format '{{.Nosuch}}' two
 say $C stats --no-stream nosuch other
 say $C rm -f one two
+
+host() { say $C inspect -f "{{json .HostConfig.$1}}" "$2"; }
+# every name there is, in order; what lies below some of them is each engine's own
+keys() { sed -nE 's/^( *)"([A-Za-z0-9._/]+)": .*/\1\2/p' | grep -vE '^ *(Lower|Merged|Upper|Work)Dir$|^ *"?Data'; }
+for verb in create 'run -d'; do
+    say $C $verb --name one --network none box sleep 1000
+    say $C inspect one | keys
+    $C rm -f one >/dev/null
+done
+say $C create --name one --network none -v /tmp:/one:ro --mount type=bind,src=/tmp,dst=/two --mount type=tmpfs,dst=/three,tmpfs-size=1m \
+    --tmpfs /four:size=1m --cap-add NET_ADMIN --cap-drop CHOWN --device /dev/null:/dev/x:rw --ulimit nofile=10:20 \
+    --sysctl net.ipv4.ip_forward=1 --init --log-opt max-size=10m --label a=b --add-host x:1.2.3.4 --dns 1.1.1.1 \
+    --dns-search a.b --dns-option ndots:2 --group-add 44 --stop-timeout 3 --stop-signal INT --security-opt seccomp=unconfined \
+    --read-only --shm-size 1m --oom-score-adj 100 --ipc shareable --pid host --uts host --cgroup-parent a/b --cpus 0.5 \
+    --cpuset-cpus 0 --cpuset-mems 0 -c 100 -m 64m --memory-reservation 32m --pids-limit 9 --restart on-failure:2 -u 1:2 -w /tmp \
+    -e A=1 --entrypoint sleep box 1000
+say $C inspect one | keys
+for field in Binds Mounts Tmpfs CapAdd CapDrop Devices Ulimits Sysctls Init LogConfig ExtraHosts Dns DnsSearch DnsOptions GroupAdd \
+    SecurityOpt ReadonlyRootfs ShmSize OomScoreAdj IpcMode PidMode UTSMode CgroupParent NanoCpus CpusetCpus CpusetMems CpuShares Memory \
+    MemorySwap MemoryReservation PidsLimit RestartPolicy NetworkMode Privileged AutoRemove PortBindings ContainerIDFile; do
+    host $field one
+done
+say $C inspect -f '{{json .Config}}' one | sed -E 's/"[0-9a-f]{12}"/"ID"/'
+say $C inspect -f '{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.Mode}} {{.RW}};{{end}}' one | tr ';' '\n' | sort
+say $C inspect -f '{{.NetworkSettings.Ports}} {{.Path}} {{.Args}} {{.Name}} {{.RestartCount}} {{.Platform}}' one
+say $C rm one

@@ -34,7 +34,7 @@ pub(super) struct Args {
     label_file: Vec<PathBuf>,
     /// Write the container's id to a new file
     #[arg(long, value_name = "FILE")]
-    cidfile: Option<PathBuf>,
+    pub(super) cidfile: Option<PathBuf>,
     /// The signal that asks its program to stop
     #[arg(long, value_name = "SIGNAL", value_parser = signal)]
     stop_signal: Option<String>,
