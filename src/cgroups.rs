@@ -30,6 +30,7 @@ pub mod cpu;
 pub mod detect;
 pub mod devices;
 mod error;
+mod extend;
 mod files;
 mod filter;
 mod hierarchy;

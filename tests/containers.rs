@@ -1,5 +1,5 @@
 //! Containers that outlive the command that made them: `create`, `start`, `run -d`, `attach`, `ps`, `logs`, `stop`, `kill`,
-//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, `inspect`, from outside: child processes only, as root in namespaces
+//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, `update`, `inspect`, from outside: child processes only, as root in namespaces
 //! of each test's own, and as a user who is not root.
 
 #[path = "support/mod.rs"]
@@ -17,6 +17,8 @@ mod site;
 
 #[path = "containers/attach.rs"]
 mod attach;
+#[path = "containers/changes.rs"]
+mod changes;
 #[path = "containers/docker.rs"]
 mod docker;
 #[path = "containers/exec.rs"]

@@ -22,6 +22,7 @@ mod start;
 mod stats;
 mod stop;
 mod top;
+mod update;
 mod wait;
 
 use std::process::ExitCode;
@@ -72,6 +73,8 @@ pub(super) enum Verb {
     Top(top::Args),
     /// Let all processes of containers go on
     Unpause(pause::Args),
+    /// Give containers other limits, or another restart policy
+    Update(Box<update::Args>),
     /// Wait until containers have ended, then print their exit codes
     Wait(wait::Args),
 }
@@ -116,6 +119,7 @@ impl Verb {
             Verb::Stop(args) => args.main(),
             Verb::Top(args) => args.main(),
             Verb::Unpause(args) => args.unpause(),
+            Verb::Update(args) => args.main(),
             Verb::Wait(args) => args.main(),
         }
     }

@@ -20,6 +20,7 @@ pub mod rename;
 pub mod start;
 pub mod stats;
 pub mod top;
+pub mod update;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -250,7 +250,11 @@ const OPTIONS: [(&str, &str); 12] = [
 
 /// An error of cgroups that names options instead of members.
 pub(super) fn in_our_words(error: &CgroupError) -> String {
-    let text = error.to_string();
+    by_option(error.to_string())
+}
+
+/// The same for any text that begins with a member.
+pub(super) fn by_option(text: String) -> String {
     let found = OPTIONS.iter().find_map(|(member, option)| {
         let rest = text.strip_prefix(member)?.strip_prefix(':')?;
         Some(format!("{option}:{rest}"))

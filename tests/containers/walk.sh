@@ -211,9 +211,57 @@ say $C stats --no-stream two | columns
 say $C stats --no-stream --format '{{json .}}' two | sed -E 's/"[0-9a-f]{12}"/"ID"/'
 say $C stats --no-stream --format '{{.Nosuch}}' two
 say $C stats --no-stream nosuch other
-say $C rm -f one two
 
 host() { say $C inspect -f "{{json .HostConfig.$1}}" "$2"; }
+say $C update one
+say $C update --memory 256m one
+say $C update --memory 96m --memory-swap 192m one
+say $C stats --no-stream --format '{{.MemUsage}}' one | sed 's|.* / ||'
+say $C update --memory 64m two
+say $C update --memory 64m --memory-swap 32m one
+say $C update --memory 1m one
+say $C update --memory xyz one
+say $C update --memory-reservation 3m one
+say $C update --memory-reservation 32m --memory 16m one
+say $C update --memory-reservation 32m one
+say $C update --memory-swap -1 one
+say $C update --cpus 1 one
+say $C update --cpus 4000 one
+say $C update --cpus x one
+say $C update --cpu-quota 50000 one
+say $C update --cpu-period 50000 one
+say $C update --cpu-period 5 one
+say $C update --cpu-quota 5 two
+say $C update --cpu-quota 50000 --cpu-period 100000 two
+say $C update --cpus 1 two
+say $C update --cpu-shares 512 one
+say $C update --cpuset-cpus 4000 one
+say $C update --cpuset-cpus 0-x one
+say $C update --cpuset-cpus 0 one
+say $C update --cpuset-mems 0 one
+say $C update --cpuset-mems 4000 one
+say $C update --pids-limit 20 one
+host PidsLimit one
+say $C update --pids-limit -1 one
+host PidsLimit one
+say $C update --restart on-failure:3 one
+say $C update --restart maybe one
+say $C update --restart always:2 one
+say $C pause one
+say $C update --cpu-shares 256 one
+say $C unpause one
+say $C exec one sh -c 'cat /proc/self/status | grep -E "Cpus_allowed_list|Mems_allowed_list"'
+# the one that is not there may be told of before the others or after them
+say $C update --cpu-shares 128 nosuch
+say $C update --cpu-shares 128 one two
+for field in Memory MemorySwap MemoryReservation NanoCpus CpuPeriod CpuQuota CpuShares CpusetCpus CpusetMems PidsLimit RestartPolicy; do
+    host $field one
+    host $field two
+done
+say $C run -d --rm --name three --network none box sleep 1000
+say $C update --restart always three
+say $C rm -f one two
+
 # every name there is, in order; what lies below some of them is each engine's own
 keys() { sed -nE 's/^( *)"([A-Za-z0-9._/]+)": .*/\1\2/p' | grep -vE '^ *(Lower|Merged|Upper|Work)Dir$|^ *"?Data'; }
 for verb in create 'run -d'; do

@@ -154,7 +154,7 @@ impl Args {
     }
 }
 
-fn restart(text: &str) -> Result<Restart, String> {
+pub(in crate::cli) fn restart(text: &str) -> Result<Restart, String> {
     let (name, count) = text.split_once(':').map_or((text, None), |(name, count)| (name, Some(count)));
     let count = match count.map(str::parse::<i64>) {
         Some(Err(_)) => return Err("maximum retry count must be an integer".into()),

@@ -1,4 +1,4 @@
-//! The options of `run` that say how much of the machine the container may use.
+//! The options of `run` that say how much of the machine the container may use; those of `update` are among them.
 
 use super::size::{size_or_none, swap};
 use crate::engine::limits::Asked;
@@ -29,7 +29,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Resources")]
 #[group(skip)]
-pub(super) struct Changing {
+pub(in crate::cli) struct Changing {
     /// The most memory it may use (bytes, or with k, m, g)
     #[arg(short, long, value_name = "SIZE", value_parser = size_or_none)]
     memory: Option<u64>,
@@ -66,7 +66,7 @@ pub(super) struct Changing {
 }
 
 impl Changing {
-    pub(super) fn asked(&self) -> Asked {
+    pub(in crate::cli) fn asked(&self) -> Asked {
         Asked {
             memory: self.memory,
             memory_swap: self.memory_swap,

@@ -77,7 +77,8 @@ fn thaw(path: &Path, record: &Record) -> Result<(), ContainerError> {
     }
 }
 
-fn locked(path: &Path, record: &Record) -> Result<(Lock, Record), ContainerError> {
+/// A container's lock, and what it is by then.
+pub(super) fn locked(path: &Path, record: &Record) -> Result<(Lock, Record), ContainerError> {
     let gone = || ContainerError::NoSuch(record.name.clone());
     let lock = Lock::take(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => gone(),
