@@ -30,6 +30,7 @@ pub mod cpu;
 pub mod detect;
 pub mod devices;
 mod error;
+mod extend;
 mod files;
 mod filter;
 mod hierarchy;
@@ -148,9 +149,10 @@ impl Cgroup {
         self.controllers(&self.translate(resources).unwrap_or_default())
     }
 
-    /// What is needed for these settings, and what a cgroup of ours has in any case.
+    /// What is needed for these settings, and what a cgroup of ours has in any case: disks are not limited, but counted.
     fn controllers(&self, wanted: &[Setting]) -> Vec<Controller> {
         let mut controllers = Controller::ALL.to_vec();
+        controllers.push(Controller::Block);
         let more = wanted.iter().map(|setting| setting.controller);
         more.for_each(|one| {
             if !controllers.contains(&one) {

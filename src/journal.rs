@@ -6,6 +6,7 @@
 //!   +3                                                      step 3 is about to be done
 //!   -3                                                      it was not ours to undo after all
 //!   box 4711 99813                                          the box: process id, start time
+//!   also {"RemoveCgroup":{"path":"…"}}                      another command has made something more for it
 //! ```
 //!
 //! A living run holds a lock on its journal, so `clean` leaves it alone. `clean` replays; it never guesses by name.
@@ -44,6 +45,8 @@ struct Header {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// how many bytes of it are ours
+    written: u64,
 }
 
 impl Journal {
@@ -72,12 +75,13 @@ impl Journal {
         let pid = process::own_pid();
         let engine = (pid, process::start_time(pid).unwrap_or_default());
         let header = Header { version: VERSION, boot: boot_id(), title: title.into(), engine, undos };
-        let mut file = File::options().write(true).create_new(true).open(path)?;
+        // others may add to it: each line goes to its end
+        let mut file = File::options().append(true).create_new(true).open(path)?;
         file.lock()?;
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        Ok(Journal { path: path.into(), file })
+        Ok(Journal { path: path.into(), file, written: line.len() as u64 })
     }
 
     /// Step `index` is about to be done.
@@ -98,7 +102,20 @@ impl Journal {
 
     fn line(&mut self, text: &str) {
         // a journal on a full disk must not end a container: the run itself still undoes what it did
-        let _ = self.file.write_all(text.as_bytes());
+        if self.file.write_all(text.as_bytes()).is_ok() {
+            self.written += text.len() as u64;
+        }
+    }
+
+    /// What others have written down to be undone with the rest.
+    pub fn added(&self) -> Vec<Op> {
+        match self.file.metadata() {
+            Ok(meta) if meta.len() > self.written => {
+                let record = Record::read(&std::fs::read_to_string(&self.path).unwrap_or_default());
+                record.map(|record| record.also).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The box lives on, and somebody else will undo what is written here. The lock goes now: the box has a copy of
@@ -111,6 +128,18 @@ impl Journal {
     pub fn close(self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Writes down, for a run that lives, what is to be undone at its end besides: before it is done. Whoever does it sees
+/// afterwards that the box still lives, or undoes it himself.
+///
+/// # Errors
+/// What the kernel answers: `NotFound` where the run has come to its end.
+pub fn add(path: &Path, op: &Op) -> io::Result<()> {
+    let mut line = b"also ".to_vec();
+    line.extend(serde_json::to_vec(op)?);
+    line.push(b'\n');
+    File::options().append(true).open(path)?.write_all(&line)
 }
 
 /// What cleaning up after one dead run came to.
@@ -247,6 +276,8 @@ struct Record {
     begun: Vec<usize>,
     /// the boxes: process id, and when it was started
     boxes: Vec<(i32, u64)>,
+    /// what others have made for it
+    also: Vec<Op>,
 }
 
 impl Record {
@@ -254,7 +285,7 @@ impl Record {
     fn read(text: &str) -> Option<Record> {
         let mut lines = text.lines();
         let header = serde_json::from_str(lines.next()?).ok()?;
-        let mut record = Record { header, begun: Vec::new(), boxes: Vec::new() };
+        let mut record = Record { header, begun: Vec::new(), boxes: Vec::new(), also: Vec::new() };
         for line in lines {
             if let Some(index) = line.strip_prefix('+').and_then(|index| index.parse::<usize>().ok()) {
                 record.begun.push(index);
@@ -264,6 +295,8 @@ impl Record {
                 && let (Ok(pid), Ok(start)) = (pid.parse(), start.parse())
             {
                 record.boxes.push((pid, start));
+            } else if let Some(op) = line.strip_prefix("also ").and_then(|op| serde_json::from_str(op).ok()) {
+                record.also.push(op);
             }
         }
         Some(record)
@@ -287,6 +320,10 @@ fn replay(text: &str) -> Cleaned {
         if let Some((_, op)) = record.header.undos.iter().find(|(other, _)| *other == index) {
             undone.push((op.clone(), perform_undo(op, box_pid)));
         }
+    }
+    for op in record.also {
+        let answer = perform_undo(&op, box_pid);
+        undone.push((op, answer));
     }
     Cleaned { title: record.header.title, undone }
 }

@@ -340,6 +340,11 @@ impl<'p> Running<'p> {
                 failed.push((op.clone(), errno));
             }
         }
+        for op in self.journal.as_ref().map(Journal::added).unwrap_or_default() {
+            if let Answer::Error(errno) = perform_undo(&op, self.context.box_pid) {
+                failed.push((op, errno));
+            }
+        }
         match self.journal.take() {
             Some(journal) if failed.is_empty() => journal.close(),
             // what could not be undone now, `clean` tries again

@@ -1,13 +1,17 @@
 //! Containers that outlive the command that made them: `create`, `start`, `run -d`, `attach`, `ps`, `logs`, `stop`, `kill`,
-//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, from outside: child processes only, as root in namespaces
+//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, `update`, `inspect`, from outside: child processes only, as root in namespaces
 //! of each test's own, and as a user who is not root.
 
 #[path = "containers/attach.rs"]
 mod attach;
+#[path = "containers/changes.rs"]
+mod changes;
 #[path = "containers/docker.rs"]
 mod docker;
 #[path = "containers/exec.rs"]
 mod exec;
+#[path = "containers/inspects.rs"]
+mod inspects;
 #[path = "containers/killed.rs"]
 mod killed;
 #[path = "containers/life.rs"]
@@ -18,5 +22,7 @@ mod lists;
 mod logs;
 #[path = "containers/restarts.rs"]
 mod restarts;
+#[path = "containers/stats.rs"]
+mod stats;
 #[path = "containers/verbs.rs"]
 mod verbs;

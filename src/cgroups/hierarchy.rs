@@ -133,10 +133,13 @@ impl Hierarchy {
         controllers.iter().filter(offered).copied().collect::<Vec<_>>().into_iter()
     }
 
-    /// Without the version 1 hierarchies of other controllers than these: each costs a box two calls.
+    /// Without other controllers than these: under version 1 each costs a box two calls.
     pub fn keep(&self, controllers: &[Controller]) -> Hierarchy {
         let v1 = self.v1.iter().filter(|(other, _)| controllers.contains(other)).cloned().collect();
-        Hierarchy { v1, v2: self.v2.clone() }
+        let mut v2 = self.v2.clone();
+        let kept = |name: &String| controllers.iter().any(|one| one.unified_name() == name);
+        v2.iter_mut().for_each(|v2| v2.controllers.retain(kept));
+        Hierarchy { v1, v2 }
     }
 }
 

@@ -86,7 +86,8 @@ fn unreadable(path: PathBuf, error: &io::Error) -> CgroupError {
     CgroupError::Unreadable(path, Errno::from_io_error(error).unwrap_or(Errno::IO))
 }
 
-fn pids(directory: &Path) -> Result<Vec<i32>, CgroupError> {
+/// Those in this directory and below it, each once; none where there is no such directory.
+pub(super) fn pids(directory: &Path) -> Result<Vec<i32>, CgroupError> {
     let (mut found, mut waiting) = (Vec::new(), vec![directory.to_path_buf()]);
     while let Some(directory) = waiting.pop() {
         let procs = directory.join("cgroup.procs");

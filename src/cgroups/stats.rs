@@ -242,4 +242,19 @@ impl Cgroup {
         }
         Ok(stats)
     }
+
+    /// Whether the kernel counts something of it, and we can read it: without, it is 0 in [`Cgroup::stats`].
+    pub fn counts(&self, controller: Controller) -> bool {
+        let file = match (controller, self.in_v1(controller)) {
+            (Controller::Accounting, true) => "cpuacct.usage",
+            (Controller::Accounting, false) => "cpu.stat",
+            (Controller::Memory, true) => "memory.usage_in_bytes",
+            (Controller::Memory, false) => "memory.current",
+            (Controller::Block, true) => "blkio.throttle.io_service_bytes",
+            (Controller::Block, false) => "io.stat",
+            (Controller::Pids, _) => "pids.current",
+            _ => return false,
+        };
+        self.directory(controller).is_some_and(|directory| directory.join(file).exists())
+    }
 }

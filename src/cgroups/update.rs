@@ -12,7 +12,7 @@ use std::path::Path;
 
 use super::setting::{Setting, refuse};
 use super::{Cgroup, CgroupError, Controller, Resources, devices};
-use crate::kernel::Op;
+use crate::kernel::{CText, Op};
 use crate::step::Step;
 
 /// How a file of a cgroup is read; `None` where there is none.
@@ -57,18 +57,27 @@ impl Cgroup {
     /// One step; none where the value is there already.
     fn change(&self, setting: &Setting, read: Read<'_>) -> Option<Step> {
         let directory = self.directory(setting.controller)?;
-        let step = setting.step(&directory, self.in_v1(setting.controller));
-        let Op::Write { path, .. } = &step.op else { return Some(step) };
-        let Some(old) = read(path.as_path()) else { return Some(step) };
+        let v1 = self.in_v1(setting.controller);
+        let step = setting.step(&directory, v1);
+        let path = match &step.op {
+            Op::Write { path, .. } => path.as_path(),
+            Op::WriteFirst { choices } => return weigh(&step, choices, read),
+            _ => return Some(step),
+        };
+        // version 2: nothing is chosen, or the file only comes with the controller
+        let chosen = setting.controller == Controller::Cpuset && !v1;
+        let Some(old) = read(path).or(chosen.then(String::new)) else { return Some(step) };
         let old = old.trim();
-        if old == setting.value {
+        // version 1 has no word for no limit, and says the largest number of pages
+        let unlimited = setting.value == "-1" && old.parse::<i64>().is_ok_and(|old| old >= i64::MAX - 0xffff);
+        if old == setting.value || unlimited {
             return None;
         }
         let keyed = KEYED.iter().any(|file| setting.file.starts_with(file));
-        if keyed || old.is_empty() || old.contains('\n') {
+        if keyed || old.is_empty() && !chosen || old.contains('\n') {
             return Some(step);
         }
-        let undo = Op::write(path.as_path(), old);
+        let undo = Op::write(path, if old.is_empty() { "\n" } else { old });
         Some(step.undo(undo))
     }
 
@@ -96,6 +105,19 @@ impl Cgroup {
             }
         }
         Ok(())
+    }
+}
+
+/// The weight at all disks, whose old value is known; at one disk it is one line of many.
+fn weigh(step: &Step, choices: &[(CText, CText)], read: Read<'_>) -> Option<Step> {
+    let there = choices.iter().find_map(|(path, new)| Some((path, new.as_path(), read(path.as_path())?)));
+    let Some((path, new, text)) = there else { return Some(step.clone()) };
+    let old = text.lines().find_map(|line| line.strip_prefix("default ")).unwrap_or(text.trim());
+    let of_one_disk = new.to_string_lossy().contains(':');
+    match new == Path::new(old) {
+        true => None,
+        false if of_one_disk || old.parse::<u64>().is_err() => Some(step.clone()),
+        false => Some(step.clone().undo(Op::write(path.as_path(), old))),
     }
 }
 

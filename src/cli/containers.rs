@@ -19,8 +19,10 @@ mod rename;
 mod restart;
 pub(super) mod row;
 mod start;
+mod stats;
 mod stop;
 mod top;
+mod update;
 mod wait;
 
 use std::process::ExitCode;
@@ -63,12 +65,16 @@ pub(super) enum Verb {
     Rm(remove::Args),
     /// Start containers that do not run
     Start(start::Args),
+    /// Show what containers use, again each second
+    Stats(stats::Args),
     /// Stop containers: their signal, and after a while KILL
     Stop(stop::Args),
     /// List the processes of a container
     Top(top::Args),
     /// Let all processes of containers go on
     Unpause(pause::Args),
+    /// Give containers other limits, or another restart policy
+    Update(Box<update::Args>),
     /// Wait until containers have ended, then print their exit codes
     Wait(wait::Args),
 }
@@ -109,9 +115,11 @@ impl Verb {
             Verb::Restart(args) => args.main(),
             Verb::Rm(args) => args.main(),
             Verb::Start(args) => args.main(),
+            Verb::Stats(args) => args.main(),
             Verb::Stop(args) => args.main(),
             Verb::Top(args) => args.main(),
             Verb::Unpause(args) => args.unpause(),
+            Verb::Update(args) => args.main(),
             Verb::Wait(args) => args.main(),
         }
     }

@@ -6,8 +6,8 @@ pub(super) mod environment;
 mod files;
 mod image;
 mod isolation;
-mod keeping;
-mod limits;
+pub(super) mod keeping;
+pub(super) mod limits;
 mod mount;
 mod network;
 mod privilege;
@@ -211,7 +211,7 @@ impl Asked {
     }
 
     fn request(&self, image: &Image, detached: bool, dry_run: bool) -> anyhow::Result<Request> {
-        let (container, files) = (&self.container, &self.files);
+        let (container, files, limits) = (&self.container, &self.files, self.limits.asked());
         let capabilities = self.privilege.capabilities(Machine::look().capabilities);
         Ok(Request {
             // not the whole command line: an environment variable may be a secret, and journals and traces are read
@@ -234,9 +234,16 @@ impl Asked {
             tmpfs: files.in_memory(),
             read_only: files.read_only,
             shm_size: files.shm_size,
-            limits: self.limits.limits()?,
+            limits: limits.resources()?,
+            cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
+            attached: !detached,
+            id_file: self.keeping.cidfile.clone(),
+            by_fields: files.by_fields(),
+            cap_add: written(&self.privilege.cap_add),
+            cap_drop: written(&self.privilege.cap_drop),
+            security_opt: written(&self.privilege.security_opt),
             cgroup_parent: self.limits.cgroup_parent.clone(),
             peers: self.isolation.peers(self.network.mode())?,
             lookup: self.network.lookup(),
@@ -254,6 +261,11 @@ impl Asked {
             command: self.command.clone(),
         })
     }
+}
+
+/// Options as they were written, without what they mean.
+fn written<T>(options: &[(String, T)]) -> Vec<String> {
+    options.iter().map(|(text, _)| text.clone()).collect()
 }
 
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.

@@ -18,7 +18,9 @@ pub mod pause;
 pub mod remove;
 pub mod rename;
 pub mod start;
+pub mod stats;
 pub mod top;
+pub mod update;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -153,6 +153,7 @@ impl<'a> Monitor<'a> {
                 Ok(ended) => ended,
                 Err(error) => return Err(self.failed(error)),
             };
+            self.look_again();
             let stopped = life::stopped(&self.directory).exists();
             let policy = self.record.request.restart;
             let life = &mut self.record.life;
@@ -178,7 +179,15 @@ impl<'a> Monitor<'a> {
                 self.save()?;
                 return Ok(());
             }
+            self.look_again();
             self.record.life.restarts += 1;
+        }
+    }
+
+    /// What is asked for may be another by now: `update`, `rename`.
+    fn look_again(&mut self) {
+        if let Some(record) = Record::read(&self.directory) {
+            self.record = Record { life: std::mem::take(&mut self.record.life), ..record };
         }
     }
 

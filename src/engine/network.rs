@@ -64,6 +64,28 @@ fn address(subnet: Ipv4Addr, host: u16) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(subnet) | u32::from(host))
 }
 
+/// An address on the default bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// the address
+    pub address: Ipv4Addr,
+    /// the bridge's own
+    pub gateway: Ipv4Addr,
+    /// how many bits of them name the network
+    pub prefix: u8,
+}
+
+/// The address that the process of this number holds.
+pub fn held_by(state: &State, holder: i32) -> Option<Held> {
+    let leases = std::fs::read_dir(state.leases()).ok()?.flatten();
+    let mut held = leases.filter(|lease| {
+        std::fs::read_to_string(lease.path()).is_ok_and(|pid| pid.trim().parse() == Ok(holder))
+    });
+    let address: Ipv4Addr = held.next()?.file_name().to_str()?.parse().ok()?;
+    let subnet = Ipv4Addr::from(u32::from(address) & (u32::MAX << (32 - PREFIX)));
+    Some(Held { address, gateway: self::address(subnet, 1), prefix: PREFIX })
+}
+
 fn taken(lease: &Path) -> bool {
     match std::fs::read_to_string(lease) {
         Ok(pid) => Path::new(&format!("/proc/{}", pid.trim())).exists(),

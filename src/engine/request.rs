@@ -50,6 +50,20 @@ pub struct Request {
     pub volumes_from: Vec<String>,
     /// `-m`, `--cpus`, `--pids-limit` and their like; of devices it says nothing
     pub limits: Resources,
+    /// `--cpus`, thousandths, of which the quota among the limits was made
+    pub cpus: Option<u64>,
+    /// whoever made it was to see what it prints: not `-d`
+    pub attached: bool,
+    /// `--cidfile`
+    pub id_file: Option<PathBuf>,
+    /// of binds, volumes and tmpfs: the places of those that came by `--mount`
+    pub by_fields: Vec<PathBuf>,
+    /// `--cap-add`, as it was written
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`
+    pub cap_drop: Vec<String>,
+    /// `--security-opt`
+    pub security_opt: Vec<String>,
     /// `--cgroup-parent`
     pub cgroup_parent: Option<String>,
     /// `--add-host`, `--dns`, `--dns-search`, `--dns-option`
@@ -114,6 +128,13 @@ impl Default for Request {
             volumes: Vec::new(),
             volumes_from: Vec::new(),
             limits: Resources::default(),
+            cpus: None,
+            attached: true,
+            id_file: None,
+            by_fields: Vec::new(),
+            cap_add: Vec::new(),
+            cap_drop: Vec::new(),
+            security_opt: Vec::new(),
             cgroup_parent: None,
             lookup: Lookup::default(),
             capabilities: crate::privilege::default_set(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::ImageConfig;
 use super::containers::ContainerError;
+use super::containers::update::UpdateError;
 use super::describe::{Place, describe};
 use super::devices;
 use super::machine::Machine;
@@ -114,6 +115,9 @@ pub enum RunError {
     /// another container that it was to have a part in
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// other limits than it has
+    #[error(transparent)]
+    Update(Box<UpdateError>),
     /// a volume
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -123,6 +127,15 @@ pub enum RunError {
     /// a system call of the engine's own
     #[error("the engine was refused a system call: {0}")]
     System(#[from] Errno),
+}
+
+impl From<UpdateError> for RunError {
+    fn from(error: UpdateError) -> RunError {
+        match error {
+            UpdateError::Quit(quit) => RunError::Launch(quit),
+            other => RunError::Update(Box::new(other)),
+        }
+    }
 }
 
 /// Not as its source: its text would follow ours, in words that are not the command line's.

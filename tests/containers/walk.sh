@@ -205,3 +205,87 @@ say $C container prune -f --filter until=1h
 say $C container prune -f | grep -v reclaimed
 say $C container prune -f
 say $C container prune </dev/null
+
+# what machines differ in (memory in use, times, addresses) is left out
+say $C run -d --name one --network none -m 64m box sh -c 'sleep 1000 & sleep 1000'
+say $C create --name two --network none box true
+say $C stats --no-stream --format '{{.Container}} {{.Name}} {{.PIDs}} {{.NetIO}}' one two
+say $C stats --no-stream two | columns
+say $C stats --no-stream --format '{{json .}}' two | sed -E 's/"[0-9a-f]{12}"/"ID"/'
+say $C stats --no-stream --format '{{.Nosuch}}' two
+say $C stats --no-stream nosuch other
+
+host() { say $C inspect -f "{{json .HostConfig.$1}}" "$2"; }
+say $C update one
+say $C update --memory 256m one
+say $C update --memory 96m --memory-swap 192m one
+say $C stats --no-stream --format '{{.MemUsage}}' one | sed 's|.* / ||'
+say $C update --memory 64m two
+say $C update --memory 64m --memory-swap 32m one
+say $C update --memory 1m one
+say $C update --memory xyz one
+say $C update --memory-reservation 3m one
+say $C update --memory-reservation 32m --memory 16m one
+say $C update --memory-reservation 32m one
+say $C update --memory-swap -1 one
+say $C update --cpus 1 one
+say $C update --cpus 4000 one
+say $C update --cpus x one
+say $C update --cpu-quota 50000 one
+say $C update --cpu-period 50000 one
+say $C update --cpu-period 5 one
+say $C update --cpu-quota 5 two
+say $C update --cpu-quota 50000 --cpu-period 100000 two
+say $C update --cpus 1 two
+say $C update --cpu-shares 512 one
+say $C update --cpuset-cpus 4000 one
+say $C update --cpuset-cpus 0-x one
+say $C update --cpuset-cpus 0 one
+say $C update --cpuset-mems 0 one
+say $C update --cpuset-mems 4000 one
+say $C update --pids-limit 20 one
+host PidsLimit one
+say $C update --pids-limit -1 one
+host PidsLimit one
+say $C update --restart on-failure:3 one
+say $C update --restart maybe one
+say $C update --restart always:2 one
+say $C pause one
+say $C update --cpu-shares 256 one
+say $C unpause one
+say $C exec one sh -c 'cat /proc/self/status | grep -E "Cpus_allowed_list|Mems_allowed_list"'
+# the one that is not there may be told of before the others or after them
+say $C update --cpu-shares 128 nosuch
+say $C update --cpu-shares 128 one two
+for field in Memory MemorySwap MemoryReservation NanoCpus CpuPeriod CpuQuota CpuShares CpusetCpus CpusetMems PidsLimit RestartPolicy; do
+    host $field one
+    host $field two
+done
+say $C run -d --rm --name three --network none box sleep 1000
+say $C update --restart always three
+say $C rm -f one two
+
+# every name there is, in order; what lies below some of them is each engine's own
+keys() { sed -nE 's/^( *)"([A-Za-z0-9._/]+)": .*/\1\2/p' | grep -vE '^ *(Lower|Merged|Upper|Work)Dir$|^ *"?Data'; }
+for verb in create 'run -d'; do
+    say $C $verb --name one --network none box sleep 1000
+    say $C inspect one | keys
+    $C rm -f one >/dev/null
+done
+say $C create --name one --network none -v /tmp:/one:ro --mount type=bind,src=/tmp,dst=/two --mount type=tmpfs,dst=/three,tmpfs-size=1m \
+    --tmpfs /four:size=1m --cap-add NET_ADMIN --cap-drop CHOWN --device /dev/null:/dev/x:rw --ulimit nofile=10:20 \
+    --sysctl net.ipv4.ip_forward=1 --init --log-opt max-size=10m --label a=b --add-host x:1.2.3.4 --dns 1.1.1.1 \
+    --dns-search a.b --dns-option ndots:2 --group-add 44 --stop-timeout 3 --stop-signal INT --security-opt seccomp=unconfined \
+    --read-only --shm-size 1m --oom-score-adj 100 --ipc shareable --pid host --uts host --cgroup-parent a/b --cpus 0.5 \
+    --cpuset-cpus 0 --cpuset-mems 0 -c 100 -m 64m --memory-reservation 32m --pids-limit 9 --restart on-failure:2 -u 1:2 -w /tmp \
+    -e A=1 --entrypoint sleep box 1000
+say $C inspect one | keys
+for field in Binds Mounts Tmpfs CapAdd CapDrop Devices Ulimits Sysctls Init LogConfig ExtraHosts Dns DnsSearch DnsOptions GroupAdd \
+    SecurityOpt ReadonlyRootfs ShmSize OomScoreAdj IpcMode PidMode UTSMode CgroupParent NanoCpus CpusetCpus CpusetMems CpuShares Memory \
+    MemorySwap MemoryReservation PidsLimit RestartPolicy NetworkMode Privileged AutoRemove PortBindings ContainerIDFile; do
+    host $field one
+done
+say $C inspect -f '{{json .Config}}' one | sed -E 's/"[0-9a-f]{12}"/"ID"/'
+say $C inspect -f '{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.Mode}} {{.RW}};{{end}}' one | tr ';' '\n' | sort
+say $C inspect -f '{{.NetworkSettings.Ports}} {{.Path}} {{.Args}} {{.Name}} {{.RestartCount}} {{.Platform}}' one
+say $C rm one

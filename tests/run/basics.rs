@@ -29,7 +29,7 @@ fn what_cannot_run_is_refused_in_one_line() {
         ("stepbox/base /etc/passwd", 126, &["permission denied"]),
         ("stepbox/base /tmp", 126, &["permission denied"]),
         ("-m much stepbox/base true", 125, &["'much'", "--memory"]),
-        ("--cpus 9999 stepbox/base true", 125, &["'9999'", "--cpus"]),
+        ("--cpus 9999 stepbox/base true", 125, &["Range of CPUs is from 0.01 to"]),
         ("--frobnicate stepbox/base true", 125, &["--frobnicate", "hint: see stepbox run --help"]),
         ("--network moon stepbox/base true", 125, &["'moon'", "bridge, none, host"]),
         ("-v ./relative:/x stepbox/base true", 125, &["use absolute path"]),

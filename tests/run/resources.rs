@@ -106,7 +106,7 @@ fn what_docker_refuses() {
         ("--cpu-quota 10", "CPU cfs quota can not be less than 1ms"),
         ("--cpuset-cpus 4096", "Requested CPUs are not available - requested 4096, available: 0"),
         ("--cpuset-mems 512", "Requested memory nodes are not available - requested 512"),
-        ("--cpuset-cpus 3-1", "expected numbers and spans"),
+        ("--cpuset-cpus 3-1", "Invalid value 3-1 for cpuset cpus"),
         ("--blkio-weight 5", "Range of blkio weight is from 10 to 1000"),
         ("--cpu-shares 1", "2 to 262144"),
         ("--cgroup-parent ../up", "without .."),

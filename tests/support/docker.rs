@@ -10,7 +10,7 @@ use crate::player::{Said, said};
 use crate::site::Site;
 
 /// Seconds that a script may take.
-const PATIENCE: u32 = 200;
+const PATIENCE: u32 = 300;
 
 /// A site for us and one for Docker; none, with the reason said, where the two are not compared. It takes a Docker and
 /// `more` programs.

@@ -71,6 +71,11 @@ impl Args {
         self.volume.iter().chain(&self.mount).filter_map(Shown::volume).cloned().collect()
     }
 
+    /// The places of those that came by their fields.
+    pub(super) fn by_fields(&self) -> Vec<PathBuf> {
+        self.mount.iter().map(|shown| shown.target().to_path_buf()).collect()
+    }
+
     /// What is bound. As Docker does for -v: a source that is missing becomes a directory; a dry run makes none.
     pub(super) fn binds(&self, dry_run: bool) -> Result<Vec<Mount>, RunError> {
         let bound =

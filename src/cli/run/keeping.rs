@@ -34,7 +34,7 @@ pub(super) struct Args {
     label_file: Vec<PathBuf>,
     /// Write the container's id to a new file
     #[arg(long, value_name = "FILE")]
-    cidfile: Option<PathBuf>,
+    pub(super) cidfile: Option<PathBuf>,
     /// The signal that asks its program to stop
     #[arg(long, value_name = "SIGNAL", value_parser = signal)]
     stop_signal: Option<String>,
@@ -154,7 +154,7 @@ impl Args {
     }
 }
 
-fn restart(text: &str) -> Result<Restart, String> {
+pub(in crate::cli) fn restart(text: &str) -> Result<Restart, String> {
     let (name, count) = text.split_once(':').map_or((text, None), |(name, count)| (name, Some(count)));
     let count = match count.map(str::parse::<i64>) {
         Some(Err(_)) => return Err("maximum retry count must be an integer".into()),

@@ -19,20 +19,20 @@ pub(super) struct Args {
     privileged: bool,
     /// Let root inside keep a capability (NAME or ALL)
     #[arg(long, value_name = "CAP", value_parser = capability)]
-    cap_add: Vec<u64>,
+    pub(super) cap_add: Vec<(String, u64)>,
     /// Take a capability away from root inside (NAME or ALL)
     #[arg(long, value_name = "CAP", value_parser = capability)]
-    cap_drop: Vec<u64>,
+    pub(super) cap_drop: Vec<(String, u64)>,
     /// seccomp=FILE|builtin|unconfined, no-new-privileges
     #[arg(long, value_name = "OPTION", value_parser = security)]
-    security_opt: Vec<Security>,
+    pub(super) security_opt: Vec<(String, Security)>,
     /// Lend it a device of the host
     #[arg(long, value_name = "HOST[:CONTAINER][:rwm]", value_parser = device)]
     pub(super) device: Vec<HostDevice>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Security {
+pub(super) enum Security {
     Builtin,
     Unconfined,
     Profile(PathBuf),
@@ -45,9 +45,10 @@ impl Args {
     /// As Docker: `ALL` counts first, so that a name can be taken out of it or put back; what is both added and dropped
     /// is there. Nobody can give what he has not: `ALL` is all of `ours`.
     pub(super) fn capabilities(&self, ours: u64) -> u64 {
-        let names = |list: &[u64]| list.iter().filter(|set| **set != ALL).fold(0, |all, set| all | set);
+        let sets = |list: &[(String, u64)]| list.iter().map(|(_, set)| *set).collect::<Vec<_>>();
+        let names = |list| sets(list).into_iter().filter(|set| *set != ALL).fold(0, |all, set| all | set);
         let (add, drop) = (names(&self.cap_add), names(&self.cap_drop));
-        match (self.cap_add.contains(&ALL), self.cap_drop.contains(&ALL)) {
+        match (sets(&self.cap_add).contains(&ALL), sets(&self.cap_drop).contains(&ALL)) {
             _ if self.privileged => ours,
             (true, _) => ours & !drop,
             (false, true) => add,
@@ -60,7 +61,7 @@ impl Args {
     }
 
     pub(super) fn no_new_privs(&self) -> bool {
-        self.security_opt.iter().rev().find_map(|option| match option {
+        self.security_opt.iter().rev().find_map(|(_, option)| match option {
             Security::NoNewPrivileges(on) => Some(*on),
             _ => None,
         }) == Some(true)
@@ -69,7 +70,7 @@ impl Args {
     /// The last that was asked for; a file is read here.
     pub(super) fn seccomp(&self, capabilities: u64) -> anyhow::Result<Seccomp> {
         let asked = |option: &&Security| !matches!(option, Security::NoNewPrivileges(_));
-        Ok(match self.security_opt.iter().rev().find(asked) {
+        Ok(match self.security_opt.iter().map(|(_, option)| option).rev().find(asked) {
             Some(Security::Unconfined) => Seccomp::Unconfined,
             Some(Security::Profile(path)) => Seccomp::Profile(Box::new(profile(path, capabilities)?)),
             _ => Seccomp::Default,
@@ -91,11 +92,12 @@ fn profile(path: &Path, capabilities: u64) -> anyhow::Result<privilege::seccomp:
     Ok(profile)
 }
 
-fn capability(text: &str) -> Result<u64, String> {
-    match text.eq_ignore_ascii_case("all") || text.eq_ignore_ascii_case("cap_all") {
-        true => Ok(ALL),
-        false => flags::capability(text).map(|bit| 1 << bit).ok_or("no capability of capabilities(7)".into()),
-    }
+fn capability(text: &str) -> Result<(String, u64), String> {
+    let set = match text.eq_ignore_ascii_case("all") || text.eq_ignore_ascii_case("cap_all") {
+        true => ALL,
+        false => 1 << flags::capability(text).ok_or("no capability of capabilities(7)")?,
+    };
+    Ok((text.into(), set))
 }
 
 /// 6.18.3-amd64 is (6, 18).
@@ -106,19 +108,22 @@ fn kernel_version() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-fn security(text: &str) -> Result<Security, String> {
+fn security(text: &str) -> Result<(String, Security), String> {
     let (name, value) = text.split_once(['=', ':']).unwrap_or((text, ""));
-    match (name, value) {
-        ("no-new-privileges", "" | "true") => Ok(Security::NoNewPrivileges(true)),
-        ("no-new-privileges", "false") => Ok(Security::NoNewPrivileges(false)),
-        ("seccomp", "unconfined") => Ok(Security::Unconfined),
-        ("seccomp", "builtin") => Ok(Security::Builtin),
-        ("seccomp", file) if !file.is_empty() => Ok(Security::Profile(file.into())),
+    let meant = match (name, value) {
+        ("no-new-privileges", "" | "true") => Security::NoNewPrivileges(true),
+        ("no-new-privileges", "false") => Security::NoNewPrivileges(false),
+        ("seccomp", "unconfined") => Security::Unconfined,
+        ("seccomp", "builtin") => Security::Builtin,
+        ("seccomp", file) if !file.is_empty() => Security::Profile(file.into()),
         _ => {
-            Err("known here are seccomp=FILE, seccomp=builtin, seccomp=unconfined and no-new-privileges"
-                .into())
+            return Err(
+                "known here are seccomp=FILE, seccomp=builtin, seccomp=unconfined and no-new-privileges"
+                    .into(),
+            );
         }
-    }
+    };
+    Ok((text.into(), meant))
 }
 
 fn device(text: &str) -> Result<HostDevice, String> {

@@ -17,20 +17,11 @@ pub(super) fn size_or_none(text: &str) -> Result<u64, String> {
         None => (lower, None),
     };
     let factor = shift.map_or(1, |place| 1u64 << (10 * (place + 1)));
-    let number: u64 = digits.parse().map_err(|_| "expected a size, as 64m".to_string())?;
+    let number: u64 = digits.parse().map_err(|_| format!("invalid size: '{text}'"))?;
     number.checked_mul(factor).ok_or_else(|| "is more than can be counted".into())
 }
 
-/// What is too little to start a program with.
-pub(super) fn memory(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 6 << 20;
-    match size(text)? {
-        bytes @ LEAST.. => Ok(bytes),
-        _ => Err("the least memory limit is 6m".into()),
-    }
-}
-
-/// The same, or -1 for no limit.
+/// A size, or -1 for no limit.
 pub(super) fn swap(text: &str) -> Result<i64, String> {
     match text {
         "-1" => Ok(-1),

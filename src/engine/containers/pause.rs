@@ -77,7 +77,8 @@ fn thaw(path: &Path, record: &Record) -> Result<(), ContainerError> {
     }
 }
 
-fn anew(state: &State, record: &Record) -> Result<(Lock, Record), ContainerError> {
+/// A container's lock, and what it is by then.
+pub(super) fn anew(state: &State, record: &Record) -> Result<(Lock, Record), ContainerError> {
     let lock = locked(state, record)?;
     // another command may have done it while we waited
     let now = Record::read(&directory(state, record));

@@ -1,0 +1,90 @@
+//! `NetworkSettings`: where a container can be reached, as Docker calls it, in Docker's order.
+//!
+//! Networks have no ids of their own in this version, and no ports are published: these are empty. See the Docker Engine
+//! API (ContainerInspect).
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::containers::Record;
+use crate::engine::machine::Machine;
+use crate::engine::network::{Held, held_by};
+use crate::engine::peers::Mode;
+use crate::engine::state::State;
+use crate::kernel::netlink::Mac;
+
+/// Everything that is known of its network; `pid` is its program's, 0 where it does not run.
+pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
+    let owner = record.life.owner.as_ref().filter(|_| pid != 0);
+    let held = owner.and_then(|owner| held_by(state, owner.pid));
+    let key = if pid == 0 { String::new() } else { format!("/proc/{pid}/ns/net") };
+    let mut done = Map::new();
+    let mut put = |fields: Vec<(&str, Value)>| {
+        done.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    };
+    put(vec![
+        ("Bridge", "".into()),
+        ("SandboxID", "".into()),
+        ("HairpinMode", false.into()),
+        ("LinkLocalIPv6Address", "".into()),
+        ("LinkLocalIPv6PrefixLen", 0.into()),
+        ("Ports", json!({})),
+        ("SandboxKey", key.into()),
+        ("SecondaryIPAddresses", Value::Null),
+        ("SecondaryIPv6Addresses", Value::Null),
+        ("EndpointID", "".into()),
+    ]);
+    let Addresses { gateway, address, prefix, mac } = Addresses::of(held);
+    put(vec![
+        ("Gateway", gateway.as_str().into()),
+        ("GlobalIPv6Address", "".into()),
+        ("GlobalIPv6PrefixLen", 0.into()),
+        ("IPAddress", address.as_str().into()),
+        ("IPPrefixLen", prefix.into()),
+        ("IPv6Gateway", "".into()),
+        ("MacAddress", mac.as_str().into()),
+    ]);
+    let mut networks = Map::new();
+    if let Some(name) = name(record) {
+        let network = json!({
+            "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "",
+            "Gateway": gateway, "IPAddress": address, "IPPrefixLen": prefix, "IPv6Gateway": "",
+            "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "MacAddress": mac, "DriverOpts": null,
+        });
+        networks.insert(name.into(), network);
+    }
+    put(vec![("Networks", Value::Object(networks))]);
+    Value::Object(done)
+}
+
+/// Which network it has; none where that is another container's.
+fn name(record: &Record) -> Option<&'static str> {
+    match record.request.peers.network {
+        Some(Mode::Host) => Some("host"),
+        Some(Mode::None) => Some("none"),
+        Some(Mode::Container(_)) => None,
+        // who is not root has no bridge
+        None if !Machine::look().root() => Some("none"),
+        _ => Some("bridge"),
+    }
+}
+
+/// As texts; empty where it has none.
+#[derive(Default)]
+struct Addresses {
+    gateway: String,
+    address: String,
+    prefix: u8,
+    mac: String,
+}
+
+impl Addresses {
+    fn of(held: Option<Held>) -> Addresses {
+        let Some(Held { address, gateway, prefix }) = held else { return Addresses::default() };
+        Addresses {
+            gateway: gateway.to_string(),
+            address: address.to_string(),
+            prefix,
+            mac: Mac::of(address).to_string(),
+        }
+    }
+}
