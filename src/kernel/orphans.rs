@@ -110,6 +110,8 @@ pub(super) fn own_words() -> Range<usize> {
 fn stand_before(words: &Range<usize>) -> Result<i64> {
     // a child that has ended before its parent listens would not be heard
     signals::block_all()?;
+    // before there is a child, for its program may look at once; the child's own words come with that program
+    take_name(words);
     // SAFETY: no CLONE_VM and no stack: the child goes on in a copy of this stack, as after fork(2).
     match check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) })? {
         0 => {
@@ -117,7 +119,7 @@ fn stand_before(words: &Range<usize>) -> Result<i64> {
             signals::unblock_all()?;
             Ok(0)
         }
-        child => init(child as i32, words),
+        child => init(child as i32),
     }
 }
 
@@ -128,8 +130,10 @@ fn in_front() {
     let _ = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), rustix::process::getpgrp());
 }
 
-fn init(child: i32, words: &Range<usize>) -> ! {
-    become_init(words);
+fn init(child: i32) -> ! {
+    let first = rustix::stdio::stderr().as_raw_fd() + 1;
+    // SAFETY: this process ends by _exit, so no destructor will close what is closed here.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
     loop {
         match signals::wait_for_one() {
             Some(libc::SIGCHLD) => reap(child),
@@ -142,8 +146,8 @@ fn init(child: i32, words: &Range<usize>) -> ! {
     }
 }
 
-/// Nothing of the engine's is left but its memory.
-fn become_init(words: &Range<usize>) {
+/// What the engine was called with is nobody's business in the container.
+fn take_name(words: &Range<usize>) {
     if words.len() > NAME.len() {
         let start = words.start as *mut u8;
         // SAFETY: the kernel has put the arguments and the environment there, in memory of this process that can be
@@ -156,9 +160,6 @@ fn become_init(words: &Range<usize>) {
     let name = NAME.as_ptr();
     // SAFETY: a text that ends in NUL and outlives the call.
     unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_NAME, name, 0, 0, 0) };
-    let first = rustix::stdio::stderr().as_raw_fd() + 1;
-    // SAFETY: this process ends by _exit, so no destructor will close what is closed here.
-    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
 }
 
 /// Waits for everybody who has ended; with the program's own end comes ours.
