@@ -1,5 +1,8 @@
 //! What a monitor carries: nothing is lost, nobody waits for one side alone, and the log has every line once.
 
+#[path = "monitor/log.rs"]
+mod log;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -261,4 +264,16 @@ fn a_line_without_end_is_cut_and_a_damaged_one_passed_over() {
     let until = Wanted { until: Some("2026-11-21T10:00:00Z".parse().expect("a time")), ..Wanted::default() };
     assert_eq!(lines(&path, until).len(), 0);
     assert_eq!(lines(&directory.path().join("none"), Wanted::default()), []);
+}
+
+/// As with `--pid host`: somebody has the program's pipe, too, and prints without end.
+#[test]
+fn the_end_is_not_waited_for_of_one_who_outlives_the_program() {
+    let mut stage = Stage::new(Rotation { size: Some(10_000), files: 2 }, false);
+    let mut stdout = stage.stdout.take().expect("open");
+    let printer = std::thread::spawn(move || while stdout.write_all(b"y\n").is_ok() {});
+    std::thread::sleep(Duration::from_millis(20));
+    stage.carrier.end(0, NOW);
+    drop(stage);
+    printer.join().expect("nobody reads it any more");
 }

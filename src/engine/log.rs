@@ -6,9 +6,10 @@
 //!                                    └─> ID-json.log.1, .2, …   renamed, the oldest removed
 //! ```
 //!
-//! One line of the program is one line of the file, written by one write(2): what was written stays whole when the monitor
-//! is killed. The format is that of Docker's json-file driver, so its readers read it. A line that a full disk refuses
-//! is counted and lost; the container is not held up for it.
+//! One line of the program is one line of the file, written by one write(2). A monitor that is killed in the middle of a
+//! long one leaves half of it, which the next one ends: no line is spoiled but that. The format is that of Docker's
+//! json-file driver, so its readers read it. A line that a full disk refuses is counted and lost; the container is not
+//! held up for it.
 //!
 //! See docs.docker.com, "JSON File logging driver".
 
@@ -20,6 +21,7 @@ pub use read::{Line, Wanted, read};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -86,6 +88,8 @@ pub struct Log {
     begun: [Vec<u8>; 2],
     /// lines that could not be written
     lost: u64,
+    /// the file ends in the middle of a line
+    half: bool,
 }
 
 impl Log {
@@ -96,7 +100,10 @@ impl Log {
     pub fn open(path: &Path, rotation: Rotation) -> io::Result<Log> {
         let file = open(path)?;
         let size = file.metadata()?.len();
-        Ok(Log { path: path.into(), file, size, rotation, begun: Default::default(), lost: 0 })
+        let mut last = [b'\n'];
+        file.read_at(&mut last, size.saturating_sub(1))?;
+        let half = last != [b'\n'];
+        Ok(Log { path: path.into(), file, size, rotation, begun: Default::default(), lost: 0, half })
     }
 
     /// Takes what the program has printed, at this time (RFC 3339). Whole lines are written; the rest waits for its end.
@@ -148,16 +155,20 @@ impl Log {
 
     /// The whole line or nothing: half a line would spoil the next one, too.
     fn write_whole(&mut self, line: &[u8]) -> io::Result<()> {
-        match self.file.write_all(line) {
-            Ok(()) => {
-                self.size += line.len() as u64;
-                Ok(())
+        let ended;
+        let line = match self.half {
+            true => {
+                ended = [b"\n", line].concat();
+                &ended
             }
-            Err(error) => {
-                self.file.set_len(self.size)?;
-                Err(error)
-            }
+            false => line,
+        };
+        let written = self.file.write_all(line);
+        match written {
+            Ok(()) => (self.size, self.half) = (self.size + line.len() as u64, false),
+            Err(_) => self.half |= self.file.set_len(self.size).is_err(),
         }
+        written
     }
 
     fn make_room(&mut self, more: u64) -> io::Result<()> {
@@ -165,6 +176,24 @@ impl Log {
         if self.size == 0 || self.size + more <= size {
             return Ok(());
         }
+        if self.rotation.files <= 1 {
+            // who follows it sees that it has become shorter
+            self.file.set_len(0)?;
+        } else {
+            self.begin_file()?;
+        }
+        (self.size, self.half) = (0, false);
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The new file comes first: where the disk has no room for it, none of the old ones goes.
+    fn begin_file(&mut self) -> io::Result<()> {
+        let mut beside = self.path.as_os_str().to_owned();
+        beside.push(".new");
+        let new = open(Path::new(&beside))?;
+        new.set_len(0)?;
         for number in (1..self.rotation.files).rev() {
             let from = if number == 1 { self.path.clone() } else { older(&self.path, number - 1) };
             match fs::rename(&from, older(&self.path, number)) {
@@ -172,13 +201,8 @@ impl Log {
                 _ => {}
             }
         }
-        if self.rotation.files <= 1 {
-            // who follows it sees that it has become shorter
-            self.file.set_len(0)?;
-        } else {
-            self.file = open(&self.path)?;
-        }
-        self.size = 0;
+        fs::rename(&beside, &self.path)?;
+        self.file = new;
         Ok(())
     }
 }
@@ -186,6 +210,6 @@ impl Log {
 /// Without following a link that somebody has put there, and for nobody else to read.
 fn open(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
-    let how = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let how = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(path, how, Mode::RUSR | Mode::WUSR).map(File::from).map_err(Errno::into)
 }

@@ -5,7 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Line, older};
+use super::Line;
+use super::read::files;
 
 /// Who follows a log. Looks only at the file, so it needs no monitor, and never holds one up.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ impl Follower {
     /// # Errors
     /// What the kernel answers, or the caller.
     pub fn look(&mut self, mut line: impl FnMut(Line) -> io::Result<()>) -> io::Result<()> {
+        // the file was put aside before the last look at it: nothing comes any more
+        let mut over = false;
         loop {
             if self.file.is_none() {
                 self.file = open(&self.path)?;
@@ -50,51 +53,50 @@ impl Follower {
             let Some(file) = &mut self.file else { return Ok(()) };
             let (ours, length) = file.metadata().map(|stat| (stat.ino(), stat.len()))?;
             if length < self.at {
-                // a log of one file was begun anew
-                self.at = 0;
+                // a line that found no room was taken back, or a log of one file was begun anew
+                let line_at = self.at - self.begun.len() as u64;
+                self.at = if length >= line_at { line_at } else { 0 };
                 self.begun.clear();
             }
             file.seek(SeekFrom::Start(self.at))?;
-            let mut bytes = Vec::new();
-            self.at += file.take(1 << 20).read_to_end(&mut bytes)? as u64;
-            self.begun.extend_from_slice(&bytes);
-            while let Some(end) = self.begun.iter().position(|byte| *byte == b'\n') {
-                let rest = self.begun.split_off(end + 1);
-                let text = std::mem::replace(&mut self.begun, rest);
-                Line::parse(&text).map_or(Ok(()), &mut line)?;
+            let read = file.take(1 << 20).read_to_end(&mut self.begun)?;
+            self.at += read as u64;
+            let whole = self.begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            for text in self.begun[..whole].split_inclusive(|byte| *byte == b'\n') {
+                Line::parse(text).map_or(Ok(()), &mut line)?;
             }
-            if bytes.is_empty() && !self.next_file(ours)? {
-                return Ok(());
+            self.begun.drain(..whole);
+            match read {
+                0 if inode(&self.path)?.is_none_or(|current| current == ours) => return Ok(()),
+                // its last lines may have come between our look and its being put aside
+                0 if !over => over = true,
+                0 => {
+                    self.next_file(ours)?;
+                    over = false;
+                }
+                _ => {}
             }
         }
     }
 
-    /// Whether the file that was read to its end has been put aside, and there is a newer one.
-    fn next_file(&mut self, ours: u64) -> io::Result<bool> {
-        let inode = |path: &Path| match std::fs::metadata(path) {
-            Ok(stat) => Ok(Some(stat.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        };
-        match inode(&self.path)? {
-            None => return Ok(false),
-            Some(current) if current == ours => return Ok(false),
-            Some(_) => {}
+    /// Goes on with the file that came after the one that was read to its end.
+    fn next_file(&mut self, ours: u64) -> io::Result<()> {
+        let mut files = files(&self.path)?;
+        // where ours was removed meanwhile, the oldest that is left
+        let behind = files.iter().position(|(inode, _)| *inode == ours).unwrap_or(files.len());
+        if let Some(next) = behind.checked_sub(1) {
+            (self.file, self.at) = (Some(files.swap_remove(next).1), 0);
+            self.begun.clear();
         }
-        // more than one rotation since the last look: the next older file comes first
-        let mut number = 1;
-        let mut next = self.path.clone();
-        while let Some(found) = inode(&older(&self.path, number))? {
-            if found == ours {
-                break;
-            }
-            next = older(&self.path, number);
-            number += 1;
-        }
-        self.file = open(&next)?;
-        self.at = 0;
-        self.begun.clear();
-        Ok(true)
+        Ok(())
+    }
+}
+
+fn inode(path: &Path) -> io::Result<Option<u64>> {
+    match std::fs::metadata(path) {
+        Ok(stat) => Ok(Some(stat.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

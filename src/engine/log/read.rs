@@ -91,25 +91,38 @@ pub fn read(
     last.into_iter().try_for_each(line)
 }
 
-/// Its files, the newest first, each with its inode. They are opened in this order, because a rotation makes a file an older
-/// one: what it renames meanwhile is met twice, and none is missed.
-fn files(path: &Path) -> io::Result<Vec<(u64, File)>> {
-    let mut found: Vec<(u64, File)> = Vec::new();
-    // while it renames, a number is missing for a moment
-    let mut missing = 0;
-    for number in 0.. {
+/// All files of the log, the newest first, each once: the writer may give them other names meanwhile, so they are opened
+/// before any is read, and once more where a new one was begun.
+pub(super) fn files(path: &Path) -> io::Result<Vec<(u64, File)>> {
+    const TRIES: usize = 20;
+    let mut files = Vec::new();
+    for _ in 0..TRIES {
+        files = opened(path)?;
+        let current = std::fs::metadata(path).map(|stat| stat.ino()).ok();
+        if current == files.first().map(|(inode, _)| *inode) {
+            break;
+        }
+    }
+    Ok(files)
+}
+
+fn opened(path: &Path) -> io::Result<Vec<(u64, File)>> {
+    let mut files: Vec<(u64, File)> = Vec::new();
+    let (mut number, mut missing) = (0, 0);
+    // one name may be missing, while its file gets the next
+    while missing < 2 {
         match File::open(if number == 0 { path.to_path_buf() } else { older(path, number) }) {
-            Ok(file) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing += 1,
+            file => {
+                let file = file?;
                 let inode = file.metadata()?.ino();
-                if found.iter().all(|(known, _)| *known != inode) {
-                    found.push((inode, file));
+                if files.iter().all(|(other, _)| *other != inode) {
+                    files.push((inode, file));
                 }
                 missing = 0;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && missing == 0 => missing = 1,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(error),
         }
+        number += 1;
     }
-    Ok(found)
+    Ok(files)
 }

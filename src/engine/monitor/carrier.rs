@@ -30,6 +30,8 @@ const BEHIND: usize = 256 * 1024;
 const TYPED: usize = 64 * 1024;
 /// How much is read at once, in bytes.
 const PIECE: usize = 16 * 1024;
+/// What a pipe holds at most, in bytes: pipe(7). A terminal holds less.
+const PIPE: usize = 1 << 20;
 
 /// The engine's ends of what a program has as its standard input, output and error.
 #[derive(Debug)]
@@ -339,14 +341,20 @@ impl Carrier {
         self.tell(code);
     }
 
-    /// The program has ended: what it printed last is read, as far as it is there.
+    /// The program has ended: what it printed last is read, as far as it is there. What others print who have its pipe,
+    /// too, and outlive it for a moment, has no end.
     pub fn drain(&mut self, now: &str) {
         for stream in [Stream::Stdout, Stream::Stderr] {
-            while self.printed(stream, now) {}
+            let _ = (0..PIPE / PIECE).all(|_| self.printed(stream, now));
         }
         if let Some(log) = &mut self.log {
             log.end(now);
         }
+    }
+
+    /// How many lines of the log found no room.
+    pub fn lost(&self) -> u64 {
+        self.log.as_ref().map_or(0, Log::lost)
     }
 
     /// Everybody who is attached is told how the program has ended, after all that it printed.
