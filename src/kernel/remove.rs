@@ -36,7 +36,10 @@ pub fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(errno) => return Err(errno),
     }
-    let top = open(parent, name)?;
+    let top = match open(parent, name) {
+        Err(Errno::NOENT) => return Ok(()),
+        top => top?,
+    };
     let mut removal = Removal { top: top.as_fd(), moved: 0 };
     for _ in 0..TRIES {
         loop {
@@ -46,13 +49,21 @@ pub fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
                 break;
             }
         }
-        match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        match gone(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)) {
             // somebody who still knew the name has put something there
             Err(Errno::NOTEMPTY) => {}
             other => return other,
         }
     }
     Err(Errno::NOTEMPTY)
+}
+
+/// Two may remove the same: what the other one has removed is removed.
+fn gone(answer: Result<(), Errno>) -> Result<(), Errno> {
+    match answer {
+        Err(Errno::NOENT) => Ok(()),
+        answer => answer,
+    }
 }
 
 struct Removal<'a> {
@@ -73,7 +84,10 @@ impl Removal<'_> {
                 Err(Errno::ISDIR | Errno::PERM) => {}
                 Err(errno) => return Err(errno),
             }
-            let inner = open(directory, name.to_bytes())?;
+            let inner = match open(directory, name.to_bytes()) {
+                Err(Errno::NOENT) => continue,
+                inner => inner?,
+            };
             if level >= LEVELS {
                 self.moved += 1;
                 rustix::fs::renameat(directory, name, self.top, format!(".deep-{}", self.moved))?;
@@ -81,7 +95,7 @@ impl Removal<'_> {
             }
             self.empty(inner.as_fd(), level + 1)?;
             drop(inner);
-            rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR)?;
+            gone(rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Finding, Looked, Remedy};
 use crate::engine::containers::Record;
 use crate::engine::containers::life::Lock;
+use crate::engine::containers::remove::is_half_removed;
 use crate::engine::network;
 use crate::engine::state::State;
 use crate::engine::store::Store;
@@ -51,6 +52,9 @@ pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, lo
             // it is being made, or removed
             None if matches!(Lock::try_take(&path), Ok(None)) || !path.exists() => {}
             None if journal::is_watched(&state.journals(), &path) => {}
+            None if is_half_removed(&path) => {
+                found(&path, "whoever removed this container has died", Remedy::Remove(path.clone()));
+            }
             None => found(&path, "it has no record that can be read", Remedy::Aside(path.clone())),
         }
     }

@@ -1,10 +1,13 @@
 //! Remove: a container's directory, and with it all that is this container's alone.
 //!
 //! ```text
-//!   lock ── does it run? ── config.json goes first: nobody sees it any more ── the rest
+//!   lock ── does it run? ── config.json goes first: nobody sees it any more ── .gone-ID ── the rest
 //! ```
+//!
+//! Killed on the way, it leaves a directory that nobody sees and that `stepbox clean` removes.
 
 use std::io;
+use std::path::Path;
 
 use super::create::lock_names;
 use super::life::Lock;
@@ -13,35 +16,48 @@ use crate::engine::state::State;
 use crate::engine::volumes::Volumes;
 use crate::journal;
 
+/// What the name of a directory begins with that is being removed.
+const GONE: &str = ".gone-";
+
+/// Whether a container's directory is one that somebody began to remove.
+pub fn is_half_removed(directory: &Path) -> bool {
+    directory.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(GONE.as_bytes()))
+}
+
 /// Removes a container that does not run; with `force` also one that does, which is killed; with `volumes` also those
 /// that were made for it and that no other has.
 ///
 /// # Errors
 /// [`ContainerError`]; what could be removed is gone.
 pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result<Record, ContainerError> {
-    let record = find(state, wanted)?;
-    if record.running() {
-        if !force {
-            return Err(running(record));
-        }
-        match end::kill(state, &record, libc::SIGKILL) {
-            // it was between two runs, or has just ended
-            Err(ContainerError::NotRunning(_)) => end::stop(state, &record, None)?,
-            other => other?,
-        }
-    }
+    let mut record = find(state, wanted)?;
     let path = directory(state, &record);
-    let lock = match Lock::take(&path) {
-        // it was removed with its end
-        Err(error) if force && error.kind() == io::ErrorKind::NotFound => return Ok(record),
-        lock => lock?,
+    let lock = loop {
+        if record.running() {
+            if !force {
+                return Err(running(record));
+            }
+            match end::kill(state, &record, libc::SIGKILL) {
+                // it was between two runs, or has just ended
+                Err(ContainerError::NotRunning(_)) => end::stop(state, &record, None)?,
+                other => other?,
+            }
+        }
+        let lock = match Lock::take(&path) {
+            // it was removed with its end
+            Err(error) if force && error.kind() == io::ErrorKind::NotFound => return Ok(record),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ContainerError::NoSuch(wanted.into()));
+            }
+            lock => lock?,
+        };
+        match clean_up(state, &path) {
+            // another command has started it while we waited
+            Some(now) if now.running() => record = now,
+            None if !force => return Err(ContainerError::NoSuch(wanted.into())),
+            _ => break lock,
+        }
     };
-    // another command may have started it while we waited
-    match clean_up(state, &path) {
-        Some(now) if now.running() => return Err(running(now)),
-        None if !force => return Err(ContainerError::NoSuch(wanted.into())),
-        _ => {}
-    }
     let volumes = volumes || record.request.remove;
     take_away(state, &record, volumes)
         .map_err(|error| ContainerError::Remove { name: record.name.clone(), error })?;
@@ -87,7 +103,13 @@ pub fn take_away(state: &State, record: &Record, volumes: bool) -> io::Result<()
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    crate::kernel::remove::remove(&path)?;
+    // by another name nobody waits for its lock, or makes the file of that anew
+    let gone = state.containers().join(format!("{GONE}{}", record.id));
+    match std::fs::rename(&path, &gone).and_then(|()| crate::kernel::remove::remove(&gone)) {
+        // somebody sweeps here, too
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     if volumes {
         Volumes::of(state).remove_anonymous(record.volumes());
     }
