@@ -80,7 +80,10 @@ impl Journal {
         file.lock()?;
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
-        file.write_all(&line)?;
+        file.write_all(&line).inspect_err(|_| {
+            // a full disk: nothing was begun, and the next run takes this name
+            let _ = std::fs::remove_file(path);
+        })?;
         Ok(Journal { path: path.into(), file, written: line.len() as u64 })
     }
 

@@ -42,22 +42,31 @@ pub enum NetworkError {
 pub fn take_port(state: &State, id: &str) -> Result<Net, NetworkError> {
     let leases = state.leases();
     std::fs::create_dir_all(&leases)?;
-    let lock =
-        File::options().create(true).truncate(false).write(true).open(state.run.join("leases.lock"))?;
-    lock.lock()?;
+    let _lock = lock(state)?;
     let subnet = subnet(state)?;
     let gateway = address(subnet, 1);
     for host in 2..u16::MAX - 1 {
         let address = address(subnet, host);
         let lease = leases.join(address.to_string());
         if !taken(&lease) {
-            std::fs::write(&lease, std::process::id().to_string())?;
+            std::fs::write(&lease, std::process::id().to_string()).inspect_err(|_| {
+                // a full disk
+                let _ = std::fs::remove_file(&lease);
+            })?;
             let network = Network { bridge: BRIDGE.into(), gateway, prefix: PREFIX, shared: true };
             let port = network.port(format!("veth{}", &id[..8]), address);
             return Ok(Net::Bridge { network, port, lease, holder: std::process::id() });
         }
     }
     Err(NetworkError::NoAddress(format!("{subnet}/{PREFIX}")))
+}
+
+/// The lock of all leases, held until the file is closed.
+fn lock(state: &State) -> std::io::Result<File> {
+    let lock =
+        File::options().create(true).truncate(false).write(true).open(state.run.join("leases.lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn address(subnet: Ipv4Addr, host: u16) -> Ipv4Addr {
@@ -162,6 +171,8 @@ pub fn give_back(net: &Net) -> std::io::Result<()> {
 
 /// Takes the default bridge and its masquerade away when no container is plugged into it.
 pub fn remove_unused(state: &State) -> std::io::Result<bool> {
+    // whoever takes an address meanwhile makes the bridge anew, or has one already
+    let _lock = lock(state)?;
     let ports = Path::new("/sys/class/net").join(BRIDGE).join("brif");
     let note = state.run.join("subnet");
     // the note says that the bridge is ours

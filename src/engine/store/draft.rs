@@ -35,10 +35,10 @@ impl Scratch {
         let _store = store.lock()?;
         let tmp = store.root.join("tmp");
         let made = || -> io::Result<(PathBuf, File)> {
-            let path = tempfile::Builder::new().prefix("").tempdir_in(&tmp)?.keep();
-            let lock = File::create(path.join("lock"))?;
+            let directory = tempfile::Builder::new().prefix("").tempdir_in(&tmp)?;
+            let lock = File::create(directory.path().join("lock"))?;
             lock.lock()?;
-            Ok((path, lock))
+            Ok((directory.keep(), lock))
         };
         let (path, lock) = made().map_err(|source| file(&tmp, "make a directory in", source))?;
         Ok(Scratch { path, _lock: lock })
