@@ -123,6 +123,7 @@ fn clean() -> anyhow::Result<()> {
     let replay = |journals: &Path| {
         journal::clean(journals).with_context(|| format!("replay the journals in {}", journals.display()))
     };
+    containers::let_die(&state);
     let mut cleaned = replay(&state.journals())?;
     // labs on the real machine are root's and keep their journals where root's engine does
     let labs = PathBuf::from(crate::lab::JOURNALS);

@@ -15,6 +15,7 @@
 mod images;
 mod leftovers;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::state::State;
@@ -125,9 +126,12 @@ pub fn repair(state: &State, store: &Store, finding: &Finding) -> Result<String,
             Ok("removed".into())
         }
         Remedy::Undo(path) => {
-            let cleaned =
-                journal::replay_file(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Ok(format!("{} undone", cleaned.undone.len()))
+            containers::let_die(state);
+            match journal::replay_file(path) {
+                Ok(cleaned) => Ok(format!("{} undone", cleaned.undone.len())),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok("undone with its container".into()),
+                Err(error) => Err(format!("{}: {error}", path.display())),
+            }
         }
         Remedy::Free(path) => {
             network::free_dead_leases(state).map_err(|error| format!("{}: {error}", path.display()))?;

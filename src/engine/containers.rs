@@ -222,7 +222,7 @@ pub fn list(state: &State) -> Vec<Record> {
 }
 
 /// The container of a directory, as it is now.
-fn settled(state: &State, directory: &Path) -> Option<Record> {
+pub fn settled(state: &State, directory: &Path) -> Option<Record> {
     let record = Record::read(directory)?;
     if !record.life.orphaned() {
         return Some(record);
@@ -238,14 +238,19 @@ fn settled(state: &State, directory: &Path) -> Option<Record> {
 /// of SIGKILL, or with the machine, which Docker calls 255.
 fn clean_up(state: &State, directory: &Path) -> Option<Record> {
     let mut record = Record::read(directory)?;
+    let alone = !record.running() || record.life.orphaned();
+    if alone {
+        pause::let_die(directory, &record);
+    }
+    let error = match alone.then(|| journal::replay_file(&state.journal(&record.id))) {
+        None | Some(Ok(_)) => String::new(),
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Some(Err(error)) => format!("cannot clean up: {error}"),
+    };
+    // one that was killed before it could write down that its program runs has left a journal, and no more
     if !record.life.orphaned() {
         return Some(record);
     }
-    let error = match journal::replay_file(&state.journal(&record.id)) {
-        Ok(_) => String::new(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => format!("cannot clean up: {error}"),
-    };
     let same_boot = record.life.owner.as_ref().is_some_and(Owner::of_this_boot);
     let finished = Some(life::now());
     let was_waiting = record.life.status == Status::Restarting;
@@ -267,14 +272,45 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
     }
 }
 
-/// Finds a container by name, id, or the beginning of its id.
-pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
-    let records = list(state);
-    if let Some(record) = records.iter().find(|record| record.name == wanted || record.id == wanted) {
-        return Ok(record.clone());
+/// What is asked of every container to find one, without reading all of each.
+#[derive(Deserialize)]
+struct Called {
+    id: String,
+    name: String,
+}
+
+fn called(state: &State) -> impl Iterator<Item = Called> {
+    let entries = std::fs::read_dir(state.containers()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| serde_json::from_slice(&std::fs::read(Record::file(&entry.path())).ok()?).ok())
+}
+
+/// The container of this name, as it is now.
+pub fn named(state: &State, name: &str) -> Option<Record> {
+    let mut holders = called(state).filter(|called| called.name == name);
+    holders.find_map(|called| settled(state, &state.containers().join(called.id)))
+}
+
+/// Lets containers die that stand still though their monitor was killed: whoever undoes what a run has done ends it first.
+pub fn let_die(state: &State) {
+    for record in as_written(state).iter().filter(|record| record.life.orphaned()) {
+        pause::let_die(&directory(state, record), record);
     }
-    let mut matching =
-        records.into_iter().filter(|record| !wanted.is_empty() && record.id.starts_with(wanted));
+}
+
+/// Finds a container by name, id, or the beginning of its id. Where its monitor was killed, it is cleaned up after.
+pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
+    let of = |id: &str| settled(state, &state.containers().join(id));
+    let whole = wanted.len() == 64 && wanted.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if let Some(record) = whole.then(|| of(wanted)).flatten() {
+        return Ok(record);
+    }
+    let all: Vec<Called> = called(state).collect();
+    if let Some(record) = all.iter().filter(|called| called.name == wanted).find_map(|called| of(&called.id))
+    {
+        return Ok(record);
+    }
+    let begin = |called: &&Called| !wanted.is_empty() && called.id.starts_with(wanted);
+    let mut matching = all.iter().filter(begin).filter_map(|called| of(&called.id));
     match (matching.next(), matching.next()) {
         (Some(record), None) => Ok(record),
         (Some(_), Some(_)) => Err(ContainerError::Ambiguous(wanted.into())),

@@ -39,7 +39,7 @@ use self::client::Client;
 use self::restart::BackOff;
 use self::stdio::Starter;
 use super::containers::end::ends_for_good;
-use super::containers::life::{self, Life, Owner, Status};
+use super::containers::life::{self, Life, Owner, Spare, Status};
 use super::containers::start::FirstWord;
 use super::containers::{ContainerError, Record, directory, find, remove};
 use super::log::{self, Log};
@@ -121,6 +121,8 @@ struct Monitor<'a> {
     first: Option<Client>,
     /// how large its terminal is to be
     window: Option<WindowSize>,
+    /// where its end is written on a full disk
+    spare: Option<Spare>,
 }
 
 impl<'a> Monitor<'a> {
@@ -140,7 +142,7 @@ impl<'a> Monitor<'a> {
         let directory = directory(state, &record);
         let listener = listen(&directory)?;
         let window = first.as_mut().and_then(Client::window);
-        Ok(Monitor { state, directory, record, ground, listener, signals, first, window })
+        Ok(Monitor { state, directory, record, ground, listener, signals, first, window, spare: None })
     }
 
     /// Runs the container's program, again and again where that is wanted.
@@ -164,13 +166,17 @@ impl<'a> Monitor<'a> {
             if pause.is_none() {
                 life.owner = None;
             }
-            self.save()?;
-            let goes = pause.is_none() && self.record.request.remove;
-            let gone = if goes { remove::take_away(self.state, &self.record, true) } else { Ok(()) };
+            let mut kept = self.save();
+            // another monitor may have its own when somebody attached keeps us here
+            self.spare = None;
+            if pause.is_none() && self.record.request.remove {
+                kept = kept.and_then(|()| remove::take_away(self.state, &self.record, true));
+            }
+            // also where the disk is full: whoever is attached hears how it has ended
             carrier.tell(exit);
             let Some(pause) = pause else {
                 self.linger(&mut carrier, None)?;
-                return Ok(gone?);
+                return Ok(kept?);
             };
             self.linger(&mut carrier, Some(PATIENCE))?;
             if !self.pause(pause)? {
@@ -191,8 +197,12 @@ impl<'a> Monitor<'a> {
         }
     }
 
-    fn save(&self) -> io::Result<()> {
-        self.record.life.save(&self.directory)
+    fn save(&mut self) -> io::Result<()> {
+        let life = &self.record.life;
+        life.save(&self.directory).or_else(|error| match self.spare.take() {
+            Some(spare) => spare.save(life, &self.directory),
+            None => Err(error),
+        })
     }
 
     /// It could not be started: what it was stays, with the reason.
@@ -208,6 +218,7 @@ impl<'a> Monitor<'a> {
 
     /// Runs the program once, from its launch until everything is undone.
     fn run(&mut self, starter: &mut Option<Starter>) -> Result<(Carrier, i32), MonitorError> {
+        self.spare = Some(Spare::new(&self.directory).map_err(RunError::from)?);
         let request = &self.record.request;
         // only its first run fills a volume that is empty
         let how = if self.record.life.started.is_none() { How::Fill } else { How::Keep };
@@ -252,6 +263,10 @@ impl<'a> Monitor<'a> {
             }
             let exit = self.serve(&mut running, &mut carrier)?;
             carrier.drain(&life::now());
+            if carrier.lost() > 0 {
+                self.record.life.error =
+                    format!("{} lines of its log found no room on the disk", carrier.lost());
+            }
             for (op, errno) in running.undo(&mut ()) {
                 self.record.life.error = format!("not undone: {op}: {}", hint::errno_text(errno));
             }

@@ -52,6 +52,18 @@ pub fn new_name() -> String {
     format!("{}_{}", LEFT[usize::from(left) % LEFT.len()], RIGHT[usize::from(right) % RIGHT.len()])
 }
 
+/// The same that nobody has: where two words are not enough, with a number behind them.
+pub fn new_name_but(taken: impl Fn(&str) -> bool) -> String {
+    const WORDS_ALONE: usize = 8;
+    (0..)
+        .map(|turn| match turn < WORDS_ALONE {
+            true => new_name(),
+            false => format!("{}{}", new_name(), u16::from_ne_bytes(random())),
+        })
+        .find(|name| !taken(name))
+        .expect("there is no end of numbers")
+}
+
 /// Whether a container may be called so: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, as Docker has it.
 pub fn valid(name: &str) -> bool {
     let mut letters = name.chars();
@@ -59,4 +71,17 @@ pub fn valid(name: &str) -> bool {
     let rest =
         name.len() > 1 && letters.all(|letter| letter.is_ascii_alphanumeric() || "_.-".contains(letter));
     first && rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_run_out() {
+        let all = |name: &str| !name.ends_with(|letter: char| letter.is_ascii_digit());
+        let name = new_name_but(all);
+        assert!(valid(&name) && !all(&name), "{name}");
+        assert!(valid(&new_name_but(|_| false)));
+    }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::cli::state;
 use crate::engine::containers::end::{Watch, log};
-use crate::engine::containers::{directory, find};
+use crate::engine::containers::{directory, find, settled};
 use crate::engine::log::{Follower, Line, Stream, Wanted, read};
 use crate::engine::request::LogKept;
 
@@ -62,7 +62,7 @@ impl Args {
         printed?;
         while let Some(watch) = &watch {
             // first whether it runs: what it printed last is in the log when it does not
-            let ended = !find(&state, &record.id).is_ok_and(|record| record.running());
+            let ended = !settled(&state, &directory).is_some_and(|record| record.running());
             let looked = follower.look(|line| match wanted.in_time(&line) {
                 true => self.print(&line),
                 false => Ok(()),

@@ -9,12 +9,13 @@
 //!
 //! Killed on the way, it leaves a directory that nobody sees and that `stepbox clean` removes.
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::life::Lock;
-use super::{ContainerError, Record, list};
+use super::{ContainerError, Record, called, named};
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{self, Ground, RunError};
@@ -49,19 +50,15 @@ pub(super) fn lock_names(state: &State) -> std::io::Result<File> {
 /// # Errors
 /// [`ContainerError::NameTaken`].
 pub fn free_name(state: &State, wanted: Option<&str>) -> Result<String, ContainerError> {
-    let taken = list(state);
-    let holder = |name: &str| taken.iter().find(|record| record.name == name);
     match wanted {
-        Some(name) => match holder(name) {
-            Some(other) => Err(ContainerError::NameTaken { name: name.into(), id: other.id.clone() }),
+        Some(name) => match named(state, name) {
+            Some(other) => Err(ContainerError::NameTaken { name: name.into(), id: other.id }),
             None => Ok(name.into()),
         },
-        None => loop {
-            let name = names::new_name();
-            if holder(&name).is_none() {
-                return Ok(name);
-            }
-        },
+        None => {
+            let taken: HashSet<String> = called(state).map(|called| called.name).collect();
+            Ok(names::new_name_but(|name| taken.contains(name)))
+        }
     }
 }
 

@@ -15,6 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -132,6 +133,47 @@ impl Life {
     /// It was said to run, and who answered for it is gone.
     pub fn orphaned(&self) -> bool {
         self.running() && !self.owner.as_ref().is_some_and(Owner::lives)
+    }
+}
+
+/// Room for one state more than the disk has: whoever is to write down how a program has ended has taken it before the
+/// program began.
+#[derive(Debug)]
+pub struct Spare {
+    file: File,
+    path: PathBuf,
+}
+
+impl Spare {
+    /// One block: a state is shorter.
+    const ROOM: [u8; 4096] = [b' '; 4096];
+
+    /// Takes the room, in a container's directory.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn new(directory: &Path) -> io::Result<Spare> {
+        let path = directory.join("state.json.spare");
+        let file = File::options().create(true).truncate(true).write(true).open(&path)?;
+        file.write_all_at(&Spare::ROOM, 0)?;
+        Ok(Spare { file, path })
+    }
+
+    /// Writes a state where the room is, and renames it.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn save(self, life: &Life, directory: &Path) -> io::Result<()> {
+        let text = serde_json::to_vec(life)?;
+        self.file.write_all_at(&text, 0)?;
+        std::fs::rename(&self.path, Life::file(directory))
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        // renamed, or gone with its container
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

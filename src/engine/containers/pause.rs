@@ -68,6 +68,14 @@ pub(super) fn wake(state: &State, record: &Record) -> Result<(), ContainerError>
     }
 }
 
+/// The same for one whose monitor was killed: where cgroups are of version 1, what stands still cannot even die.
+pub(super) fn let_die(directory: &Path, record: &Record) {
+    if mark(directory).exists() {
+        // what it has lost of its cgroup cannot hold it
+        let _ = thaw(directory, record);
+    }
+}
+
 fn thaw(path: &Path, record: &Record) -> Result<(), ContainerError> {
     take(record, freezer(record)?.thaw())?;
     match std::fs::remove_file(mark(path)) {

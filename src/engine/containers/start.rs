@@ -5,7 +5,7 @@
 //!   lock the container
 //!   spawn ─────────────────────────────>  plan, launch, state.json: running
 //!         <── {"pid":4711}  ───────────   or {"error":"…","code":127}, and it ends
-//!   unlock                                stays
+//!   unlock                                unlock, and stays
 //! ```
 //!
 //! The monitor's standard output is the pipe. Its end without a word is an error, too. Its standard input is the socket of
