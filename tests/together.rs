@@ -13,11 +13,12 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use stepbox::engine::store::Store;
 use stepbox::layers::Digest;
 use support::archive::Raw;
+use support::dice::Dice;
 use support::player::built;
 use support::served::{OCI, Served};
 use support::site::Site;
@@ -119,18 +120,6 @@ struct Done {
     err: String,
 }
 
-/// Numbers without a pattern.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 20) as usize % sides
-    }
-}
-
 /// Runs all of them at once, in an order that the dice say, and kills those that they say.
 fn all_at_once(site: &Site, mut jobs: Vec<Vec<String>>, dice: &mut Dice) -> Vec<Done> {
     for at in (1..jobs.len()).rev() {
@@ -194,8 +183,7 @@ fn fifty_at_once_end_consistent() {
     let site = Site::ours();
     let served = Served::start(&site.path().join("there"), &[]);
     fill(&served, &site, &busybox);
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |time| time.as_micros());
-    let mut dice = Dice(seed as u64 | 1);
+    let mut dice = Dice::thrown();
     let done = all_at_once(&site, jobs(&served, site.path()), &mut dice);
     judge(&done);
     let killed: Vec<_> = done.iter().filter(|one| one.code.is_none()).collect();

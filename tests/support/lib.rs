@@ -6,12 +6,13 @@
 //!   screen    a terminal, driven through tmux            strace     what the kernel saw
 //!   archive   archives, byte by byte                     snapshot   whole outputs, without what differs
 //!   bundle    OCI bundles                                served     a registry of our own
-//!   docker    the same commands given to Docker
+//!   docker    the same commands given to Docker          dice       chance that comes again
 //! ```
 
 pub mod archive;
 #[cfg(feature = "engine")]
 pub mod bundle;
+pub mod dice;
 pub mod docker;
 pub mod killer;
 pub mod leaks;
