@@ -11,6 +11,8 @@
 
 #[path = "images/contenders.rs"]
 mod contenders;
+#[path = "support/docker.rs"]
+mod docker;
 #[path = "support/medians.rs"]
 mod medians;
 #[path = "images/synthetic.rs"]
@@ -22,7 +24,8 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use contenders::{Contender, Docker};
+use contenders::Contender;
+use docker::Docker;
 use medians::{alternate, median, paired, rounds};
 use stepbox::layers::{Inflate, Ownership, apply, remove};
 use synthetic::Synthetic;

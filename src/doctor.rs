@@ -187,6 +187,7 @@ fn needs(name: &str) -> Vec<Need> {
         "08-overlay" | "12-storage" | "13-union-image" | "14-commit" => &[Must("overlay")],
         "09-veth-bridge" => &[Must("bridge")],
         "15-full-run" => &[Must("overlay"), Must("pivot_root"), Must("bridge"), Must("nf_tables")],
+        "18-engine" => &[Must("overlay"), Must("pivot_root")],
         _ => &[],
     };
     [&TOY, more].concat()

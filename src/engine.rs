@@ -10,7 +10,7 @@
 //! All state is files: an OCI image layout that other tools read, and beside it the layers unpacked once. Commands
 //! share it under a lock that is held for moments; whoever dies leaves nothing but a directory under `tmp`.
 //!
-//! See the OCI image specification. Labs 13-union-image to 19-compose, tutorials/architecture.md.
+//! See the OCI image specification. Labs 13-union-image to 19-compose, tutorials/18-engine.md, tutorials/architecture.md.
 
 pub mod address_files;
 pub mod archives;

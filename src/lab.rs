@@ -86,6 +86,7 @@ pub const LABS: &[Lab] = &[
         "What goes over the wire when an image is pushed and pulled?",
         "docker push and docker pull",
     ),
+    row("18-engine", "engine", "Who stays with a container when the command has ended?", "docker run -d"),
 ];
 
 /// Where labs on the real machine keep their journals.

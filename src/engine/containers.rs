@@ -169,7 +169,7 @@ impl Record {
     /// Reads what is kept in a container's directory; none for one that is being made or removed.
     pub fn read(directory: &Path) -> Option<Record> {
         let mut record: Record =
-            serde_json::from_slice(&std::fs::read(Record::file(directory)).ok()?).ok()?;
+            serde_json::from_slice(&life::contents(&Record::file(directory)).ok()?).ok()?;
         let made = |engine: &Owner| Life {
             status: Status::Running,
             owner: Some(engine.clone()),
@@ -281,7 +281,8 @@ struct Called {
 
 fn called(state: &State) -> impl Iterator<Item = Called> {
     let entries = std::fs::read_dir(state.containers()).into_iter().flatten().flatten();
-    entries.filter_map(|entry| serde_json::from_slice(&std::fs::read(Record::file(&entry.path())).ok()?).ok())
+    entries
+        .filter_map(|entry| serde_json::from_slice(&life::contents(&Record::file(&entry.path())).ok()?).ok())
 }
 
 /// The container of this name, as it is now.

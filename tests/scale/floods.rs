@@ -15,7 +15,7 @@ const MONITOR: &str = r#"
 #[test]
 fn a_flood_fills_so_many_files_and_no_memory() {
     let site = Site::ours();
-    let seconds = more(2, 8);
+    let seconds = more(2, 4);
     let script = format!(
         "{MONITOR}
         $S run -d --name red --log-opt max-size=1m --log-opt max-file=3 stepbox/base sh -c \
@@ -35,7 +35,7 @@ fn a_flood_fills_so_many_files_and_no_memory() {
 #[test]
 fn slow_readers_lose_nothing_and_hold_up_nobody_for_good() {
     for site in [Site::ours(), Site::nobody()] {
-        let lines = more(100_000, 400_000);
+        let lines = more(60_000, 200_000);
         let script = format!(
             "{MONITOR}
             mkfifo $D/state/go $D/state/slow $D/state/slower

@@ -90,7 +90,7 @@ fn turns(dice: &mut Dice, count: usize) -> String {
 #[test]
 fn kill_9_at_any_moment_loses_nothing() {
     let mut dice = Dice::thrown();
-    let sites = [(Site::ours(), more(16, 80)), (Site::nobody(), more(8, 40))];
+    let sites = [(Site::ours(), more(16, 40)), (Site::nobody(), more(8, 20))];
     let scripts: Vec<_> = sites.iter().map(|(_, count)| turns(&mut dice, *count)).collect();
     std::thread::scope(|scope| {
         for ((site, _), turns) in sites.iter().zip(&scripts) {
@@ -122,7 +122,7 @@ fn kill_9_at_any_moment_loses_nothing() {
 fn a_start_that_was_killed_is_no_second_start() {
     let mut dice = Dice::thrown();
     let site = Site::ours();
-    let rounds = more(8, 40);
+    let rounds = more(6, 20);
     let mut script = String::from(
         "monitors() { for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done 2>/dev/null | \
              grep -c \"self/exe [m]onitor $id\"; }; \

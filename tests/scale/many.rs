@@ -25,8 +25,8 @@ cables() { [ $(id -u) = 0 ] || return 0; for i in $(seq 200); do ip -o link | gr
 fn a_hundred_at_once_end_consistent() {
     for site in [Site::ours(), Site::nobody()] {
         let count = match site.is_root() {
-            true => more(40, 150),
-            false => more(12, 50),
+            true => more(40, 100),
+            false => more(12, 30),
         };
         let script = format!(
             "{LEFT}

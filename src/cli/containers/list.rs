@@ -53,7 +53,8 @@ impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
         let state = state()?;
         let last = if self.latest { Some(1) } else { self.last.filter(|last| *last > 0) };
-        let mut shown = self.filtered(containers::list(&state), last.is_some())?;
+        let records = containers::list(&state);
+        let mut shown = self.filtered(&records, last.is_some())?;
         shown.truncate(last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX)));
         let format = self.format.as_deref();
         let sizes = self.size || !self.quiet && format.is_some_and(|format| format.contains(".Size"));
@@ -83,7 +84,7 @@ impl Args {
     }
 
     /// Those that are asked for. As Docker: several values of one filter are alternatives, several filters all hold.
-    fn filtered(&self, records: Vec<Record>, all: bool) -> anyhow::Result<Vec<Record>> {
+    fn filtered<'a>(&self, records: &'a [Record], all: bool) -> anyhow::Result<Vec<&'a Record>> {
         let mut filters: Vec<(&str, Vec<&str>)> = Vec::new();
         for Filter { name, value } in &self.filter {
             let (name, value) = (name.as_str(), value.as_str());
@@ -95,12 +96,11 @@ impl Args {
         }
         let by_state = filters.iter().any(|(name, _)| ["status", "exited"].contains(name));
         let all = all || self.all || by_state;
-        let mut kept: Vec<Record> = records.clone();
-        kept.retain(|record| all || record.running());
+        let mut kept: Vec<&Record> = records.iter().filter(|record| all || record.running()).collect();
         for (name, values) in filters {
             let keeps = |record: &Record| -> anyhow::Result<bool> {
                 for value in &values {
-                    if holds(&records, record, name, value)? {
+                    if holds(records, record, name, value)? {
                         return Ok(true);
                     }
                 }
@@ -108,7 +108,7 @@ impl Args {
             };
             let mut wanted = Vec::new();
             for record in kept {
-                if keeps(&record)? {
+                if keeps(record)? {
                     wanted.push(record);
                 }
             }

@@ -36,7 +36,33 @@ pub fn problems(trace: &Trace, calls: &[Call]) -> Vec<String> {
             None => problems.push(format!("no request {request:?} was written and {answer:?} read")),
         }
     }
+    problems.extend(
+        frames(trace)
+            .filter(|(_, bytes)| !is_sent(bytes, calls))
+            .map(|(text, _)| format!("nobody has sent {text}")),
+    );
     problems
+}
+
+fn is_sent(bytes: &[u8], calls: &[Call]) -> bool {
+    let sends = |call: &&Call| WRITES.contains(&call.name.as_str());
+    calls
+        .iter()
+        .filter(sends)
+        .any(|call| strings(&call.arguments).iter().any(|string| string.starts_with(bytes)))
+}
+
+/// What evidence of the kind `frames` tells, from either side: `> 00 00 00 00 00 00 00 01 61`.
+fn frames(trace: &Trace) -> impl Iterator<Item = (&str, Vec<u8>)> {
+    let evidence = trace.events.iter().filter_map(|event| match event {
+        Event::Scope { evidence, .. } => Some(evidence),
+        _ => None,
+    });
+    let facts = evidence.flatten().filter(|change| change.kind == "frames").flat_map(|change| &change.after);
+    facts.map(|fact| {
+        let bytes = fact.key.split(' ').skip(1);
+        (fact.key.as_str(), bytes.map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal")).collect())
+    })
 }
 
 /// What evidence of the kind `wire` tells, in order.
