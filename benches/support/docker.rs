@@ -7,7 +7,8 @@ use std::time::Duration;
 /// A dockerd of our own, which ends with us.
 pub struct Docker {
     daemon: Child,
-    socket: String,
+    /// where it listens
+    pub socket: String,
 }
 
 impl Docker {
