@@ -77,8 +77,17 @@ impl Cgroup {
         if keyed || old.is_empty() && !chosen || old.contains('\n') {
             return Some(step);
         }
-        let undo = Op::write(path, if old.is_empty() { "\n" } else { old });
-        Some(step.undo(undo))
+        if !old.is_empty() {
+            let undo = Op::write(path, old);
+            return Some(step.undo(undo));
+        }
+        // nothing chosen: a cgroup with processes in it cannot go back to that (ENOSPC), but to what counted
+        let effective = |directory: &Path| read(&directory.join(format!("{}.effective", setting.file)));
+        let before = effective(&directory).or_else(|| effective(directory.parent()?));
+        match before.map(|list| Op::write(path, list.trim())) {
+            Some(undo) => Some(step.undo(undo)),
+            None => Some(step),
+        }
     }
 
     /// Version 1 changes its list device by device, so that those that stay allowed are so at all times.

@@ -1,5 +1,6 @@
 //! What each member of `linux.resources` comes to, and what is refused.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stepbox::cgroups::{Cgroup, Hierarchy, Resources, cpu, io_weight};
@@ -215,4 +216,22 @@ fn a_refusal_of_the_kernel_names_the_member() {
     let told =
         met.map(|(op, errno)| stepbox::cgroups::explain(&op, errno).unwrap_or("no member wanted it".into()));
     snapshot!(told.join("\n"));
+}
+
+/// What was not asked for when the box was made: version 1 moves it, version 2 hands a controller down.
+#[test]
+fn a_box_that_runs_is_limited_in_another_way() {
+    let json = r#"{"cpu": {"cpus": "0"}, "blockIO": {"weight": 500}}"#;
+    let read = |path: &Path| match path.to_str()? {
+        "/sys/fs/cgroup/cpuset.cpus.effective" => Some("0-3\n".to_string()),
+        "/sys/fs/cgroup/stepbox-ID/io.bfq.weight" => Some("default 100\n".into()),
+        _ => None,
+    };
+    let mut text = String::new();
+    for hierarchy in [v1(), v2()] {
+        let cgroup = Cgroup::of_box(&hierarchy, "ID");
+        let steps = cgroup.extend(&parse(json), &[7, 9], &read).expect("both can be had");
+        text += &lines(hierarchy.version(), steps);
+    }
+    snapshot!(text);
 }

@@ -5,7 +5,7 @@ use support::site::Site;
 /// What a container's cgroup says, whichever version it is of; from inside.
 const READ: &str = "cd /sys/fs/cgroup; for f in memory/memory.limit_in_bytes memory/memory.soft_limit_in_bytes \
     cpu/cpu.shares cpu/cpu.cfs_period_us cpu/cpu.cfs_quota_us cpuset/cpuset.cpus cpuset/cpuset.mems pids/pids.max memory.max \
-    memory.low cpu.weight cpu.max cpuset.cpus cpuset.mems pids.max; do test -e $f && echo $(basename $f) $(cat $f); done; \
+    memory.low cpu.weight cpu.max cpuset.cpus cpuset.mems pids.max; do test -n \"$(cat $f 2>/dev/null)\" && echo $(basename $f) $(cat $f); done; \
     grep _allowed_list /proc/1/status";
 
 /// All that can be updated on every machine.
@@ -57,13 +57,13 @@ fn whatever_it_is_doing_it_gets_other_limits_and_keeps_them() {
     }
 }
 
-/// The last is refused by the kernel: no machine has so many processes.
+/// The last is refused by the kernel: no machine has so many processes. Under version 2 a choice of cpus that was never
+/// made is taken back as one of all: so not the file counts, but which they are.
 #[test]
 fn all_of_it_or_nothing() {
     let Some(site) = Site::limited_root("all_of_it_or_nothing") else { return };
-    let look = format!(
-        "$S inspect -f '{{{{json .HostConfig}}}}' red; $S exec red sh -c '{READ}'; cat /proc/self/cgroup >&2"
-    );
+    let look =
+        format!("$S inspect -f '{{{{json .HostConfig}}}}' red; $S exec red sh -c '{READ}' | grep -v ^cpuset");
     let out = site.says(&format!(
         "$S run -d --name red -m 64m --cpu-shares 200 --pids-limit 99 --restart on-failure:3 stepbox/base sleep 1000 >/dev/null; \
          ({look}) >$D/before 2>/dev/null; \

@@ -110,22 +110,20 @@ pub fn prepare(state: &State, record: &Record, change: &Change) -> Result<Prepar
     let path = directory(state, record);
     let (lock, mut record) = anew(state, record)?;
     let refused = |why| UpdateError::Refused { id: record.id.clone(), why };
-    let request = changed(&record, change).map_err(refused)?;
+    let mut request = changed(&record, change).map_err(refused)?;
     let runs = matches!(record.life.status, Status::Running | Status::Paused);
-    let mut prepared = (Plan::default(), None);
+    let (mut plan, mut limited) = (Plan::default(), None);
     if runs && change.limits.anything() {
         let cgroup = cgroup(&record)?;
         let read = |path: &Path| std::fs::read_to_string(path).ok();
         let steps = cgroup.pids().and_then(|pids| cgroup.extend(&request.limits, &pids, &read));
-        let plan = Plan::default().then(steps.map_err(|error| refused(error.into()))?);
-        prepared = (plan, Some(cgroup));
+        plan = plan.then(steps.map_err(|error| refused(error.into()))?);
+        limited = Some(cgroup);
     }
     // as Docker shows it: none
-    let mut request = request;
     request.limits.pids.limit = request.limits.pids.limit.map(|most| most.max(0));
     record.request = request;
-    let (plan, cgroup) = prepared;
-    Ok(Prepared { plan, cgroup, record, path, _lock: lock })
+    Ok(Prepared { plan, cgroup: limited, record, path, _lock: lock })
 }
 
 /// What it asks for from now on; in Docker's order and words.
@@ -225,10 +223,11 @@ fn made(plan: &Plan) -> Vec<Op> {
 /// Which option it was that the kernel has refused.
 fn in_words(error: &LaunchError) -> String {
     let explained = match error {
-        LaunchError::Step(step) => match step.what {
+        LaunchError::Step(step) if step.not_undone.is_empty() => match step.what {
             Unmet::Errno(errno) => cgroups::explain(&step.op, errno).map(by_option),
             _ => None,
         },
+        // what could not be taken back is said there
         _ => None,
     };
     explained.unwrap_or_else(|| error.to_string())
