@@ -26,6 +26,7 @@ pub mod describe;
 pub mod devices;
 pub mod exec;
 pub mod export;
+pub mod front;
 pub mod images;
 pub mod info;
 pub mod instruction;

@@ -38,6 +38,16 @@ pub enum Stream {
     Stderr,
 }
 
+impl Stream {
+    /// As it is called in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
 /// How much is kept: `--log-opt max-size=…`, `max-file=…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
@@ -79,7 +89,8 @@ struct Entry<'a> {
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
-    file: File,
+    /// none until there is something to keep
+    file: Option<File>,
     size: u64,
     rotation: Rotation,
     /// the beginning of a line, of either stream
@@ -94,9 +105,26 @@ impl Log {
     /// # Errors
     /// What the kernel answers.
     pub fn open(path: &Path, rotation: Rotation) -> io::Result<Log> {
-        let file = open(path)?;
-        let size = file.metadata()?.len();
-        Ok(Log { path: path.into(), file, size, rotation, begun: Default::default(), lost: 0 })
+        let mut log = Log::when_needed(path, rotation);
+        log.file()?;
+        Ok(log)
+    }
+
+    /// One that is opened with its first line: most programs that somebody waits for print little or nothing.
+    pub fn when_needed(path: &Path, rotation: Rotation) -> Log {
+        Log { path: path.into(), file: None, size: 0, rotation, begun: Default::default(), lost: 0 }
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let file = open(&self.path)?;
+                self.size = file.metadata()?.len();
+                file
+            }
+        };
+        Ok(self.file.insert(file))
     }
 
     /// Takes what the program has printed, at this time (RFC 3339). Whole lines are written; the rest waits for its end.
@@ -138,6 +166,7 @@ impl Log {
         let entry = Entry { log: String::from_utf8_lossy(bytes), stream, time: time.into() };
         let written = serde_json::to_vec(&entry).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
+            self.file()?;
             self.make_room(line.len() as u64)?;
             self.write_whole(&line)
         });
@@ -148,13 +177,15 @@ impl Log {
 
     /// The whole line or nothing: half a line would spoil the next one, too.
     fn write_whole(&mut self, line: &[u8]) -> io::Result<()> {
-        match self.file.write_all(line) {
+        let size = self.size;
+        let file = self.file()?;
+        match file.write_all(line) {
             Ok(()) => {
                 self.size += line.len() as u64;
                 Ok(())
             }
             Err(error) => {
-                self.file.set_len(self.size)?;
+                file.set_len(size)?;
                 Err(error)
             }
         }
@@ -174,9 +205,9 @@ impl Log {
         }
         if self.rotation.files <= 1 {
             // who follows it sees that it has become shorter
-            self.file.set_len(0)?;
+            self.file()?.set_len(0)?;
         } else {
-            self.file = open(&self.path)?;
+            self.file = Some(open(&self.path)?);
         }
         self.size = 0;
         Ok(())

@@ -160,6 +160,17 @@ impl Default for Request {
     }
 }
 
+/// One of the three descriptors that a program begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdio {
+    /// what it reads
+    Stdin,
+    /// what it prints
+    Stdout,
+    /// what it prints as errors
+    Stderr,
+}
+
 /// When a container whose program has ended is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restart {

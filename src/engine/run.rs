@@ -1,7 +1,7 @@
-//! Run: from what the user asked for and the image to a [`Spec`], then launch and attend.
+//! Run: from what the user asked for and the image to a [`Spec`]; and why that did not run.
 //!
 //! ```text
-//!   Request + Image + machine ──> Spec ── container::plan ──> launch ──> attend ──> exit code
+//!   Request + Image + machine ──> Spec ── container::plan ──> Front, or a monitor
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -18,13 +18,10 @@ use super::state::State;
 use super::store::{Driver, Image};
 use super::users::UserError;
 use super::volumes::error::VolumeError;
-use super::volumes::open::Held;
 use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
-use crate::kernel::process::Exit;
-use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op, hint};
-use crate::launch::{LaunchError, Observer, Unmet, launch};
+use crate::launch::{LaunchError, Unmet};
 use crate::rootfs::Mount;
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
@@ -257,37 +254,6 @@ fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         hosts: std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
     })
-}
-
-/// Runs a container in the foreground: takes the plan, attends to it, undoes it. Signals are blocked from before
-/// the first step, so that none can end us half-way. Its volumes are held until the plan is taken.
-pub fn foreground<O: Observer>(
-    state: &State,
-    spec: &Spec,
-    plan: &Plan,
-    request: &Request,
-    volumes: Held,
-    observer: &mut O,
-) -> Result<Exit, RunError> {
-    std::fs::create_dir_all(state.containers())?;
-    // the container's / takes its mode from upper: the user's habit must not close it
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    // its files are the user's, also where this process is killed in the very moment in which the program starts
-    let kept = |op: &Op| {
-        let removes = |path: &Path| !request.remove && path.starts_with(&spec.directory);
-        matches!(op, Op::RemoveTree { path } if removes(path.as_path()))
-    };
-    let journal = journal(state, &spec.id, &request.title, plan, kept)?;
-    let signals = Signals::block_all()?;
-    let mut running =
-        launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd))?;
-    drop(volumes);
-    running.keep(kept);
-    let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
-    for (op, errno) in running.undo(observer) {
-        eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
-    }
-    Ok(exit)
 }
 
 /// The journal of a container's run, without what is to stay.

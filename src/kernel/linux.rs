@@ -78,6 +78,8 @@ pub struct Context {
     pub pidfd: Option<OwnedFd>,
     /// the controlling end of a terminal
     pub ptmx: Option<OwnedFd>,
+    /// what the box reads and prints
+    pub pipes: super::pipes::Pipes,
     /// a process of a container that runs already
     pub target: Option<OwnedFd>,
     /// a file system under construction: fsopen(2)
@@ -117,6 +119,7 @@ impl Default for Context {
             box_pid: None,
             pidfd: None,
             ptmx: None,
+            pipes: super::pipes::Pipes::default(),
             target: None,
             fs: None,
             mnt: None,
@@ -257,6 +260,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
         }
         Op::OpenFifo { .. } | Op::AwaitStart { .. } | Op::LetGo { .. } => super::start::call(op, context),
+        Op::Pipe(op) => super::pipes::call(*op, &mut context.pipes),
         Op::Begun(op) => super::start::begun(op, context),
         Op::LookUp { paths } => super::start::look_up(paths),
         Op::Watcher(op) => super::watcher::call(op, context),

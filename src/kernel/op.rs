@@ -13,7 +13,7 @@ mod program;
 use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
 pub use mounts::{Device, Fill, MountAt, Theirs, Tree, Users};
-pub use program::{Begun, Exec, Hook, Join, Orphans, Scheduling, Watcher};
+pub use program::{Begun, Exec, Hook, Join, Orphans, Pipe, Scheduling, Watcher};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -296,6 +296,7 @@ pub enum Op {
         path: CText,
     },
     Begun(Begun),
+    Pipe(Pipe),
     Watcher(Watcher),
 
     // identity and privilege
