@@ -38,6 +38,7 @@ pub mod names;
 pub mod network;
 pub mod peers;
 pub mod platform;
+pub mod propagation;
 pub mod reference;
 pub mod registry;
 pub mod request;

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::request::{NetworkMode, Request, Seccomp, Share, Shm};
 use super::run::RunError;
 use super::store::Driver;
-use super::{address_files, users};
+use super::{address_files, propagation, users};
 use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
@@ -81,6 +81,7 @@ pub fn describe(
     // as Docker: what lies deeper is mounted later, whatever was said first
     wanted.sort_by_key(|mount| mount.target.components().count());
     mounts.extend(wanted);
+    let propagation = propagation::settle(&mut mounts);
     let named = hostname.is_some() || request.domainname.is_some();
     let cwd = working_directory(request, config)?;
     let resources = resources(place, request);
@@ -92,7 +93,7 @@ pub fn describe(
         rootfs: Rootfs {
             root: root(place, &directory, layers, request.remove),
             read_only: request.read_only,
-            propagation: libc::MS_PRIVATE,
+            propagation,
             no_pivot: false,
             host_views: Vec::new(),
             open_on_host: false,

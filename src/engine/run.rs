@@ -13,6 +13,7 @@ use super::describe::{Place, describe};
 use super::devices;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
+use super::propagation;
 use super::request::{NetworkMode, Request, Share};
 use super::state::State;
 use super::store::{Driver, Image};
@@ -84,6 +85,16 @@ pub enum RunError {
     /// a bind mount's source that is not there, and is not made
     #[error("invalid mount config for type \"bind\": bind source path does not exist: {}\nhint: make it first, or use --volume, which makes it", .0.display())]
     NoSource(PathBuf),
+    /// a bind that is to travel, of what does not
+    #[error("path {} is mounted on {} but it is not a {wanted} mount\nhint: mount --make-shared {}", path.display(), point.display(), point.display())]
+    NotShared {
+        /// the source
+        path: PathBuf,
+        /// the mount that it lies on
+        point: PathBuf,
+        /// what it would have to be
+        wanted: &'static str,
+    },
     /// a device of the host that is not there
     #[error("cannot lend the device {}: {error}", path.display())]
     Device {
@@ -208,6 +219,7 @@ pub fn prepare(
         NetworkMode::Join { ref file, .. } => Net::Join(file.clone()),
         NetworkMode::Default if !machine.root() => Net::None,
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
+    propagation::check(&request.binds, machine)?;
         // not by its own id: the cable of the run before goes a moment after that has ended
         NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &super::names::new_id())?,
     };

@@ -4,7 +4,7 @@
 say() { echo "\$ $*"; $C "$@" 2>&1 </dev/null; echo "= $?"; }
 run() { say run --network none "$@"; }
 same() { sed -E "s/[0-9a-f]{64}/[ID]/g; s/[0-9]{4}-[0-9-]{5}T[0-9:.]+(Z|\+[0-9:]+)/[TIME]/; s#/[^ \"]*/volumes/#[DIR]/#g
-    /^See '|^docker: |^hint:/{s/docker: //; s/ *See '.*//; /^hint:/d; /^$/d}; s/^stepbox: //; s/^invalid value '.*' for '--volume <.*>': //; s/^Error response from daemon: //; s/\.$//"; }
+    /^See '|^docker: |^hint:/{s/docker: //; s/ *See '.*//; /^hint:/d; /^$/d}; s/^stepbox: //; s/^invalid value '.*' for '--(volume|mount) <.*>': //; s/^Error response from daemon: //; s/\.$//"; }
 {
 say volume create --label c one
 say volume create one
@@ -76,6 +76,9 @@ say rm -v con2
 say volume ls -q | same | sort
 run --rm -v a/b:/data full true
 run --rm -v good:/data:colour full true
+run --rm -v good:/data:rshared full true
+run --rm -v /bin:/data:rshared,rslave full true
+run --rm --mount type=bind,src=/bin,dst=/data,bind-propagation=both full true
 say volume prune -f --filter label=k=v
 say volume prune --filter label=a
 say volume prune -f --filter until=1h
