@@ -219,9 +219,7 @@ impl<'a> Monitor<'a> {
     /// Runs the program once, from its launch until everything is undone.
     fn run(&mut self, starter: &mut Option<Starter>) -> Result<(Carrier, i32), MonitorError> {
         let request = &self.record.request;
-        // only its first run fills a volume that is empty
-        let how = if self.record.life.started.is_none() { How::Fill } else { How::Keep };
-        let volumes = open(self.state, request, &self.record.id, how).map_err(RunError::from)?;
+        let volumes = open(self.state, request, &self.record.id, How::Keep).map_err(RunError::from)?;
         let id = self.record.id.clone();
         let mut spec = prepare(self.state, &self.ground, id, request, volumes.mounts)?;
         let (title, stdin_once) = (request.title.clone(), request.stdin_once);

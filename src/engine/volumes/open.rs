@@ -45,7 +45,7 @@ pub struct Held {
 pub enum How {
     /// nothing: a dry run only says what would be
     Look,
-    /// they are made, and stay empty: the container does not start yet, or not for the first time
+    /// they stay as they are: they were filled when the container was made
     Keep,
     /// they are made, and the plan fills those that are empty: the container is made now
     Fill,
