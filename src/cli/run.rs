@@ -2,6 +2,8 @@
 
 mod attaching;
 pub(super) mod container;
+mod disks;
+mod elsewhere;
 pub(super) mod environment;
 mod files;
 mod image;
@@ -68,6 +70,8 @@ pub(super) struct Asked {
     privilege: privilege::Args,
     #[command(flatten)]
     source: image::Args,
+    #[command(flatten)]
+    _elsewhere: elsewhere::Args,
     /// The image, as stepbox/base
     #[arg(help_heading = None)]
     image: String,
@@ -242,7 +246,7 @@ impl Asked {
             tmpfs: files.in_memory(),
             read_only: files.read_only,
             shm_size: files.shm_size,
-            limits: limits.resources()?,
+            limits: self.limits.with(limits.resources()?)?,
             cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
@@ -261,6 +265,7 @@ impl Asked {
             no_new_privs: self.privilege.no_new_privs(),
             seccomp: self.privilege.seccomp(capabilities)?,
             devices: self.privilege.device.clone(),
+            device_rules: self.privilege.device_cgroup_rule.clone(),
             restart: self.keeping.restart.unwrap_or_default(),
             log: self.keeping.log()?,
             labels: self.keeping.labels(&image.config)?,

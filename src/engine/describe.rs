@@ -64,6 +64,9 @@ pub fn describe(
     if !(request.groups.is_empty() || machine.root() && machine.setgroups) {
         return Err(RunError::NotRoot("--group-add"));
     }
+    if !(request.device_rules.is_empty() || machine.all_powerful()) {
+        return Err(RunError::NotRoot("--device-cgroup-rule"));
+    }
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
     let namespaces = namespaces(place);
@@ -247,7 +250,10 @@ fn resources(place: &Place, request: &Request) -> Resources {
     let filters = place.machine.all_powerful() && place.hierarchy.usable(Controller::Devices).is_ok();
     let rules = match request.privileged {
         true => devices::all(),
-        false => devices::default().into_iter().chain(place.lent.rules.iter().cloned()).collect(),
+        false => {
+            let asked = place.lent.rules.iter().chain(&request.device_rules).cloned();
+            devices::default().into_iter().chain(asked).collect()
+        }
     };
     Resources { devices: filters.then_some(rules), ..request.limits.clone() }
 }
