@@ -129,6 +129,14 @@ pub enum RunError {
     /// a volume
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// as whoever stays with it says
+    #[error("{text}")]
+    Behind {
+        /// why
+        text: String,
+        /// the exit code for that
+        code: u8,
+    },
     /// files of the engine
     #[error("cannot keep the container's state: {0}")]
     State(#[from] std::io::Error),
@@ -211,6 +219,7 @@ pub fn prepare(
     let machine = Machine::look();
     let (share, network) = (request.peers.share(state)?, request.peers.network(state)?);
     // what can fail comes before an address is taken
+    propagation::check(&request.binds, machine)?;
     let lent = devices::find(&request.devices, request.privileged, machine)?;
     let mut place = place(state, ground.driver, id)?;
     let net = match network {
@@ -219,7 +228,6 @@ pub fn prepare(
         NetworkMode::Join { ref file, .. } => Net::Join(file.clone()),
         NetworkMode::Default if !machine.root() => Net::None,
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
-    propagation::check(&request.binds, machine)?;
         // not by its own id: the cable of the run before goes a moment after that has ended
         NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &super::names::new_id())?,
     };
