@@ -100,7 +100,7 @@ pub fn attend(running: &mut Running<'_>, signals: &Signals, interactive: bool) -
 }
 
 /// SIGCHLD, SIGURG and SIGPIPE are about us; everything else is for the container, as with docker --sig-proxy.
-fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) {
+pub fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) {
     match (signal, terminal) {
         (libc::SIGWINCH, Some(ptmx)) => copy_window_size(ptmx),
         (libc::SIGCHLD | libc::SIGURG | libc::SIGPIPE | libc::SIGWINCH, _) => {}
@@ -119,7 +119,8 @@ pub fn window_size() -> Option<Winsize> {
     [io::stdin().as_fd(), io::stdout().as_fd()].into_iter().find_map(|ours| termios::tcgetwinsize(ours).ok())
 }
 
-fn copy_window_size(ptmx: &OwnedFd) {
+/// The container's terminal becomes as large as the reader's.
+pub fn copy_window_size(ptmx: &OwnedFd) {
     if let Some(size) = window_size() {
         let _ = termios::tcsetwinsize(ptmx, size);
     }

@@ -16,6 +16,7 @@
 
 pub(crate) mod begin;
 pub(crate) mod birth;
+mod filling;
 mod inside;
 pub(crate) mod watch;
 
@@ -28,6 +29,7 @@ use crate::step::{Plan, Step};
 use crate::{chroot, privilege, rootfs, veth};
 
 pub use birth::clone_flags;
+pub use filling::filling;
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.

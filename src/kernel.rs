@@ -41,6 +41,7 @@ pub mod nsfs;
 pub mod op;
 #[allow(unsafe_code)]
 pub mod orphans;
+pub mod pipes;
 #[allow(unsafe_code)]
 pub mod process;
 pub mod remove;

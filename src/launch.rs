@@ -209,9 +209,10 @@ impl<'p> Running<'p> {
         match cloned? {
             Cloned::Box => {
                 drop(ours);
-                let Context { fifo, console, trees, listener, .. } = std::mem::take(&mut self.context);
+                let Context { fifo, console, trees, listener, pipes, .. } = std::mem::take(&mut self.context);
                 let (loan, none) = (Some(theirs), Context::default());
-                box_lane(&program, Context { in_box: true, loan, fifo, console, trees, listener, ..none })
+                let there = Context { in_box: true, loan, fifo, console, trees, listener, pipes, ..none };
+                box_lane(&program, there)
             }
             Cloned::Host(pid, pidfd) => {
                 self.exit = None;
@@ -219,8 +220,9 @@ impl<'p> Running<'p> {
                     journal.box_born(pid);
                 }
                 let (loan, watcher) = (Some(ours), self.context.watcher.take());
+                let pipes = std::mem::take(&mut self.context.pipes).of_engine();
                 let (box_pid, pidfd) = (Some(pid), Some(pidfd));
-                self.context = Context { loan, watcher, box_pid, pidfd, ..Context::default() };
+                self.context = Context { loan, watcher, pipes, box_pid, pidfd, ..Context::default() };
                 Ok(pid)
             }
         }
@@ -262,6 +264,11 @@ impl<'p> Running<'p> {
     /// The controlling end of the box's terminal, if it made one. It is handed out once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.context.ptmx.take()
+    }
+
+    /// The engine's ends of what the box reads, prints, and prints as errors. They are handed out once.
+    pub fn take_pipes(&mut self) -> [Option<OwnedFd>; 3] {
+        std::mem::take(&mut self.context.pipes.ours)
     }
 
     /// Waits for the box's program to end; says so again when asked again.

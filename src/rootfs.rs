@@ -184,6 +184,21 @@ pub fn assemble(rootfs: &Rootfs) -> Vec<Step> {
     }
 }
 
+/// In a box that only fills volumes: the same, with nothing but them. The layers are not written to.
+pub fn assemble_to_fill(rootfs: &Rootfs) -> Vec<Step> {
+    let why = "nothing is written there, and what is closed need not be synced to the disk at the end";
+    let closed = tree(rootfs).into_iter().map(|mut step| {
+        if let (Root::Overlay { .. }, Op::Mount { flags, .. }) = (&rootfs.root, &mut step.op) {
+            *flags |= libc::MS_RDONLY;
+            step = step.why(why);
+        }
+        step
+    });
+    let apart = Step::new("keep mounts to ourselves", Op::remount("/", libc::MS_REC | libc::MS_PRIVATE));
+    let apart = apart.why("otherwise what the box mounts would appear on the host");
+    std::iter::once(apart).chain(closed).chain(volumes::open(rootfs)).collect()
+}
+
 /// The tree that becomes `/` must be a mount.
 fn tree(rootfs: &Rootfs) -> Vec<Step> {
     let seen = |path: &Path| Probe::Mounts(Who::Box, path.display().to_string());

@@ -17,7 +17,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::kernel::op::{Fill, MountAt};
+use crate::kernel::op::{Fill, MountAt, Within};
 use crate::kernel::{Errno, Op};
 use crate::step::Step;
 
@@ -86,6 +86,13 @@ impl Volume {
 pub fn open(slot: usize, source: &Path, recursive: bool) -> Step {
     Step::new("open what will be bound", Op::OpenTree { source: source.into(), slot, recursive })
         .why("the host's name is looked up while it means the host")
+}
+
+/// The same for a part of a volume. Its links were made by containers: they lead wherever they lead there, and no further.
+pub fn open_within(slot: usize, root: &Path, part: &Path) -> Step {
+    let op = Op::OpenWithin(Within { root: root.into(), part: part.into(), slot });
+    Step::new("open a part of the volume", op)
+        .why("containers have made what lies in it: a link there must not lead out of the volume")
 }
 
 /// The copy's attributes, as MOUNT_ATTR_RDONLY.

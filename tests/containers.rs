@@ -10,6 +10,8 @@ mod changes;
 mod docker;
 #[path = "containers/exec.rs"]
 mod exec;
+#[path = "containers/front.rs"]
+mod front;
 #[path = "containers/inspects.rs"]
 mod inspects;
 #[path = "containers/killed.rs"]

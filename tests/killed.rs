@@ -10,8 +10,10 @@
 use std::path::Path;
 
 use stepbox::container;
+use stepbox::engine::front::Front;
+use stepbox::engine::monitor::here::Part;
 use stepbox::engine::request::Request;
-use stepbox::engine::run::{Ground, foreground, prepare};
+use stepbox::engine::run::{Ground, prepare};
 use stepbox::engine::state::State;
 use stepbox::engine::volumes::open::Held;
 use stepbox::engine::{base, names, store::Store};
@@ -27,11 +29,15 @@ fn engine(at: usize, victim: &str) {
     let image = base::ensure(&store).expect("there is a base image");
     let request =
         Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
-    let spec = prepare(&state, &Ground::of(&image, store.driver()), names::new_id(), &request, Vec::new())
-        .expect("a spec");
+    let mut spec =
+        prepare(&state, &Ground::of(&image, store.driver()), names::new_id(), &request, Vec::new())
+            .expect("a spec");
+    (spec.process.piped, spec.process.own_stdio) = (true, true);
     let plan = container::plan(&spec).expect("a plan");
     println!("{}", killer::count(&plan));
-    let _ = foreground(&state, &spec, &plan, &request, Held::default(), &mut Killer::new(at, victim));
+    let (state, spec, plan, request) = (&state, &spec, &plan, &request);
+    let front = Front { state, spec, plan, request, part: Part::of_all(false), created: "" };
+    let _ = front.run(Held::default(), &mut Killer::new(at, victim));
     // what the command line does after a run that failed
     let _ = stepbox::engine::network::give_back(&spec.net);
 }

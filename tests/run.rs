@@ -35,3 +35,5 @@ mod resources;
 mod signals;
 #[path = "run/terminal.rs"]
 mod terminal;
+#[path = "run/travel.rs"]
+mod travel;

@@ -6,5 +6,7 @@ mod copies;
 mod docker;
 #[path = "volumes/lives.rs"]
 mod lives;
+#[path = "volumes/made.rs"]
+mod made;
 #[path = "volumes/words.rs"]
 mod words;

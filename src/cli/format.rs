@@ -9,10 +9,12 @@
 //!
 //! See <https://docs.docker.com/config/formatting/>.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::table::columns;
-use super::template::{Template, TemplateError, Types, json};
+use super::template::{Labels, Template, TemplateError, Types, json};
 
 /// A list that can be printed.
 pub(super) struct Listing<'a> {
@@ -37,6 +39,15 @@ pub(super) fn row<const N: usize>(fields: [(&str, String); N]) -> Value {
 impl Listing<'_> {
     /// The text to print, with a line break at the end of each line.
     pub fn text(&self, format: Option<&str>) -> Result<String, TemplateError> {
+        self.text_with(format, None)
+    }
+
+    /// The same for rows that have labels, these in turn.
+    pub fn text_with(
+        &self,
+        format: Option<&str>,
+        labels: Option<&[Labels<'_>]>,
+    ) -> Result<String, TemplateError> {
         let types = Types { name: Some(self.kind), maps: &[], lists: &[], marshals: true, headings: false };
         let format = format.unwrap_or_default();
         let (is_table, template) = match format.strip_prefix("table") {
@@ -49,13 +60,17 @@ impl Listing<'_> {
         }
         let template = if is_table && template.is_empty() { self.usual } else { template };
         let template = Template::parse(&template.replace("\\t", "\t").replace("\\n", "\n"))?;
-        let lines: Result<Vec<String>, _> = self.rows.iter().map(|row| template.run(row, types)).collect();
+        let labels_of = |at: usize| labels.and_then(|labels| labels.get(at).copied());
+        let line = |(at, row): (usize, &Value)| template.run_with(row, types, labels_of(at));
+        let lines: Result<Vec<String>, _> = self.rows.iter().enumerate().map(line).collect();
         let mut lines = lines?;
         if !is_table {
             return Ok(lines.iter().map(|line| format!("{line}\n")).collect());
         }
         let headings = self.headings.iter().map(|(name, heading)| (name.to_string(), (*heading).into()));
-        let heading = template.run(&Value::Object(headings.collect()), Types { headings: true, ..types })?;
+        let (headings, none) = (Value::Object(headings.collect()), BTreeMap::new());
+        let heading =
+            template.run_with(&headings, Types { headings: true, ..types }, labels.map(|_| &none))?;
         lines.insert(0, heading);
         let cells: Vec<Vec<String>> = lines
             .iter()

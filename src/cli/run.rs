@@ -2,6 +2,8 @@
 
 mod attaching;
 pub(super) mod container;
+mod disks;
+mod elsewhere;
 pub(super) mod environment;
 mod files;
 mod image;
@@ -19,19 +21,18 @@ use std::process::ExitCode;
 
 use super::containers::attach::NO_TERMINAL;
 use crate::engine::containers::create::{self, Created};
-use crate::engine::containers::life::{self, Life, Owner, Status};
+use crate::engine::containers::life::Owner;
 use crate::engine::containers::start::{self, StartError};
 use crate::engine::containers::{self, Record};
+use crate::engine::front::Front;
 use crate::engine::machine::Machine;
 use crate::engine::names;
 use crate::engine::request::Request;
-use crate::engine::run::{Ground, RunError, foreground, prepare};
+use crate::engine::run::{Ground, RunError, prepare};
 use crate::engine::state::State;
 use crate::engine::store::{Driver, Image};
 use crate::engine::volumes::open::{Held, How, Opened};
 use crate::engine::volumes::{self, Volumes};
-use crate::spec::Spec;
-use crate::step::Plan;
 
 // The options of `run`, in groups. As in Docker, -h is the host name's.
 #[derive(Debug, clap::Args)]
@@ -54,6 +55,8 @@ pub(super) struct Asked {
     #[command(flatten)]
     container: container::Args,
     #[command(flatten)]
+    streams: attaching::Streams,
+    #[command(flatten)]
     keeping: keeping::Args,
     #[command(flatten)]
     files: files::Args,
@@ -67,6 +70,8 @@ pub(super) struct Asked {
     privilege: privilege::Args,
     #[command(flatten)]
     source: image::Args,
+    #[command(flatten)]
+    _elsewhere: elsewhere::Args,
     /// The image, as stepbox/base
     #[arg(help_heading = None)]
     image: String,
@@ -119,6 +124,11 @@ fn run(args: Args) -> anyhow::Result<u8> {
         if args.watching.anybody() || args.watching.dry_run {
             anyhow::bail!("--detach: whoever watches each step does so in the foreground; leave it out");
         }
+        if let Err(error) = asked.streams.check_detached() {
+            // as Docker: 1
+            eprintln!("stepbox: {error}");
+            return Ok(1);
+        }
         let (state, created) = asked.create(true)?;
         println!("{}", created.record.id);
         let result = start::start_locked(&state, &created.record, &created.lock, None);
@@ -132,11 +142,14 @@ fn run(args: Args) -> anyhow::Result<u8> {
         anyhow::bail!("{NO_TERMINAL}");
     }
     let in_this_process = args.watching.anybody() || args.watching.dry_run;
-    let needs_monitor = asked.container.tty || asked.keeping.need_monitor();
+    let part = asked.streams.part(asked.container.interactive);
+    let needs_monitor =
+        asked.container.tty || asked.keeping.need_monitor() || args.attaching.of_monitor(part).is_some();
     if needs_monitor && !in_this_process {
         let (state, created) = asked.create(false)?;
-        return args.attaching.run(&state, created);
+        return args.attaching.run(&state, created, part);
     }
+    args.attaching.check_in_this_process(part)?;
     asked.keeping.check_in_this_process()?;
     asked.check()?;
     let state = super::state()?;
@@ -149,7 +162,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let id = names::new_id();
     let opened = volumes::open::open(&state, &request, &id, how).map_err(RunError::from)?;
     let ended = in_front(&args, &state, (&image, store.driver()), &request, (id, name), opened);
-    if request.remove || ended.is_err() {
+    if ended.is_err() {
         Volumes::of(&state).remove_anonymous(&request.volumes);
     }
     ended
@@ -166,6 +179,7 @@ fn in_front(
 ) -> anyhow::Result<u8> {
     let asked = &args.asked;
     let mut spec = prepare(state, &Ground::of(image, driver), id, request, opened.mounts)?;
+    (spec.process.piped, spec.process.own_stdio) = (!request.terminal, !request.terminal);
     let record = Record {
         engine: Some(Owner::me()),
         ..Record::new(&spec, (&asked.image, image), driver, name, request.clone())
@@ -175,16 +189,14 @@ fn in_front(
         .keeping
         .write_id(&record.id)
         .and_then(|()| crate::container::plan(&spec).map_err(|error| RunError::from(error).into()))
-        .and_then(|plan| watched(args, state, &spec, &plan, request, opened.held));
+        .and_then(|plan| {
+            let part = asked.streams.part(asked.container.interactive);
+            let created = record.created.as_str();
+            watched(args, &Front { state, spec: &spec, plan: &plan, request, part, created }, opened.held)
+        });
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
-    let Some(code) = exit? else { return Ok(0) };
-    if !request.remove {
-        let started = Some(record.created.clone());
-        let (status, finished) = (Status::Exited, Some(life::now()));
-        Life { status, exit_code: code, started, finished, ..Life::default() }.save(&spec.directory)?;
-    }
-    Ok(code as u8)
+    Ok(exit?.unwrap_or(0) as u8)
 }
 
 impl Asked {
@@ -234,7 +246,7 @@ impl Asked {
             tmpfs: files.in_memory(),
             read_only: files.read_only,
             shm_size: files.shm_size,
-            limits: limits.resources()?,
+            limits: self.limits.with(limits.resources()?)?,
             cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
@@ -253,6 +265,7 @@ impl Asked {
             no_new_privs: self.privilege.no_new_privs(),
             seccomp: self.privilege.seccomp(capabilities)?,
             devices: self.privilege.device.clone(),
+            device_rules: self.privilege.device_cgroup_rule.clone(),
             restart: self.keeping.restart.unwrap_or_default(),
             log: self.keeping.log()?,
             labels: self.keeping.labels(&image.config)?,
@@ -269,19 +282,12 @@ fn written<T>(options: &[(String, T)]) -> Vec<String> {
 }
 
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.
-fn watched(
-    args: &Args,
-    state: &State,
-    spec: &Spec,
-    plan: &Plan,
-    request: &Request,
-    volumes: Held,
-) -> anyhow::Result<Option<i32>> {
+fn watched(args: &Args, front: &Front<'_>, volumes: Held) -> anyhow::Result<Option<i32>> {
     let args = &args.watching;
     if !args.anybody() && !args.dry_run {
-        return Ok(Some(foreground(state, spec, plan, request, volumes, &mut ())?.code()));
+        return Ok(Some(front.run(volumes, &mut ())?.code()));
     }
-    args.watched((&request.title, "What happens in one run?"), plan, |watcher| {
-        foreground(state, spec, plan, request, volumes, watcher).map(Some)
+    args.watched((&front.request.title, "What happens in one run?"), front.plan, |watcher| {
+        front.run(volumes, watcher).map(Some)
     })
 }

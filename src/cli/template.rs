@@ -20,6 +20,8 @@ mod parse;
 mod printf;
 mod value;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 pub(super) use value::json;
@@ -46,6 +48,9 @@ pub(super) struct Types {
     /// the data are headings: functions leave them as they are, unknown ones are `<no value>`
     pub headings: bool,
 }
+
+/// What the method `Label` looks a name up in.
+pub(super) type Labels<'a> = &'a BTreeMap<String, String>;
 
 /// Why a template is none, or why it could not be carried out; in Go's words.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +101,17 @@ impl Template {
 
     /// What it makes of this value.
     pub fn run(&self, data: &Value, types: Types) -> Result<String, TemplateError> {
-        exec::run(&self.nodes, data, types).map_err(|failed| {
+        self.run_with(data, types, None)
+    }
+
+    /// The same for a value that has labels, which `{{.Label "name"}}` looks up.
+    pub fn run_with(
+        &self,
+        data: &Value,
+        types: Types,
+        labels: Option<Labels<'_>>,
+    ) -> Result<String, TemplateError> {
+        exec::run(&self.nodes, data, types, labels).map_err(|failed| {
             let before = &self.text[..failed.pos.min(self.text.len())];
             TemplateError::Run {
                 name: self.name.clone(),

@@ -1,7 +1,7 @@
 //! Begin: what a program is given, and the last steps before it; the same for a container's own and for one that joins.
 
 use crate::kernel::ctext::BOX;
-use crate::kernel::op::{Hook, Orphans};
+use crate::kernel::op::{Hook, Orphans, Pipe};
 use crate::kernel::{Errno, Op};
 use crate::privilege::Privilege;
 use crate::probe::{Probe, Who};
@@ -25,8 +25,19 @@ pub(super) fn gates(spec: &Spec) -> Vec<Step> {
                 .why("the box inherits it, and never has to look for it in a tree of others"),
         ]);
     }
+    steps.extend(pipes(&spec.process).map(|fd| {
+        Step::new("make a pipe", Op::Pipe(Pipe::Make { fd }))
+            .why("what goes through us can be kept in a log, and seen by whoever attaches")
+    }));
     steps.extend(listeners(&spec.process, &spec.privilege));
     steps
+}
+
+/// Which descriptors of the program are pipes to the engine.
+fn pipes(process: &Process) -> impl Iterator<Item = usize> + use<> {
+    let wanted = process.piped && process.console.is_none();
+    let first = if process.input == Input::Ours { 0 } else { 1 };
+    if wanted { first..3 } else { 0..0 }
 }
 
 /// Whoever takes the terminal, and whoever decides about calls, listens under a name of the host.
@@ -94,6 +105,10 @@ pub fn terminal(process: &Process, uid: u32) -> Vec<Step> {
         }
         None => {}
     }
+    steps.extend(pipes(process).map(|fd| {
+        let why = "from here on it speaks with the engine alone, not with whoever called that";
+        Step::new("take an end of the pipe", Op::Pipe(Pipe::Take { fd })).why(why)
+    }));
     if process.own_stdio && uid != 0 {
         let why = "a program may open /dev/stdout again, and that asks whose it is";
         steps.push(Step::new("hand on its input and output", Op::OwnStdio { uid }).why(why));

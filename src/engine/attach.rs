@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
-use rustix::stdio::{stderr, stdin, stdout};
+use rustix::stdio::stdin;
 
 use self::keys::DetachKeys;
 use super::containers::create::Created;
@@ -28,6 +28,8 @@ use super::containers::start::{self, StartError};
 use super::containers::{ContainerError, Record, directory, remove};
 use super::log::Stream;
 use super::monitor::frames::Frame;
+use super::monitor::here::Part;
+use super::monitor::printer::Printer;
 use super::state::State;
 use crate::attend::{Raw, window_size};
 use crate::kernel::signals::Signals;
@@ -39,8 +41,6 @@ const BEHIND: usize = 256 * 1024;
 const TYPED: usize = 64 * 1024;
 /// How much is read at once, in bytes.
 const PIECE: usize = 16 * 1024;
-/// A pipe that poll(2) calls writable takes that much without a wait: pipe(7), PIPE_BUF.
-const PIPE_BUF: usize = 4096;
 
 /// Why nobody is attached, or is no longer.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +54,11 @@ pub enum AttachError {
     /// its monitor waits before it starts it again
     #[error("You cannot attach to a restarting container, wait until it is running")]
     Restarting,
-    /// nobody carries what it prints
+    /// its program does not run yet
     #[error(
-        "container {0} runs in the foreground of the command that made it, which alone has what it prints\nhint: leave out --rm there, or add --detach"
+        "container {0} is still being made by the command in whose foreground it runs\nhint: try again when its program runs"
     )]
-    Foreground(String),
+    NotYet(String),
     /// it cannot be started
     #[error(transparent)]
     Start(#[from] StartError),
@@ -87,8 +87,8 @@ impl From<Errno> for AttachError {
 /// How somebody wants to be attached.
 #[derive(Debug, Clone)]
 pub struct Wishes {
-    /// carries what is typed
-    pub stdin: bool,
+    /// which of the program's input, output and errors are carried
+    pub part: Part,
     /// the program has a terminal
     pub terminal: bool,
     /// passes signals on; where the program has a terminal, never: Ctrl-C is typed there
@@ -120,8 +120,7 @@ pub struct Attachment {
     say: VecDeque<u8>,
     /// from the monitor, no whole frame yet
     come: Vec<u8>,
-    /// in order
-    print: VecDeque<(Stream, Vec<u8>)>,
+    print: Printer,
     end: Option<End>,
 }
 
@@ -136,9 +135,9 @@ pub fn attach(state: &State, record: &Record, mut somebody: Attachment) -> Resul
         Status::Restarting => return Err(AttachError::Restarting),
         Status::Running => {}
     }
-    let socket = match end::attach(&directory(state, record)) {
+    let socket = match end::call(&directory(state, record)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(AttachError::Foreground(record.name.clone()));
+            return Err(AttachError::NotYet(record.name.clone()));
         }
         // it has just ended
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(AttachError::Stopped),
@@ -194,8 +193,8 @@ impl Attachment {
     /// # Errors
     /// What the kernel answers.
     pub fn new(wishes: Wishes) -> io::Result<Attachment> {
-        let typing = wishes.stdin;
-        let (say, come, print) = (VecDeque::new(), Vec::new(), VecDeque::new());
+        let typing = wishes.part.stdin;
+        let (say, come, print) = (VecDeque::new(), Vec::new(), Printer::default());
         Ok(Attachment { wishes, signals: Signals::block_all()?, typing, say, come, print, end: None })
     }
 
@@ -214,7 +213,8 @@ impl Attachment {
     /// Says what we want to be part of, and how large our window is. `anew` has the program draw it again: it hears of
     /// a change only.
     fn greet(&mut self, anew: bool) {
-        Frame::Hello { stdin: self.wishes.stdin, stdout: true, stderr: true }.put(&mut self.say);
+        let Part { stdin, stdout, stderr } = self.wishes.part;
+        Frame::Hello { stdin, stdout, stderr }.put(&mut self.say);
         if anew {
             self.resized(1);
         }
@@ -233,7 +233,7 @@ impl Attachment {
     /// # Errors
     /// What is printed cannot be written, and what the kernel answers.
     pub fn stay(mut self, socket: &OwnedFd) -> Result<End, AttachError> {
-        let _raw = if self.wishes.terminal && self.wishes.stdin { Raw::begin() } else { None };
+        let _raw = if self.wishes.terminal && self.wishes.part.stdin { Raw::begin() } else { None };
         rustix::io::ioctl_fionbio(socket, true)?;
         self.send(socket);
         loop {
@@ -257,21 +257,23 @@ impl Attachment {
                 self.typed();
             }
             self.send(socket);
+            if self.wishes.part.only_types() && !self.typing && self.say.is_empty() {
+                self.end = self.end.or(Some(End::Detached));
+            }
         }
     }
 
     /// Sleeps until there is something to do: signals, the monitor, what is typed, what can be printed.
     fn wait(&self, socket: &OwnedFd) -> Result<[bool; 4], Errno> {
         let goes_on = self.end.is_none();
-        let behind: usize = self.print.iter().map(|(_, bytes)| bytes.len()).sum();
         let mut call = PollFlags::empty();
-        call.set(PollFlags::IN, goes_on && behind < BEHIND);
+        call.set(PollFlags::IN, goes_on && self.print.behind() < BEHIND);
         call.set(PollFlags::OUT, goes_on && !self.say.is_empty());
         let wanted: [Option<(BorrowedFd<'_>, PollFlags)>; 4] = [
             Some((self.signals.as_fd(), PollFlags::IN)),
             (!call.is_empty()).then(|| (socket.as_fd(), call)),
             (goes_on && self.typing && self.say.len() < TYPED).then(|| (stdin(), PollFlags::IN)),
-            self.print.front().map(|(stream, _)| (descriptor(*stream), PollFlags::OUT)),
+            self.print.wait_for(),
         ];
         let mut fds: Vec<PollFd<'_>> =
             wanted.iter().flatten().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
@@ -298,21 +300,8 @@ impl Attachment {
         }
     }
 
-    /// Writes as much as surely does not block.
     fn print(&mut self) -> Result<(), AttachError> {
-        let Some((stream, bytes)) = self.print.front_mut() else { return Ok(()) };
-        match rustix::io::write(descriptor(*stream), &bytes[..bytes.len().min(PIPE_BUF)]) {
-            Ok(count) => drop(bytes.drain(..count)),
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(errno) => {
-                let stream = if *stream == Stream::Stdout { "stdout" } else { "stderr" };
-                return Err(AttachError::Write { stream, errno });
-            }
-        }
-        if bytes.is_empty() {
-            self.print.pop_front();
-        }
-        Ok(())
+        self.print.print().map_err(|(stream, errno)| AttachError::Write { stream: stream.name(), errno })
     }
 
     /// Takes what the monitor says.
@@ -326,8 +315,8 @@ impl Attachment {
         while self.end.is_none() {
             match Frame::take(&mut self.come) {
                 Ok(None) => break,
-                Ok(Some(Frame::Stdout(bytes))) => self.print.push_back((Stream::Stdout, bytes)),
-                Ok(Some(Frame::Stderr(bytes))) => self.print.push_back((Stream::Stderr, bytes)),
+                Ok(Some(Frame::Stdout(bytes))) => self.print.push(Stream::Stdout, bytes),
+                Ok(Some(Frame::Stderr(bytes))) => self.print.push(Stream::Stderr, bytes),
                 Ok(Some(Frame::Exit(code))) => self.end = Some(End::Exit(code)),
                 Ok(Some(_)) | Err(_) => self.end = Some(End::Lost),
             }
@@ -369,12 +358,5 @@ impl Attachment {
                 Err(_) => self.say.clear(),
             }
         }
-    }
-}
-
-fn descriptor(stream: Stream) -> BorrowedFd<'static> {
-    match stream {
-        Stream::Stdout => stdout(),
-        Stream::Stderr => stderr(),
     }
 }

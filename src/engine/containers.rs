@@ -88,6 +88,9 @@ pub struct Record {
 pub struct Shown {
     /// its name on the host
     pub source: PathBuf,
+    /// of that only this part, by its name there
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PathBuf>,
     /// its name in the container
     pub target: PathBuf,
     /// it cannot be written there
@@ -201,12 +204,14 @@ fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
             || request.volumes.iter().any(volume)
             || names.iter().any(|name| mount.target == Path::new("/etc").join(name))
     };
-    let show = |mount: &Mount| match &mount.source {
-        Source::Bind { path, .. } => {
-            let read_only = mount.options.set_below & libc::MOUNT_ATTR_RDONLY != 0;
-            Some(Shown { source: path.clone(), target: mount.target.clone(), read_only })
-        }
-        _ => None,
+    let show = |mount: &Mount| {
+        let (source, part) = match &mount.source {
+            Source::Bind { path, .. } => (path.clone(), None),
+            Source::Within { root, part, .. } => (root.clone(), Some(part.clone())),
+            _ => return None,
+        };
+        let read_only = mount.options.set_below & libc::MOUNT_ATTR_RDONLY != 0;
+        Some(Shown { source, part, target: mount.target.clone(), read_only })
     };
     spec.rootfs.mounts.iter().filter(own).filter_map(show).collect()
 }

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::request::{NetworkMode, Request, Seccomp, Share, Shm};
 use super::run::RunError;
 use super::store::Driver;
-use super::{address_files, users};
+use super::{address_files, propagation, users};
 use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
@@ -64,6 +64,9 @@ pub fn describe(
     if !(request.groups.is_empty() || machine.root() && machine.setgroups) {
         return Err(RunError::NotRoot("--group-add"));
     }
+    if !(request.device_rules.is_empty() || machine.all_powerful()) {
+        return Err(RunError::NotRoot("--device-cgroup-rule"));
+    }
     let user = users::find(request.user.as_deref().unwrap_or(&config.user), &request.groups, layers)?;
     let directory = place.containers.join(&id);
     let namespaces = namespaces(place);
@@ -81,6 +84,7 @@ pub fn describe(
     // as Docker: what lies deeper is mounted later, whatever was said first
     wanted.sort_by_key(|mount| mount.target.components().count());
     mounts.extend(wanted);
+    let propagation = propagation::settle(&mut mounts);
     let named = hostname.is_some() || request.domainname.is_some();
     let cwd = working_directory(request, config)?;
     let resources = resources(place, request);
@@ -92,7 +96,7 @@ pub fn describe(
         rootfs: Rootfs {
             root: root(place, &directory, layers, request.remove),
             read_only: request.read_only,
-            propagation: libc::MS_PRIVATE,
+            propagation,
             no_pivot: false,
             host_views: Vec::new(),
             open_on_host: false,
@@ -246,7 +250,10 @@ fn resources(place: &Place, request: &Request) -> Resources {
     let filters = place.machine.all_powerful() && place.hierarchy.usable(Controller::Devices).is_ok();
     let rules = match request.privileged {
         true => devices::all(),
-        false => devices::default().into_iter().chain(place.lent.rules.iter().cloned()).collect(),
+        false => {
+            let asked = place.lent.rules.iter().chain(&request.device_rules).cloned();
+            devices::default().into_iter().chain(asked).collect()
+        }
     };
     Resources { devices: filters.then_some(rules), ..request.limits.clone() }
 }

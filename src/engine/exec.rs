@@ -6,30 +6,44 @@
 //!   options of exec ─────────────────────────┘
 //! ```
 //!
+//! Whoever waits for it is the command itself; of one with a terminal, or in the background, somebody who stays when the
+//! command goes: the terminal can be left.
+//!
 //! It has what the container's own program has: namespaces, cgroups, capabilities, filter, limits. What is read of the
 //! container is read before its process is held, by a number that the plan checks: where that was given to another
 //! meanwhile, nothing runs.
 //!
 //! See [`crate::join`].
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::containers::life::Status;
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::containers::life::{Status, now};
 use super::containers::{ContainerError, Record, cgroup, process};
 use super::describe;
 use super::machine::Machine;
+use super::monitor::carrier::{Asked as Said, Carrier};
+use super::monitor::client::Client;
+use super::monitor::ends::Ends;
+use super::monitor::serve::{Heard, linger, serve};
 use super::run::{RunError, explain};
 use super::state::State;
 use super::users;
 use crate::attend::attend;
 use crate::join::{self, Entry};
-use crate::kernel::Op;
-use crate::kernel::process::{Exit, differing, start_time};
+use crate::kernel::apart::stay_behind;
+use crate::kernel::process::{Exit, differing, signal, start_time};
 use crate::kernel::signals::Signals;
-use crate::launch::{LaunchError, Observer, launch};
+use crate::kernel::{Errno, Op};
+use crate::launch::{LaunchError, Observer, Running, launch};
 use crate::privilege::Capabilities;
-use crate::spec::{Console, Input, Life, Process};
+use crate::spec::{Console, Input, Life, Process, WindowSize};
 use crate::step::Plan;
 
 /// What is asked for: `stepbox exec`'s options, checked.
@@ -51,6 +65,10 @@ pub struct Asked {
     pub privileged: bool,
     /// `-d`: nobody waits for it
     pub detach: bool,
+    /// it lives on when this command has gone: see [`behind`]
+    pub lives_on: bool,
+    /// how large its terminal is
+    pub window: Option<WindowSize>,
 }
 
 /// The steps that run it, and where it starts.
@@ -59,7 +77,7 @@ pub struct Prepared {
     /// the steps
     pub plan: Plan,
     cwd: PathBuf,
-    container: ContainerError,
+    container: String,
 }
 
 /// Looks at the container, and says what is to be done.
@@ -81,11 +99,11 @@ pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared
     let namespaces = differing(pid).map_err(|_| gone())?;
     // a container whose cgroups were removed under it is still a container
     let cgroups = cgroup(record)?.beside(pid).into_iter().filter(|directory| directory.exists()).collect();
-    let life = if asked.detach { Life::OfItsOwn } else { Life::OfTheEngine };
+    let life = if asked.lives_on { Life::OfItsOwn } else { Life::OfTheEngine };
     let process = program(state, record, asked, &user.home)?;
     let cwd = process.cwd.clone();
     let plan = join::plan(&Entry { pid, start, namespaces, cgroups, privilege, process, life });
-    Ok(Prepared { plan, cwd, container: gone() })
+    Ok(Prepared { plan, cwd, container: record.id.clone() })
 }
 
 /// The process of a container that can be entered.
@@ -123,7 +141,7 @@ fn program(state: &State, record: &Record, asked: &Asked, home: &str) -> Result<
     Ok(Process {
         exec: describe::executable(&asked.command, &env)?,
         cwd,
-        console: asked.terminal.then_some(Console { socket: None, size: None }),
+        console: asked.terminal.then_some(Console { socket: None, size: asked.window }),
         input: match (asked.detach, asked.stdin) {
             (true, _) => Input::Silence,
             (false, true) => Input::Ours,
@@ -136,23 +154,104 @@ fn program(state: &State, record: &Record, asked: &Asked, home: &str) -> Result<
     })
 }
 
-/// Runs it, and waits for its end; nothing comes back of one that runs on alone.
+/// Runs it, and waits for its end.
 ///
 /// # Errors
 /// A program, a user, a directory that cannot be had, a container that has ended meanwhile.
-pub fn exec<O: Observer>(
-    prepared: Prepared,
-    asked: &Asked,
-    observer: &mut O,
-) -> Result<Option<Exit>, RunError> {
-    let Prepared { plan, cwd, container } = prepared;
+pub fn exec<O: Observer>(prepared: &Prepared, asked: &Asked, observer: &mut O) -> Result<Exit, RunError> {
     let signals = Signals::block_all()?;
-    let mut running = launch(&plan, observer, None).map_err(|error| match &error {
-        LaunchError::Step(step) if matches!(step.op, Op::PidfdOpen { .. }) => container.into(),
-        _ => explain(error, &cwd),
+    let mut running = launched(prepared, observer)?;
+    Ok(attend(&mut running, &signals, asked.stdin)?)
+}
+
+fn launched<'p, O: Observer>(prepared: &'p Prepared, observer: &mut O) -> Result<Running<'p>, RunError> {
+    launch(&prepared.plan, observer, None).map_err(|error| match &error {
+        LaunchError::Step(step) if matches!(step.op, Op::PidfdOpen { .. }) => {
+            ContainerError::NotRunning(prepared.container.clone()).into()
+        }
+        _ => explain(error, &prepared.cwd),
+    })
+}
+
+/// Runs it with somebody who stays with it when this command goes, and carries between it and whoever is attached at the
+/// other end of this socket; `not_for_him` is that end. Somebody has to wait for it: a process that has ended and that
+/// nobody waits for is in its PID namespace still, and the container's first process could not end before it. Not
+/// everywhere does the host's process 1 wait for those whose parent has gone.
+///
+/// # Errors
+/// As [`exec`].
+pub fn behind(prepared: &Prepared, attached: Option<OwnedFd>, not_for_him: &[RawFd]) -> Result<(), RunError> {
+    let word = stay_behind(not_for_him, |word| {
+        let mut word = File::from(word);
+        let begun = Signals::block_all().map_err(RunError::System).and_then(|signals| {
+            let mut running = launched(prepared, &mut ())?;
+            let carrier = Carrier::new(Ends::of(&mut running)?, None, false)?;
+            Ok((signals, running, carrier))
+        });
+        match begun {
+            Ok((signals, mut running, mut carrier)) => {
+                let _ = word.write_all(BEGUN);
+                drop(word);
+                // nobody is left to be told of an error
+                let _ = carry(&signals, &mut running, &mut carrier, attached);
+            }
+            Err(error) => {
+                let _ = word.write_all(&[code(&error)]).and_then(|()| write!(word, "{error}"));
+            }
+        }
     })?;
-    match asked.detach {
-        true => running.leave().map(|()| None).map_err(RunError::System),
-        false => Ok(Some(attend(&mut running, &signals, asked.stdin)?)),
+    let mut said = Vec::new();
+    File::from(word).read_to_end(&mut said)?;
+    match said.split_first() {
+        Some((0, _)) => Ok(()),
+        Some((code, text)) => {
+            Err(RunError::Behind { text: String::from_utf8_lossy(text).into_owned(), code: *code })
+        }
+        None => Err(RunError::System(Errno::CHILD)),
     }
+}
+
+/// Docker's exit codes: 127 and 126 where the program could not be started, else 1.
+pub fn code(error: &RunError) -> u8 {
+    match error {
+        RunError::Exec { .. } => error.code(),
+        RunError::Workdir(..) | RunError::User(_) | RunError::NotMapped { .. } => 126,
+        RunError::Behind { code, .. } => *code,
+        _ => 1,
+    }
+}
+
+/// What is said of a program that runs.
+const BEGUN: &[u8] = b"\0";
+
+/// Until it has ended, and whoever is attached has read everything.
+fn carry(
+    signals: &Signals,
+    running: &mut Running<'_>,
+    carrier: &mut Carrier,
+    attached: Option<OwnedFd>,
+) -> Result<(), Errno> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let obey = |asked, running: &Running<'_>, carrier: &Carrier| match (asked, carrier.terminal()) {
+        (Said::Resize { rows, columns }, Some(ptmx)) => {
+            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+            let _ = tcsetwinsize(ptmx, size);
+        }
+        (Said::Resize { .. }, None) => {}
+        (Said::Signal(number), _) => {
+            running.pidfd().map(|pidfd| signal(pidfd, number));
+        }
+    };
+    if let Some(socket) = attached {
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        for asked in carrier.admit(Client::new(socket)) {
+            obey(asked, running, carrier);
+        }
+    }
+    let exit = serve(running, carrier, signals, None, |heard, running, carrier| match heard {
+        Heard::Asked(asked) => obey(asked, running, carrier),
+        Heard::Signal(_) => {}
+    })?;
+    carrier.end(exit.code(), &now());
+    linger(carrier, None, Some(PATIENCE))
 }

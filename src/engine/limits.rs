@@ -233,7 +233,7 @@ fn spans(text: &str) -> Option<Vec<(u32, u32)>> {
 }
 
 /// Which option a member of the runtime specification is here.
-const OPTIONS: [(&str, &str); 12] = [
+const OPTIONS: [(&str, &str); 21] = [
     ("linux.resources.memory.limit", "--memory"),
     ("linux.resources.memory.swap", "--memory-swap"),
     ("linux.resources.memory.reservation", "--memory-reservation"),
@@ -245,6 +245,15 @@ const OPTIONS: [(&str, &str); 12] = [
     ("linux.resources.cpu.mems", "--cpuset-mems"),
     ("linux.resources.pids.limit", "--pids-limit"),
     ("linux.resources.blockIO.weight", "--blkio-weight"),
+    ("linux.resources.blockIO.weightDevice", "--blkio-weight-device"),
+    ("linux.resources.blockIO.throttleReadBpsDevice", "--device-read-bps"),
+    ("linux.resources.blockIO.throttleWriteBpsDevice", "--device-write-bps"),
+    ("linux.resources.blockIO.throttleReadIOPSDevice", "--device-read-iops"),
+    ("linux.resources.blockIO.throttleWriteIOPSDevice", "--device-write-iops"),
+    ("linux.resources.memory.kernel", "--kernel-memory"),
+    ("linux.resources.memory.swappiness", "--memory-swappiness"),
+    ("linux.resources.cpu.realtimePeriod", "--cpu-rt-period"),
+    ("linux.resources.cpu.realtimeRuntime", "--cpu-rt-runtime"),
     ("linux.cgroupsPath", "--cgroup-parent"),
 ];
 

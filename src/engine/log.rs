@@ -40,6 +40,16 @@ pub enum Stream {
     Stderr,
 }
 
+impl Stream {
+    /// As it is called in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
 /// How much is kept: `--log-opt max-size=…`, `max-file=…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
@@ -81,7 +91,8 @@ struct Entry<'a> {
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
-    file: File,
+    /// none until there is something to keep
+    file: Option<File>,
     size: u64,
     rotation: Rotation,
     /// the beginning of a line, of either stream
@@ -98,12 +109,30 @@ impl Log {
     /// # Errors
     /// What the kernel answers.
     pub fn open(path: &Path, rotation: Rotation) -> io::Result<Log> {
-        let file = open(path)?;
-        let size = file.metadata()?.len();
-        let mut last = [b'\n'];
-        file.read_at(&mut last, size.saturating_sub(1))?;
-        let half = last != [b'\n'];
-        Ok(Log { path: path.into(), file, size, rotation, begun: Default::default(), lost: 0, half })
+        let mut log = Log::when_needed(path, rotation);
+        log.file()?;
+        Ok(log)
+    }
+
+    /// One that is opened with its first line: most programs that somebody waits for print little or nothing.
+    pub fn when_needed(path: &Path, rotation: Rotation) -> Log {
+        let path = path.into();
+        Log { path, file: None, size: 0, rotation, begun: Default::default(), lost: 0, half: false }
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let file = open(&self.path)?;
+                self.size = file.metadata()?.len();
+                let mut last = [b'\n'];
+                file.read_at(&mut last, self.size.saturating_sub(1))?;
+                self.half = last != [b'\n'];
+                file
+            }
+        };
+        Ok(self.file.insert(file))
     }
 
     /// Takes what the program has printed, at this time (RFC 3339). Whole lines are written; the rest waits for its end.
@@ -145,6 +174,7 @@ impl Log {
         let entry = Entry { log: String::from_utf8_lossy(bytes), stream, time: time.into() };
         let written = serde_json::to_vec(&entry).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
+            self.file()?;
             self.make_room(line.len() as u64)?;
             self.write_whole(&line)
         });
@@ -155,19 +185,21 @@ impl Log {
 
     /// The whole line or nothing: half a line would spoil the next one, too.
     fn write_whole(&mut self, line: &[u8]) -> io::Result<()> {
+        let (size, half) = (self.size, self.half);
+        let file = self.file()?;
         let ended;
-        let line = match self.half {
+        let line = match half {
             true => {
                 ended = [b"\n", line].concat();
                 &ended
             }
             false => line,
         };
-        let written = self.file.write_all(line);
-        match written {
-            Ok(()) => (self.size, self.half) = (self.size + line.len() as u64, false),
-            Err(_) => self.half |= self.file.set_len(self.size).is_err(),
-        }
+        let written = file.write_all(line);
+        (self.size, self.half) = match written {
+            Ok(()) => (size + line.len() as u64, false),
+            Err(_) => (size, half | file.set_len(size).is_err()),
+        };
         written
     }
 
@@ -178,7 +210,7 @@ impl Log {
         }
         if self.rotation.files <= 1 {
             // who follows it sees that it has become shorter
-            self.file.set_len(0)?;
+            self.file()?.set_len(0)?;
         } else {
             self.begin_file()?;
         }
@@ -202,7 +234,7 @@ impl Log {
             }
         }
         fs::rename(&beside, &self.path)?;
-        self.file = new;
+        self.file = Some(new);
         Ok(())
     }
 }

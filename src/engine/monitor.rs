@@ -8,7 +8,7 @@
 //! ```
 //!
 //! One process for each detached container, with one thread and one poll loop; nothing in it grows while the container
-//! is idle. A container in the foreground without a terminal has none: the command itself attends to it.
+//! is idle. A container in the foreground without a terminal has none: the command itself is it, see [`super::front`].
 //!
 //! ```text
 //!   launch ──> running ──> poll … ──> the program has ended ──> drain ──> undo ──> exited ──> tell ──> again?
@@ -19,8 +19,12 @@
 
 pub mod carrier;
 pub mod client;
+pub mod ends;
 pub mod frames;
+pub mod here;
+pub mod printer;
 mod restart;
+pub mod serve;
 mod stdio;
 
 use std::io;
@@ -29,26 +33,28 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use self::carrier::{Asked, Carrier};
 use self::client::Client;
+use self::ends::Ends;
 use self::restart::BackOff;
+use self::serve::{Heard, linger, timespec};
 use self::stdio::Starter;
 use super::containers::end::ends_for_good;
 use super::containers::life::{self, Life, Owner, Spare, Status};
 use super::containers::start::FirstWord;
 use super::containers::{ContainerError, Record, directory, find, remove};
+use super::front::mount_again;
 use super::log::{self, Log};
 use super::request::LogKept;
 use super::run::{self, Ground, RunError, prepare};
 use super::state::State;
 use super::store::Store;
 use super::volumes::open::{How, open};
-use crate::kernel::orphans::reap_but;
 use crate::kernel::process::{self, Exit};
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, hint};
@@ -170,15 +176,18 @@ impl<'a> Monitor<'a> {
             // another monitor may have its own when somebody attached keeps us here
             self.spare = None;
             if pause.is_none() && self.record.request.remove {
-                kept = kept.and_then(|()| remove::take_away(self.state, &self.record, true));
+                kept = kept.and_then(|()| match life::stays(&self.directory).exists() {
+                    true => mount_again(&self.directory),
+                    false => remove::take_away(self.state, &self.record, true),
+                });
             }
             // also where the disk is full: whoever is attached hears how it has ended
             carrier.tell(exit);
             let Some(pause) = pause else {
-                self.linger(&mut carrier, None)?;
+                linger(&mut carrier, None, None)?;
                 return Ok(kept?);
             };
-            self.linger(&mut carrier, Some(PATIENCE))?;
+            linger(&mut carrier, None, Some(PATIENCE))?;
             if !self.pause(pause)? {
                 let life = &mut self.record.life;
                 (life.status, life.owner) = (Status::Exited, None);
@@ -220,30 +229,24 @@ impl<'a> Monitor<'a> {
     fn run(&mut self, starter: &mut Option<Starter>) -> Result<(Carrier, i32), MonitorError> {
         self.spare = Some(Spare::new(&self.directory).map_err(RunError::from)?);
         let request = &self.record.request;
-        // only its first run fills a volume that is empty
-        let how = if self.record.life.started.is_none() { How::Fill } else { How::Keep };
-        let volumes = open(self.state, request, &self.record.id, how).map_err(RunError::from)?;
+        let volumes = open(self.state, request, &self.record.id, How::Keep).map_err(RunError::from)?;
         let id = self.record.id.clone();
         let mut spec = prepare(self.state, &self.ground, id, request, volumes.mounts)?;
-        let (title, typed, terminal) = (request.title.clone(), request.stdin, request.terminal);
-        let stdin_once = request.stdin_once;
+        let (title, stdin_once) = (request.title.clone(), request.stdin_once);
         spec.makes_directory = false;
-        spec.process.own_stdio = true;
+        (spec.process.piped, spec.process.own_stdio) = (true, true);
         if let Some(terminal) = &mut spec.process.console {
             terminal.size = self.window;
         }
         let result = crate::container::plan(&spec).map_err(RunError::from).and_then(|plan| {
             let journal = run::journal(self.state, &spec.id, &title, &plan, |_| false)?;
-            let pipes = (!terminal).then(|| stdio::Pipes::new(typed)).transpose()?;
             let running = launch(&plan, &mut (), Some(journal));
-            stdio::to_null()?;
             drop(volumes.held);
             let mut running = running.map_err(|error| run::explain(error, &spec.process.cwd))?;
-            let ends = stdio::ends(pipes, &mut running)?;
-            let mut carrier = Carrier::new(ends, self.log()?, stdin_once)?;
+            let mut carrier = Carrier::new(Ends::of(&mut running)?, self.log()?, stdin_once)?;
             if let Some(first) = self.first.take() {
                 for asked in carrier.admit(first) {
-                    self.obey(asked, &running, &carrier);
+                    obey(asked, &running, &carrier, (&self.directory, &self.record, &mut self.window));
                 }
             }
             let life = &mut self.record.life;
@@ -288,80 +291,15 @@ impl<'a> Monitor<'a> {
 
     /// Carries, listens and passes on until the program has ended.
     fn serve(&mut self, running: &mut Running<'_>, carrier: &mut Carrier) -> Result<Exit, Errno> {
-        loop {
-            let pidfd = running.pidfd().ok_or(Errno::CHILD)?;
-            let mut fds = vec![
-                PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
-                PollFd::new(&self.signals, PollFlags::IN),
-                PollFd::new(&self.listener, if carrier.full() { PollFlags::empty() } else { PollFlags::IN }),
-            ];
-            fds.extend(carrier.wait_for());
-            match poll(&mut fds, None) {
-                Err(Errno::INTR) => continue,
-                other => other?,
-            };
-            let found: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
-            drop(fds);
-            if !found[1].is_empty() {
-                while let Some(signal) = self.signals.next() {
-                    match signal {
-                        // where the box shares the host's processes, those whose parent has died are ours
-                        libc::SIGCHLD => reap_but(running.box_pid().unwrap_or_default())?,
-                        // the machine goes down
-                        libc::SIGTERM => drop(process::signal(pidfd, signal)),
-                        _ => {}
-                    }
-                }
+        let Monitor { directory, record, listener, signals, window, .. } = self;
+        serve::serve(running, carrier, signals, Some(listener), |heard, running, carrier| match heard {
+            // the machine goes down
+            Heard::Signal(libc::SIGTERM) => {
+                running.pidfd().map(|pidfd| process::signal(pidfd, libc::SIGTERM));
             }
-            if found[3..].iter().any(|found| !found.is_empty()) {
-                for asked in carrier.carry(&found[3..], &life::now()) {
-                    self.obey(asked, running, carrier);
-                }
-            }
-            if !found[2].is_empty() {
-                carrier.attach(&self.listener)?;
-            }
-            if !found[0].is_empty() {
-                return running.wait();
-            }
-        }
-    }
-
-    fn obey(&mut self, asked: Asked, running: &Running<'_>, carrier: &Carrier) {
-        match (asked, carrier.terminal()) {
-            (Asked::Resize { rows, columns }, Some(ptmx)) => {
-                self.window = Some(WindowSize { rows, columns });
-                let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-                let _ = tcsetwinsize(ptmx, size);
-            }
-            (Asked::Resize { .. }, None) => {}
-            (Asked::Signal(signal), _) => {
-                // as `kill`: whoever sends it does not want it back
-                if ends_for_good(&self.record, signal) {
-                    let _ = std::fs::write(life::stopped(&self.directory), "");
-                }
-                if let Some(pidfd) = running.pidfd() {
-                    let _ = process::signal(pidfd, signal);
-                }
-            }
-        }
-    }
-
-    /// Until everybody who is attached has read everything, or for so long.
-    fn linger(&self, carrier: &mut Carrier, most: Option<Duration>) -> Result<(), Errno> {
-        let began = Instant::now();
-        while carrier.owes() && most.is_none_or(|most| began.elapsed() < most) {
-            let mut fds = carrier.wait_for();
-            let wait = most.map(|most| timespec(most.saturating_sub(began.elapsed())));
-            match poll(&mut fds, wait.as_ref()) {
-                Err(Errno::INTR) => continue,
-                other => other?,
-            };
-            let found: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
-            drop(fds);
-            carrier.carry(&found, &life::now());
-        }
-        Ok(())
+            Heard::Signal(_) => {}
+            Heard::Asked(asked) => obey(asked, running, carrier, (directory, record, window)),
+        })
     }
 
     /// Before the next start; false where somebody has stopped it meanwhile.
@@ -382,12 +320,34 @@ impl<'a> Monitor<'a> {
     }
 }
 
-fn timespec(duration: Duration) -> Timespec {
-    Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: duration.subsec_nanos().into() }
+/// What somebody who is attached asks for.
+fn obey(
+    asked: Asked,
+    running: &Running<'_>,
+    carrier: &Carrier,
+    (directory, record, window): (&Path, &Record, &mut Option<WindowSize>),
+) {
+    match (asked, carrier.terminal()) {
+        (Asked::Resize { rows, columns }, Some(ptmx)) => {
+            *window = Some(WindowSize { rows, columns });
+            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+            let _ = tcsetwinsize(ptmx, size);
+        }
+        (Asked::Resize { .. }, None) => {}
+        (Asked::Signal(signal), _) => {
+            // as `kill`: whoever sends it does not want it back
+            if ends_for_good(record, signal) {
+                let _ = std::fs::write(life::stopped(directory), "");
+            }
+            if let Some(pidfd) = running.pidfd() {
+                let _ = process::signal(pidfd, signal);
+            }
+        }
+    }
 }
 
-/// The socket at which the monitor is called; one of a monitor before us goes.
-fn listen(directory: &Path) -> io::Result<OwnedFd> {
+/// The socket at which a monitor is called; one of a monitor before us goes.
+pub(super) fn listen(directory: &Path) -> io::Result<OwnedFd> {
     match std::fs::remove_file(directory.join("attach.sock")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -10,6 +10,7 @@ use super::log::Rotation;
 use super::peers::Peers;
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
+use crate::cgroups::devices::Rule;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
@@ -84,6 +85,8 @@ pub struct Request {
     pub shm_size: u64,
     /// `--device`
     pub devices: Vec<HostDevice>,
+    /// `--device-cgroup-rule`
+    pub device_rules: Vec<Rule>,
     /// `--ulimit`
     pub rlimits: Vec<Rlimit>,
     /// `--sysctl`: name and value
@@ -145,6 +148,7 @@ impl Default for Request {
             tmpfs: Vec::new(),
             shm_size: 64 << 20,
             devices: Vec::new(),
+            device_rules: Vec::new(),
             rlimits: Vec::new(),
             sysctls: Vec::new(),
             groups: Vec::new(),
@@ -158,6 +162,17 @@ impl Default for Request {
             command: Vec::new(),
         }
     }
+}
+
+/// One of the three descriptors that a program begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdio {
+    /// what it reads
+    Stdin,
+    /// what it prints
+    Stdout,
+    /// what it prints as errors
+    Stderr,
 }
 
 /// When a container whose program has ended is started again.

@@ -1,7 +1,7 @@
-//! Run: from what the user asked for and the image to a [`Spec`], then launch and attend.
+//! Run: from what the user asked for and the image to a [`Spec`]; and why that did not run.
 //!
 //! ```text
-//!   Request + Image + machine ──> Spec ── container::plan ──> launch ──> attend ──> exit code
+//!   Request + Image + machine ──> Spec ── container::plan ──> Front, or a monitor
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -13,18 +13,16 @@ use super::describe::{Place, describe};
 use super::devices;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
+use super::propagation;
 use super::request::{NetworkMode, Request, Share};
 use super::state::State;
 use super::store::{Driver, Image};
 use super::users::UserError;
 use super::volumes::error::VolumeError;
-use super::volumes::open::Held;
 use crate::cgroups::{self, CgroupError};
 use crate::journal::Journal;
-use crate::kernel::process::Exit;
-use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op, hint};
-use crate::launch::{LaunchError, Observer, Unmet, launch};
+use crate::launch::{LaunchError, Unmet};
 use crate::rootfs::Mount;
 use crate::spec::{Net, Spec};
 use crate::step::Plan;
@@ -87,6 +85,16 @@ pub enum RunError {
     /// a bind mount's source that is not there, and is not made
     #[error("invalid mount config for type \"bind\": bind source path does not exist: {}\nhint: make it first, or use --volume, which makes it", .0.display())]
     NoSource(PathBuf),
+    /// a bind that is to travel, of what does not
+    #[error("path {} is mounted on {} but it is not a {wanted} mount\nhint: mount --make-shared {}", path.display(), point.display(), point.display())]
+    NotShared {
+        /// the source
+        path: PathBuf,
+        /// the mount that it lies on
+        point: PathBuf,
+        /// what it would have to be
+        wanted: &'static str,
+    },
     /// a device of the host that is not there
     #[error("cannot lend the device {}: {error}", path.display())]
     Device {
@@ -121,6 +129,14 @@ pub enum RunError {
     /// a volume
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// as whoever stays with it says
+    #[error("{text}")]
+    Behind {
+        /// why
+        text: String,
+        /// the exit code for that
+        code: u8,
+    },
     /// files of the engine
     #[error("cannot keep the container's state: {0}")]
     State(#[from] std::io::Error),
@@ -203,6 +219,7 @@ pub fn prepare(
     let machine = Machine::look();
     let (share, network) = (request.peers.share(state)?, request.peers.network(state)?);
     // what can fail comes before an address is taken
+    propagation::check(&request.binds, machine)?;
     let lent = devices::find(&request.devices, request.privileged, machine)?;
     let mut place = place(state, ground.driver, id)?;
     let net = match network {
@@ -257,37 +274,6 @@ fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
         resolvers: std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         hosts: std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
     })
-}
-
-/// Runs a container in the foreground: takes the plan, attends to it, undoes it. Signals are blocked from before
-/// the first step, so that none can end us half-way. Its volumes are held until the plan is taken.
-pub fn foreground<O: Observer>(
-    state: &State,
-    spec: &Spec,
-    plan: &Plan,
-    request: &Request,
-    volumes: Held,
-    observer: &mut O,
-) -> Result<Exit, RunError> {
-    std::fs::create_dir_all(state.containers())?;
-    // the container's / takes its mode from upper: the user's habit must not close it
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    // its files are the user's, also where this process is killed in the very moment in which the program starts
-    let kept = |op: &Op| {
-        let removes = |path: &Path| !request.remove && path.starts_with(&spec.directory);
-        matches!(op, Op::RemoveTree { path } if removes(path.as_path()))
-    };
-    let journal = journal(state, &spec.id, &request.title, plan, kept)?;
-    let signals = Signals::block_all()?;
-    let mut running =
-        launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd))?;
-    drop(volumes);
-    running.keep(kept);
-    let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
-    for (op, errno) in running.undo(observer) {
-        eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
-    }
-    Ok(exit)
 }
 
 /// The journal of a container's run, without what is to stay.

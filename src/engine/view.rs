@@ -297,7 +297,8 @@ impl<'a> View<'a> {
     fn show(&self, root: &OwnedFd) -> Result<(), ViewError> {
         for shown in &self.record.shown {
             let target = shown.target.as_os_str().as_bytes();
-            match apart::attach(root.as_fd(), &shown.source, target, shown.read_only) {
+            match apart::attach(root.as_fd(), (&shown.source, shown.part.as_deref()), target, shown.read_only)
+            {
                 // removed on the host, or in the container
                 Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(errno) => {

@@ -62,6 +62,32 @@ pub fn apart(not_for_it: &[RawFd], work: impl FnOnce() -> Vec<u8>) -> Result<Apa
     }
 }
 
+/// Starts this work in a process that stays when we go, in a session of its own and with nothing at 0, 1 and 2. It gets
+/// the writing end of a pipe for its first word, and has to close it: the reading end comes back. Of what we have open,
+/// `not_for_it` is closed there. The caller must have one thread only.
+pub fn stay_behind(not_for_it: &[RawFd], work: impl FnOnce(OwnedFd)) -> Result<OwnedFd> {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    // SAFETY: as in `apart`.
+    match check(i64::from(unsafe { libc::fork() }))? {
+        0 => {
+            for fd in not_for_it.iter().chain([&reader.as_raw_fd()]) {
+                // SAFETY: as in `apart`.
+                unsafe { libc::close(*fd) };
+            }
+            let alone = || {
+                rustix::process::setsid()?;
+                rustix::process::chdir(c"/")?;
+                let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+                (0..3).try_for_each(|fd| super::linux::dup2(null.as_fd(), fd).map(|_| ()))
+            };
+            let alone: Result<()> = alone();
+            let worked = alone.is_ok() && catch_unwind(AssertUnwindSafe(|| work(writer))).is_ok();
+            leave(if worked { 0 } else { 101 })
+        }
+        _ => Ok(reader),
+    }
+}
+
 impl Apart {
     /// What it has to say, when it has ended. ECHILD where it ended without a word.
     pub fn answer(self) -> Result<Vec<u8>> {
@@ -133,12 +159,24 @@ fn namespace(process: impl std::fmt::Display) -> Result<std::path::PathBuf> {
     link.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-/// Shows a directory or file of the host at a name in this tree, which is looked up as the container would. For a mount
-/// namespace of one's own. ENOENT where the name leads nowhere.
-pub fn attach(root: BorrowedFd<'_>, source: &std::path::Path, target: &[u8], read_only: bool) -> Result<()> {
+/// Shows a directory or file of the host, or this part of it, at a name in this tree, which is looked up as the container
+/// would. For a mount namespace of one's own. ENOENT where the name leads nowhere.
+pub fn attach(
+    root: BorrowedFd<'_>,
+    (source, part): (&std::path::Path, Option<&std::path::Path>),
+    target: &[u8],
+    read_only: bool,
+) -> Result<()> {
     let recursive = OpenTreeFlags::AT_RECURSIVE;
     let how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
-    let tree = open_tree(CWD, source, how)?;
+    let tree = match part {
+        None => open_tree(CWD, source, how)?,
+        Some(part) => {
+            let whole = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            let part = super::inside::part_of(whole.as_fd(), part)?;
+            open_tree(&part, c"", how | OpenTreeFlags::AT_EMPTY_PATH)?
+        }
+    };
     if read_only {
         let how = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
         mounts::set_attributes(tree.as_fd(), c"", how, &mounts::read_only())?;

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::linux::Context;
-use super::op::Device;
+use super::op::{Device, Within};
 
 type Result<T> = rustix::io::Result<T>;
 
@@ -132,4 +132,18 @@ pub(super) fn device(op: &Device, context: &mut Context) -> Result<i64> {
 fn copy(file: BorrowedFd<'_>) -> Result<OwnedFd> {
     let how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     open_tree(file, c"", how | OpenTreeFlags::AT_EMPTY_PATH)
+}
+
+/// A part of a directory whose links are somebody else's.
+pub(super) fn open_within(within: &Within, context: &mut Context) -> Result<i64> {
+    let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = fs::open(within.root.as_c_str(), how, Mode::empty())?;
+    let part = part_of(root.as_fd(), within.part.as_c_str())?;
+    *context.trees.get_mut(within.slot).ok_or(Errno::MFILE)? = Some(copy(part.as_fd())?);
+    Ok(0)
+}
+
+/// What this name means to whoever has the directory as his root.
+pub(super) fn part_of(root: BorrowedFd<'_>, part: impl rustix::path::Arg) -> Result<OwnedFd> {
+    fs::openat2(root, part, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), PLAIN | ResolveFlags::IN_ROOT)
 }

@@ -78,6 +78,8 @@ pub struct Context {
     pub pidfd: Option<OwnedFd>,
     /// the controlling end of a terminal
     pub ptmx: Option<OwnedFd>,
+    /// what the box reads and prints
+    pub pipes: super::pipes::Pipes,
     /// a process of a container that runs already
     pub target: Option<OwnedFd>,
     /// a file system under construction: fsopen(2)
@@ -117,6 +119,7 @@ impl Default for Context {
             box_pid: None,
             pidfd: None,
             ptmx: None,
+            pipes: super::pipes::Pipes::default(),
             target: None,
             fs: None,
             mnt: None,
@@ -206,7 +209,8 @@ pub fn call(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i64> 
         Op::Device(op) => inside::device(op, context),
         Op::Users(op) => users::call(op, context),
         Op::Tree(op) => super::trees::call(op),
-        Op::CopyUp { from } => copy_up::beneath(from.as_c_str(), context),
+        Op::CopyUp(from) => copy_up::beneath(from.as_c_str(), context),
+        Op::OpenWithin(within) => inside::open_within(within, context),
         Op::Fill(fill) => copy_up::fill(fill, context),
         Op::OpenTheirs(theirs) => super::theirs::open(theirs, context),
         Op::OpenTree { .. } | Op::MountSetattr { .. } | Op::PlaceTree { .. } => mounts::tree(op, context),
@@ -257,6 +261,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             }
         }
         Op::OpenFifo { .. } | Op::AwaitStart { .. } | Op::LetGo { .. } => super::start::call(op, context),
+        Op::Pipe(op) => super::pipes::call(*op, &mut context.pipes),
         Op::Begun(op) => super::start::begun(op, context),
         Op::LookUp { paths } => super::start::look_up(paths),
         Op::Watcher(op) => super::watcher::call(op, context),

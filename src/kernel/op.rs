@@ -12,8 +12,8 @@ mod program;
 
 use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
-pub use mounts::{Device, Fill, MountAt, Theirs, Tree, Users};
-pub use program::{Begun, Exec, Hook, Join, Orphans, Scheduling, Watcher};
+pub use mounts::{Device, Fill, MountAt, Theirs, Tree, Users, Within};
+pub use program::{Begun, Exec, Hook, Join, Orphans, Pipe, Scheduling, Watcher};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -210,10 +210,9 @@ pub enum Op {
     /// a device by what it is, not by its name
     Device(Device),
     /// the tree below a directory goes into the file system that is not placed yet: many calls
-    CopyUp {
-        from: CText,
-    },
+    CopyUp(CText),
     Fill(Fill),
+    OpenWithin(Within),
 
     // namespaces
     Clone {
@@ -296,6 +295,7 @@ pub enum Op {
         path: CText,
     },
     Begun(Begun),
+    Pipe(Pipe),
     Watcher(Watcher),
 
     // identity and privilege

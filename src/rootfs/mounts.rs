@@ -28,6 +28,15 @@ pub enum Source {
         /// with everything that is mounted below it
         recursive: bool,
     },
+    /// a part of a directory of the host in which containers make links: none of them leads out of it
+    Within {
+        /// the directory
+        root: PathBuf,
+        /// the part's name below it
+        part: PathBuf,
+        /// it is a directory
+        directory: bool,
+    },
     /// what another container has there
     Theirs {
         /// the directory of its namespaces, as /proc/PID/ns

@@ -129,6 +129,10 @@ fn mapping(users: &MappedBy) -> Vec<Step> {
 
 /// In the box, before the pivot: a source on the host is looked up, and copied as a mount that hangs nowhere yet.
 pub(super) fn open(slot: usize, mount: &Mount) -> Vec<Step> {
+    if let Source::Within { root, part, .. } = &mount.source {
+        let open = Step { name: names(&mount.target).open, ..storage::open_within(slot, root, part) };
+        return std::iter::once(open).chain(attributes(slot, mount)).collect();
+    }
     let Source::Bind { path, recursive, .. } = &mount.source else { return Vec::new() };
     let mut open = Step { name: names(&mount.target).open, ..storage::open(slot, path, *recursive) };
     if mount.target.starts_with("/dev") {
@@ -162,11 +166,14 @@ pub(super) fn place(slot: usize, mount: &Mount, made: &mut Made) -> Vec<Step> {
         return new(mount);
     }
     let mut steps = match (&mount.source, mount.target.parent()) {
-        (Source::Bind { directory: false, .. } | Source::Link(_), Some(parent)) => made.directory(parent),
+        (
+            Source::Bind { directory: false, .. } | Source::Within { directory: false, .. } | Source::Link(_),
+            Some(parent),
+        ) => made.directory(parent),
         _ => made.directory(&mount.target),
     };
     match &mount.source {
-        Source::Bind { directory, .. } => {
+        Source::Bind { directory, .. } | Source::Within { directory, .. } => {
             let names = names(&mount.target);
             if !directory {
                 let op = Op::Room { path: (&mount.target).into() };
@@ -246,7 +253,7 @@ fn copied(mount: &Mount) -> Vec<Step> {
         Step::new("create it", Op::FsconfigCreate).why("all options are known"),
         Step::new("make a mount of it", Op::Fsmount)
             .why("a mount that hangs nowhere yet: no path leads to it"),
-        Step::new("copy what it will hide", Op::CopyUp { from: target.into() })
+        Step::new("copy what it will hide", Op::CopyUp(target.into()))
             .why("owners, modes and links as they are, and no link is followed"),
         Step::new("mount a file system", Op::MoveMount { target: target.into() })
             .why("the copy takes the place of what was copied"),

@@ -16,6 +16,8 @@ pub struct Process {
     pub console: Option<Console>,
     /// standard input, where it has no terminal
     pub input: Input,
+    /// what it prints, where it has no terminal, goes to the engine, and what it reads comes from there
+    pub piped: bool,
     /// standard input, output and error become its user's
     pub own_stdio: bool,
     /// descriptors from 3 on that stay open
@@ -50,6 +52,7 @@ impl Default for Process {
             cwd: "/".into(),
             console: None,
             input: Input::Null,
+            piped: false,
             own_stdio: false,
             preserve_fds: 0,
             init: false,

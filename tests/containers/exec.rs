@@ -101,6 +101,28 @@ fn in_the_background() {
     }
 }
 
+/// Where the host's process 1 waits for nobody, as in many a container: what nobody waits for would hold up the end of the
+/// container that it is in.
+#[test]
+fn in_the_background_it_is_waited_for() {
+    let Some(site) = Site::root("in_the_background_it_is_waited_for") else { return };
+    let inside = "$S run -d --name red --network none stepbox/base sleep 1000 >/dev/null; \
+        for end in true false \"kill -9 \\$\\$\"; do $S exec -d red sh -c \"$end\"; done; $S exec -d red no-such 2>&1; echo $?; \
+        sleep 0.5; $S exec red sh -c \"cat /proc/[0-9]*/status\" | grep -c zombie; \
+        $S exec -d red sleep 900; timeout 20 $S stop -t 0 red; echo $?; $S exec red true 2>&1 | sed \"s/[0-9a-f]\\{64\\}/ID/\"; \
+        $S exec -d red true 2>/dev/null; echo $?; $S rm red";
+    let out = site.says(&format!(
+        "unshare --pid --fork --mount-proc --kill-child sleep 1000 & outer=$!; \
+         until one=$(cat /proc/$outer/task/$outer/children) && [ \"$one\" ]; do sleep 0.02; done; \
+         until [ \"$(tr '\\0' ' ' </proc/${{one% }}/cmdline)\" = 'sleep 1000 ' ]; do sleep 0.02; done; \
+         nsenter -t ${{one% }} -p -m sh -c '{inside}'; kill $outer"
+    ));
+    let gone = "stepbox: Container ID is not running\n1\n";
+    let program = "stepbox: cannot run \"no-such\": executable file not found in $PATH\n1\n";
+    assert_eq!(out, format!("{program}0\nred\n0\n{gone}red\n"));
+    site.assert_clean();
+}
+
 /// Also where it is killed with its container, and where the command that waits for it is killed.
 #[test]
 fn its_end() {
@@ -120,7 +142,7 @@ fn its_end() {
 #[test]
 fn what_is_refused() {
     let site = Site::ours();
-    let refused: [(&str, i32, &str); 14] = [
+    let refused: [(&str, i32, &str); 13] = [
         ("exec red nosuch", 127, "cannot run \"nosuch\": executable file not found in $PATH"),
         ("exec red /etc/passwd", 126, "cannot run \"/etc/passwd\": permission denied"),
         ("exec -d red nosuch", 1, "executable file not found in $PATH"),
@@ -130,9 +152,8 @@ fn what_is_refused() {
         ("exec none true", 1, "No such container: none"),
         ("exec blue true", 1, " is not running"),
         ("exec -it red true", 1, "the input device is not a TTY"),
-        ("exec -dt red true", 1, "nobody would hold the terminal's other end"),
         ("exec -d --explain red true", 1, "--detach"),
-        ("exec --detach-keys ctrl-x red true", 125, "'--detach-keys'"),
+        ("exec --detach-keys ctrl-1 red true", 125, "Invalid detach keys (ctrl-1) provided"),
         ("exec --env-file /nosuch red true", 1, "open /nosuch: no such file or directory"),
         ("exec red", 125, "COMMAND"),
     ];
@@ -188,6 +209,43 @@ fn a_real_terminal() {
         terminal.shows("\ncode 9");
         terminal.types("$S rm -f red && echo go''ne");
         terminal.shows("gone");
+        drop(terminal);
+        site.assert_clean();
+    }
+}
+
+#[test]
+fn its_terminal_is_left() {
+    for site in both() {
+        site.says("$S run --rm stepbox/base true");
+        let Some(terminal) = Terminal::open("its_terminal_is_left", &site) else { return };
+        terminal.types(
+            "$S run -d --name red stepbox/base sleep 1000 | grep -c .; $S exec -it red sh; echo code $?",
+        );
+        terminal.shows("/ #");
+        terminal.types("stty size; echo $$ >/pid; trap 'echo heard >/heard' HUP");
+        terminal.shows("30 90");
+        terminal.press("C-p");
+        terminal.press("C-q");
+        terminal.shows("read escape sequence");
+        terminal.shows("\ncode 1");
+        terminal.types(
+            "clear; $S exec red sh -c 'echo its name; cat /proc/$(cat /pid)/comm; ls /heard'; echo code $?",
+        );
+        terminal.shows("\nsh");
+        terminal.shows("No such file");
+        terminal.types("clear; $S exec -it --detach-keys x,y red sh -c 'read a; exit 7'; echo code $?");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        terminal.types("xz");
+        terminal.shows("\ncode 7");
+        terminal.types("clear; $S exec -dt red sh -c 'tty >/tty; exec sleep 900'; echo code $?; until $S exec red grep -q pts /tty; do sleep 0.1; done; echo su''re");
+        terminal.shows("code 0");
+        terminal.shows("\nsure");
+        terminal
+            .types("clear; $S exec -it red nosuch; echo code $?; $S stop -t 0 red; $S rm red; echo do''ne");
+        terminal.shows("not found in $PATH");
+        terminal.shows("\ncode 127");
+        terminal.shows("\ndone");
         drop(terminal);
         site.assert_clean();
     }

@@ -91,9 +91,45 @@ say $C ps -aq
 
 say $C run --name front --network none box sh -c 'echo hello; exit 9'
 say $C ps -a | columns
+say $C logs front
 say $C start front
 say $C wait front
+say $C logs front
 say $C rm front
+front() { $C run --name front --network none "$@"; }
+for streams in '-a stdout' '-a STDERR' '-a stdout -a stderr'; do
+    say front $streams box sh -c 'echo out; sleep 0.3; echo err >&2; exit 3'
+    $C logs front 2>/dev/null
+    say $C rm front
+done
+echo typed | front -i -a stdin box sh -c 'cat; exit 6' | sed -E 's/^[0-9a-f]{64}$/ID/'
+say $C wait front
+say $C logs front
+say $C rm front
+say $C run -d -a stdout box true
+say $C run -a both box true
+there=$(mktemp -d)
+front box sh -c "$program" >"$there/front" & run=$!
+until_logged front ready
+$C attach --no-stdin front >"$there/attach" & attach=$!
+sleep 0.5
+say $C kill -s USR1 front
+until_logged front one
+say $C stop front
+for each in $attach $run; do wait $each; echo "= $?"; done
+cat "$there/front" "$there/attach"
+say $C logs front
+say $C rm front
+front --rm box sh -c "$program" >"$there/front" & run=$!
+until_logged front ready
+say $C restart front
+sleep 0.5
+say $C ps -a | columns
+say $C stop front
+wait $run
+sleep 0.5
+say $C ps -aq
+rm -r "$there"
 
 say $C create -i --name cat --network none box sh -c 'cat; sleep 0.3; echo err >&2; exit 3'
 echo typed | say $C start -ai cat

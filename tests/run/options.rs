@@ -117,3 +117,29 @@ fn without_root_what_needs_root_is_refused() {
     assert_eq!(site.inside("", "id -u; grep NoNewPrivs /proc/self/status"), "0\nNoNewPrivs:\t1\n");
     site.assert_clean();
 }
+
+/// Each by its name; what asks for nothing is taken.
+#[test]
+fn options_for_which_there_is_nothing_here() {
+    let site = Site::ours();
+    for (option, words) in [
+        ("--gpus all", "lend the nodes of one with --device"),
+        ("--runtime runc", "there is one runtime"),
+        ("--storage-opt size=1g", "options for one container"),
+        ("--isolation hyperv", "on Linux there is one kind"),
+        ("--disable-content-trust=false", "signatures of images are not looked at"),
+        ("--volume-driver nfs", "plugin \"nfs\" not found"),
+    ] {
+        let name = option.split([' ', '=']).next().expect("a word");
+        site.refused(&format!("$S run --rm {option} stepbox/base true"), 125, &[name, words]);
+        let code = if name == "--volume-driver" { 1 } else { 125 };
+        site.refused(&format!("$S create {option} stepbox/base true"), code, &[name, words]);
+    }
+    let out = site.inside(
+        "--isolation default --disable-content-trust --volume-driver local -v data:/data",
+        "ls -d /data",
+    );
+    assert_eq!(out, "/data\n");
+    site.says("$S volume rm data");
+    site.assert_clean();
+}

@@ -220,3 +220,28 @@ fn options_that_are_not_known_are_named() {
         assert!(said.code != 0 && said.err.contains(word), "{option}: {} {}", said.code, said.err);
     }
 }
+
+/// Numbers that no node has; the kernel is asked for the node, and says whether it may be opened.
+#[test]
+fn devices_by_their_numbers() {
+    let Some(site) = Site::limited_root("devices_by_their_numbers") else { return };
+    // /dev/kmsg, which a container has not
+    let open = "mknod /node c 1 11 && { head -c 0 /node 2>/dev/null && echo opened || echo refused; }";
+    for (options, answer) in [
+        ("", "refused\n"),
+        ("--device-cgroup-rule \"c 1:11 w\"", "refused\n"),
+        ("--device-cgroup-rule \"c 1:11 rw\"", "opened\n"),
+        ("--device-cgroup-rule \"c 1:* r\"", "opened\n"),
+    ] {
+        let options = format!("--cap-add SYSLOG {options}");
+        assert_eq!(site.inside(&options, open), answer, "{options}");
+    }
+    for rule in ["x 1:1 r", "c 1 r", "c 1:1 rwx", "c 1:1", "c -1:1 r", "c  1:1 r", "c 1:1 rwmr"] {
+        let command = format!("$S run --rm --device-cgroup-rule '{rule}' stepbox/base true");
+        site.refused(&command, 125, &["invalid device cgroup format"]);
+    }
+    let nobody = Site::nobody();
+    let command = "$S run --rm --device-cgroup-rule 'c 1:11 r' stepbox/base true";
+    nobody.refused(command, 125, &["--device-cgroup-rule needs root of the whole machine"]);
+    site.assert_clean();
+}

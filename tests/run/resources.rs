@@ -69,6 +69,78 @@ fn disks_are_weighed_or_it_is_said() {
     site.assert_clean();
 }
 
+/// By the numbers of a disk, if there is one; what is written is in the plan.
+#[test]
+fn one_disk_is_limited() {
+    const TEST: &str = "one_disk_is_limited";
+    let Some(site) = Site::limited_root(TEST) else { return };
+    let disk = "for disk in /sys/block/*; do name=${disk##*/}; [ -b /dev/$name ] && echo $name $(cat $disk/dev) && break; done";
+    let found = site.says(&format!("{disk}; true"));
+    let Some((name, numbers)) = found.trim().split_once(' ') else {
+        return support::skip(TEST, "there is no disk in /dev");
+    };
+    for (option, value, key, number) in [
+        ("device-read-bps", "1mb", "rbps", "1048576"),
+        ("device-write-bps", "2k", "wbps", "2048"),
+        ("device-read-iops", "30", "riops", "30"),
+        ("device-write-iops", "40", "wiops", "40"),
+        ("blkio-weight-device", "300", "weight", "300"),
+    ] {
+        let plan = site.says(&format!("$S run --dry-run --{option} /dev/{name}:{value} stepbox/base true"));
+        let written = [format!("\"{numbers} {number}\""), format!("\"{numbers} {key}={number}\"")];
+        assert!(written.iter().any(|text| plan.contains(text)), "{option}: no {written:?} in {plan}");
+    }
+    for (option, words) in [
+        (format!("--device-read-bps {name}:1mb"), "bad format for device path"),
+        (format!("--device-read-bps /dev/{name}"), "bad format"),
+        (
+            format!("--device-write-bps /dev/{name}:0"),
+            "<device-path>:<number>[<unit>]. Number must be a positive integer",
+        ),
+        (
+            format!("--device-read-iops /dev/{name}:1mb"),
+            "<device-path>:<number>. Number must be a positive integer",
+        ),
+        (format!("--blkio-weight-device /dev/{name}:5"), "invalid weight for device"),
+        ("--device-read-bps /dev/null:1mb".into(), "it is no block device"),
+        ("--device-read-bps /dev/no-such:1mb".into(), "cannot limit the disk /dev/no-such"),
+    ] {
+        site.refused(&format!("$S run --rm {option} stepbox/base true"), 125, &[words]);
+    }
+    site.assert_clean();
+}
+
+/// What version 2 has not, it says.
+#[test]
+fn only_the_older_version_has_these() {
+    let Some(site) = Site::limited_root("only_the_older_version_has_these") else { return };
+    let old = std::path::Path::new("/sys/fs/cgroup/memory/memory.swappiness").exists();
+    for (option, file) in [
+        ("--memory-swappiness 40", "memory.swappiness\", \"40\""),
+        ("--kernel-memory 64m", "memory.kmem.limit_in_bytes\", \"67108864\""),
+    ] {
+        let name = option.split(' ').next().expect("a word");
+        match old {
+            true => {
+                assert!(site.says(&format!("$S run --dry-run {option} stepbox/base true")).contains(file))
+            }
+            false => site.refused(
+                &format!("$S run --rm {option} stepbox/base true"),
+                125,
+                &[name, "only version 1"],
+            ),
+        }
+    }
+    let plan = site.sh("$S run --dry-run --cpu-rt-period 500000 --cpu-rt-runtime 1000 stepbox/base true");
+    assert!(
+        plan.out.contains("rt_runtime_us\", \"1000\"") || plan.err.contains("--cpu-rt-"),
+        "{}{}",
+        plan.out,
+        plan.err
+    );
+    site.assert_clean();
+}
+
 #[test]
 fn its_cgroup_and_how_much_of_it_is_seen() {
     for site in [Site::ours(), Site::nobody()] {
@@ -109,6 +181,8 @@ fn what_docker_refuses() {
         ("--cpuset-cpus 3-1", "Invalid value 3-1 for cpuset cpus"),
         ("--blkio-weight 5", "Range of blkio weight is from 10 to 1000"),
         ("--cpu-shares 1", "2 to 262144"),
+        ("--memory-swappiness 101", "valid memory swappiness range is 0-100"),
+        ("--kernel-memory 1m", "Minimum kernel memory limit allowed is 4MB"),
         ("--cgroup-parent ../up", "without .."),
         ("--cgroup-parent /", "the path of a cgroup"),
     ] {

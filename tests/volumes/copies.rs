@@ -3,7 +3,7 @@
 use support::site::Site;
 
 /// An image with a directory of files of all kinds: `full`.
-const FULL: &str = r#"$S run --name full --network none stepbox/base sh -c '
+pub(crate) const FULL: &str = r#"$S run --name full --network none stepbox/base sh -c '
     mkdir -p /data/sub/deep /empty && echo text >/data/file && ln -s file /data/link && ln -s /etc/passwd /data/far
     mkfifo /data/pipe && echo deep >/data/sub/deep/x && chmod 4711 /data/file && chmod 1777 /empty && chmod 750 /data
     chown 7:8 /data /data/file 2>/dev/null; touch -h -d @1000000000 /data/link /data/file /data; true' || exit 1

@@ -1,10 +1,10 @@
 # Commands about volumes for two engines; $C is one of them, the image full has a VOLUME and content in /data.
 # What differs, by design: a name of one letter (Docker takes x:/data for a place of Windows), the words for a place that is no
-# absolute path and for a volume on a file of the image, and {{.Label "x"}}, which our templates do not call.
+# absolute path and for a volume on a file of the image.
 say() { echo "\$ $*"; $C "$@" 2>&1 </dev/null; echo "= $?"; }
 run() { say run --network none "$@"; }
 same() { sed -E "s/[0-9a-f]{64}/[ID]/g; s/[0-9]{4}-[0-9-]{5}T[0-9:.]+(Z|\+[0-9:]+)/[TIME]/; s#/[^ \"]*/volumes/#[DIR]/#g
-    /^See '|^docker: |^hint:/{s/docker: //; s/ *See '.*//; /^hint:/d; /^$/d}; s/^stepbox: //; s/^invalid value '.*' for '--volume <.*>': //; s/^Error response from daemon: //; s/\.$//"; }
+    /^See '|^docker: |^hint:/{s/docker: //; s/ *See '.*//; /^hint:/d; /^$/d}; s/^stepbox: //; s/^invalid value '.*' for '--(volume|mount) <.*>': //; s/^Error response from daemon: //; s/\.$//"; }
 {
 say volume create --label c one
 say volume create one
@@ -17,7 +17,7 @@ say volume create -o type=tmpfs three
 say volume create
 say volume ls -q
 for format in '{{.Name}} {{.Driver}} {{.Scope}} {{.Links}} {{.Size}} {{.Labels}}' 'table {{.Name}}\t{{.Driver}}' \
-    raw '{{json .Mountpoint}}' '{{.NoSuch}}'
+    raw '{{json .Mountpoint}}' '{{.NoSuch}}' '{{.Label "a"}}' 'table {{.Name}}\t{{.Label "my.own-label"}}' '{{.Label}}'
 do
     say volume ls --format "$format"
 done
@@ -42,6 +42,16 @@ run --rm -v three:/data:ro full sh -c 'ls -A /data; touch /data/x 2>&1'
 run --rm --mount type=volume,src=four,dst=/data,volume-nocopy=true,readonly full sh -c 'ls -A /data; touch /data/x 2>&1'
 run --rm --mount src=five,dst=/data,volume-label=k=v full ls -A /data
 say volume inspect -f '{{.Labels}}' five
+say create --name made --network none -v nine:/data -v /data/sub full ls -A /data | same
+look() { ls -A "$($C volume inspect -f '{{.Mountpoint}}' "$1")"; }
+look nine
+run --rm -v nine:/data full sh -c 'rm -r /data/*; touch /data/mine'
+say start -a made
+say ps -a --format '{{.Names}} {{.Label "x"}}'
+say rm -v made
+look nine
+say volume rm nine
+say volume ls -q -f dangling=true | same | sort
 run --rm -v six:/empty full sh -c 'stat -c "%a %u:%g" /empty; ls -A /empty'
 run --rm -v seven:/nowhere full sh -c 'stat -c "%a %u:%g" /nowhere'
 run --rm -v eight:/etc full sh -c 'ls /etc | grep -v mtab; grep -c . /etc/hosts'
@@ -66,6 +76,9 @@ say rm -v con2
 say volume ls -q | same | sort
 run --rm -v a/b:/data full true
 run --rm -v good:/data:colour full true
+run --rm -v good:/data:rshared full true
+run --rm -v /bin:/data:rshared,rslave full true
+run --rm --mount type=bind,src=/bin,dst=/data,bind-propagation=both full true
 say volume prune -f --filter label=k=v
 say volume prune --filter label=a
 say volume prune -f --filter until=1h

@@ -3,19 +3,20 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
-use crate::cli::state;
-use crate::engine::attach::keys::DetachKeys;
+use crate::cli::{connection, state};
+use crate::engine::attach::keys::{DetachKeys, Wanted};
 use crate::engine::attach::{Attachment, End, Wishes, attach};
 use crate::engine::containers::find;
+use crate::engine::monitor::here::Part;
 
 // The options of `attach`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The keys that leave its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
     #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
-    detach_keys: DetachKeys,
+    detach_keys: Wanted,
     /// Carry nothing that is typed
     #[arg(long)]
     no_stdin: bool,
@@ -37,10 +38,10 @@ impl Args {
             bail!("{NO_TERMINAL}");
         }
         let wishes = Wishes {
-            stdin: !self.no_stdin && request.stdin,
+            part: Part::of_all(!self.no_stdin && request.stdin),
             terminal: request.terminal,
             proxy: self.sig_proxy,
-            keys: self.detach_keys,
+            keys: keys(&self.detach_keys)?,
         };
         match attach(&state, &record, Attachment::new(wishes)?)? {
             End::Detached => bail!("read escape sequence"),
@@ -52,6 +53,23 @@ impl Args {
 /// Whoever types into a terminal needs one.
 pub(in crate::cli) const NO_TERMINAL: &str =
     "the input device is not a terminal: leave out -t, or run it in a terminal";
+
+/// The keys that leave a terminal: those of the command line, else those of the user's `config.json`, where Docker has
+/// them, else Ctrl-P Ctrl-Q.
+pub(in crate::cli) fn keys(wanted: &Wanted) -> anyhow::Result<DetachKeys> {
+    if let Some(keys) = &wanted.0 {
+        return Ok(keys.clone());
+    }
+    let said = connection::credentials().map(|file| file.detach_keys()).transpose().unwrap_or_else(|error| {
+        // as Docker: who cannot read it goes on without
+        eprintln!("stepbox: {error}");
+        None
+    });
+    Ok(match said.flatten() {
+        Some(keys) => keys.parse().context("detachKeys of config.json")?,
+        None => DetachKeys::default(),
+    })
+}
 
 /// The exit code of a command that was attached: the program's own, or 128 + the signal that ended us.
 pub(in crate::cli) fn code(end: End) -> u8 {

@@ -6,6 +6,7 @@ use anyhow::bail;
 
 use super::row;
 use crate::cli::format::Listing;
+use crate::cli::template::Labels;
 use crate::cli::{human, state, store};
 use crate::engine::containers::life::Status;
 use crate::engine::containers::{self, Record, directory};
@@ -79,7 +80,12 @@ impl Args {
             false => USUAL.into(),
         };
         let listing = Listing { usual: &usual, headings: row::HEADINGS, kind: row::KIND, rows };
-        print!("{}", if self.quiet { listing.quiet(format)? } else { listing.text(format)? });
+        let labels: Vec<Labels<'_>> = shown.iter().map(|record| &record.request.labels).collect();
+        let text = match format {
+            None | Some("" | "table") if self.quiet => listing.quiet(format)?,
+            format => listing.text_with(format, Some(&labels))?,
+        };
+        print!("{text}");
         Ok(ExitCode::SUCCESS)
     }
 

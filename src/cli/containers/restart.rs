@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::run::guarded;
 use crate::cli::{each, state};
-use crate::engine::containers::start::{StartError, start};
+use crate::engine::containers::start::StartError;
 use crate::engine::containers::{end, find};
 
 // The options of `restart`.
@@ -24,12 +24,9 @@ impl Args {
         let guard = guarded(true, || {
             let state = state()?;
             code = each(&self.containers, |name| {
-                let record = find(&state, name)?;
+                let record = find(&state, name).map_err(StartError::from)?;
                 let most = self.time.map_or_else(|| end::stop_timeout(&record), end::patience);
-                end::stop(&state, &record, most)?;
-                start(&state, &find(&state, name)?, None)?;
-                println!("{name}");
-                Ok::<(), StartError>(())
+                end::restart(&state, &record, most).map(|()| println!("{name}"))
             });
             Ok(0)
         });

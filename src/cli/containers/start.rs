@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use super::attach::code;
+use super::attach::{code, keys};
 use crate::cli::run::guarded;
 use crate::cli::state;
-use crate::engine::attach::keys::DetachKeys;
+use crate::engine::attach::keys::Wanted;
 use crate::engine::attach::{self, Attachment, Wishes};
 use crate::engine::containers::find;
 use crate::engine::containers::start::{StartError, start};
+use crate::engine::monitor::here::Part;
 
 // The options of `start`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ pub(in crate::cli) struct Args {
     interactive: bool,
     /// The keys that leave its terminal, as ctrl-a,d (default: ctrl-p,ctrl-q)
     #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
-    detach_keys: DetachKeys,
+    detach_keys: Wanted,
     /// Names, ids, or beginnings of ids
     #[arg(required = true)]
     containers: Vec<String>,
@@ -49,10 +50,10 @@ impl Args {
         let record = find(&state, container)?;
         let request = &record.request;
         let wishes = Wishes {
-            stdin: self.interactive && request.stdin,
+            part: Part::of_all(self.interactive && request.stdin),
             terminal: request.terminal,
             proxy: true,
-            keys: self.detach_keys.clone(),
+            keys: keys(&self.detach_keys)?,
         };
         Ok(code(attach::start(&state, &record, Attachment::new(wishes)?)?))
     }

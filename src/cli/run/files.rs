@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::mount;
 use super::size::size;
+use crate::engine::propagation;
 use crate::engine::run::RunError;
 use crate::engine::volumes::asked::VolumeUse;
 use crate::rootfs::{Mount, Source};
@@ -19,6 +20,9 @@ pub(super) struct Args {
     /// The same by fields: type=volume|bind|tmpfs,src=…,dst=CONTAINER
     #[arg(long, value_name = "FIELD=VALUE,…", value_parser = mount::parse)]
     mount: Vec<Shown>,
+    /// The driver of the volumes of --volume: local
+    #[arg(long, value_name = "DRIVER")]
+    volume_driver: Option<String>,
     /// Show what another container is shown
     #[arg(long, value_name = "CONTAINER[:ro]")]
     pub(super) volumes_from: Vec<String>,
@@ -68,7 +72,11 @@ impl Shown {
 impl Args {
     /// The volumes.
     pub(super) fn volumes(&self) -> Vec<VolumeUse> {
-        self.volume.iter().chain(&self.mount).filter_map(Shown::volume).cloned().collect()
+        // as Docker: those of --mount say for themselves
+        let driver = self.volume_driver.clone().unwrap_or_default();
+        let short = self.volume.iter().filter_map(Shown::volume);
+        let short = short.map(|volume| VolumeUse { driver: driver.clone(), ..volume.clone() });
+        short.chain(self.mount.iter().filter_map(Shown::volume).cloned()).collect()
     }
 
     /// The places of those that came by their fields.
@@ -94,8 +102,15 @@ impl Args {
     }
 
     /// # Errors
-    /// Two mounts at one place: the one below would never be seen.
+    /// Two mounts at one place: the one below would never be seen. A driver of volumes that there is not.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        if let Some(driver) =
+            self.volume_driver.as_ref().filter(|name| !["", "local"].contains(&name.as_str()))
+        {
+            anyhow::bail!(
+                "error looking up volume plugin {driver}: plugin {driver:?} not found\nhint: --volume-driver local is there"
+            );
+        }
         let mut seen: Vec<&Path> = Vec::new();
         let shown = self.volume.iter().chain(&self.mount).map(Shown::target);
         for target in shown.chain(self.tmpfs.iter().map(|mount| mount.target.as_path())) {
@@ -135,9 +150,15 @@ fn volume(text: &str) -> Result<Shown, String> {
     };
     let target = self::target(target)?;
     let named = !source.starts_with('/');
+    if named && mode.split(',').any(|word| propagation::WORDS.iter().any(|(known, _)| *known == word)) {
+        return Err(format!(
+            "invalid volume specification: '{text}': invalid mount config for type \"volume\": field BindOptions must not be specified"
+        ));
+    }
     let how = Mode::parse(mode, named)?;
     if !named {
-        let bind = Mount::bind(clean(source), target, true);
+        let mut bind = Mount::bind(clean(source), target, true);
+        propagation::set(&mut bind, how.travels);
         return Ok(Shown::Mount(if how.read_only { bind.read_only() } else { bind }));
     }
     if source.is_empty() {
@@ -152,12 +173,14 @@ fn volume(text: &str) -> Result<Shown, String> {
 struct Mode {
     read_only: bool,
     copy: bool,
+    /// how mounts below it travel
+    travels: &'static str,
 }
 
 impl Mode {
     /// At most one word of each kind, as Docker has it.
     fn parse(text: &str, named: bool) -> Result<Mode, String> {
-        let mut mode = Mode { read_only: false, copy: true };
+        let mut mode = Mode { read_only: false, copy: true, travels: "rprivate" };
         let mut kinds = Vec::new();
         for word in text.split(',').filter(|_| !text.is_empty()) {
             kinds.push(match word {
@@ -174,13 +197,15 @@ impl Mode {
                 }
                 // without SELinux there are no labels
                 "z" | "Z" => "label",
-                "private" | "rprivate" if !named => "propagation",
-                "shared" | "rshared" | "slave" | "rslave" if !named => {
-                    return Err(format!("the mode {word} is not part of this version: private or rprivate"));
-                }
                 // for machines whose containers run in a virtual one
                 "consistent" | "cached" | "delegated" if !named => "consistency",
-                _ => return Err(format!("invalid mode: {text}")),
+                _ => match propagation::WORDS.iter().find(|(known, _)| *known == word && !named) {
+                    Some((known, _)) => {
+                        mode.travels = known;
+                        "propagation"
+                    }
+                    None => return Err(format!("invalid mode: {text}")),
+                },
             });
         }
         let count = kinds.len();

@@ -53,27 +53,17 @@ impl Args {
         self.log().map(drop)
     }
 
-    /// What only a monitor can do, by its option; none where nothing is said of it.
-    fn of_monitor(&self) -> Option<&'static str> {
-        let restart = self.restart.is_some_and(|policy| policy != Restart::No);
-        let said = [
-            ("--restart", restart),
-            ("--log-driver", self.log_driver.is_some()),
-            ("--log-opt", !self.log_opt.is_empty()),
-        ];
-        said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
-    }
-
+    /// Whether somebody has to stay who starts it again.
     pub(super) fn need_monitor(&self) -> bool {
-        self.of_monitor().is_some()
+        self.restart.is_some_and(|policy| policy != Restart::No)
     }
 
     /// # Errors
     /// What only a monitor can do, where each step is watched.
     pub(super) fn check_in_this_process(&self) -> anyhow::Result<()> {
-        if let Some(name) = self.of_monitor() {
+        if self.need_monitor() {
             bail!(
-                "{name}: a container whose steps are watched has no monitor, which would do that; leave it out"
+                "--restart: a container whose steps are watched has no monitor, which would do that; leave it out"
             );
         }
         self.check_id_file()

@@ -1,6 +1,8 @@
 //! The options of `run` that say how much of the machine the container may use; those of `update` are among them.
 
-use super::size::{size_or_none, swap};
+use super::disks;
+use super::size::{kernel_memory, size_or_none, swap};
+use crate::cgroups::{BlockIo, Cpu, Memory, Resources};
 use crate::engine::limits::Asked;
 use crate::kernel::flags;
 use crate::spec::Rlimit;
@@ -11,6 +13,20 @@ use crate::spec::Rlimit;
 pub(super) struct Args {
     #[command(flatten)]
     changing: Changing,
+    /// The most memory the kernel may use for it (cgroup version 1)
+    #[arg(long, value_name = "SIZE", value_parser = kernel_memory)]
+    kernel_memory: Option<u64>,
+    /// How readily it is swapped (0 to 100; cgroup version 1)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = swappiness)]
+    memory_swappiness: Option<i64>,
+    /// The period of its real-time tasks, in microseconds (cgroup v1)
+    #[arg(long, value_name = "N")]
+    cpu_rt_period: Option<u64>,
+    /// The most processor time of those in each period (cgroup v1)
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    cpu_rt_runtime: Option<i64>,
+    #[command(flatten)]
+    disks: disks::Args,
     /// Over the limit it waits and is not killed (cgroup version 1)
     #[arg(long)]
     oom_kill_disable: bool,
@@ -87,6 +103,35 @@ impl Changing {
 impl Args {
     pub(super) fn asked(&self) -> Asked {
         Asked { oom_kill_disable: self.oom_kill_disable, ..self.changing.asked() }
+    }
+
+    /// With what is said once, when the container is made.
+    ///
+    /// # Errors
+    /// What is no disk.
+    pub(super) fn with(&self, resources: Resources) -> anyhow::Result<Resources> {
+        Ok(Resources {
+            memory: Memory {
+                kernel: self.kernel_memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+                swappiness: self.memory_swappiness.and_then(|value| u64::try_from(value).ok()),
+                ..resources.memory
+            },
+            cpu: Cpu {
+                realtime_period: self.cpu_rt_period.filter(|period| *period != 0),
+                realtime_runtime: self.cpu_rt_runtime.filter(|runtime| *runtime != 0),
+                ..resources.cpu
+            },
+            block_io: BlockIo { weight: resources.block_io.weight, ..self.disks.limits()? },
+            ..resources
+        })
+    }
+}
+
+/// -1 is nothing said, as in Docker.
+fn swappiness(text: &str) -> Result<i64, String> {
+    match text.parse() {
+        Ok(value @ -1..=100) => Ok(value),
+        _ => Err(format!("invalid value: {text}, valid memory swappiness range is 0-100")),
     }
 }
 

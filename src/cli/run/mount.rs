@@ -6,10 +6,11 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::files::{Shown, clean, target};
 use super::size::size_or_none;
+use crate::engine::propagation;
 use crate::engine::volumes::asked::VolumeUse;
 use crate::rootfs::{Mount, Source};
 
@@ -21,6 +22,10 @@ struct Fields {
     target: Option<String>,
     read_only: bool,
     not_recursive: bool,
+    /// how mounts below a bind travel
+    travels: Option<String>,
+    /// of a volume
+    part: PathBuf,
     size: Option<u64>,
     mode: Option<u32>,
     no_copy: bool,
@@ -65,15 +70,10 @@ impl Fields {
                 self.special.push("bind");
                 self.not_recursive = flag(Some(value))?;
             }
-            "bind-propagation" => match value {
-                "private" | "rprivate" => self.special.push("bind"),
-                "shared" | "rshared" | "slave" | "rslave" => {
-                    return Err(format!(
-                        "bind-propagation={value} is not part of this version: private or rprivate"
-                    ));
-                }
-                other => return Err(format!("invalid value for bind-propagation: {other}")),
-            },
+            "bind-propagation" => {
+                self.special.push("bind");
+                self.travels = Some(value.to_ascii_lowercase());
+            }
             "tmpfs-size" => {
                 self.special.push("tmpfs");
                 self.size =
@@ -99,7 +99,8 @@ impl Fields {
                 list.insert(name.into(), value.into());
             }
             "volume-subpath" => {
-                return Err("volume-subpath is not part of this version: show the whole volume".into());
+                self.special.push("volume");
+                self.part = part(value)?;
             }
             key => return Err(format!("unexpected key '{key}' in '{field}'")),
         }
@@ -121,6 +122,9 @@ impl Fields {
         let place = target(&place).map_err(|why| wrong(&why))?;
         let source = self.source.clone().filter(|source| !source.is_empty());
         match (kind, source) {
+            ("volume", None) if !self.part.as_os_str().is_empty() => {
+                Err(wrong("a new volume has no parts: name one by source"))
+            }
             ("volume", source) => Ok(Shown::Volume(self.volume(source, place))),
             ("tmpfs", Some(_)) => Err(wrong("field Source must not be specified")),
             ("tmpfs", None) => {
@@ -140,6 +144,10 @@ impl Fields {
                 if let Source::Bind { recursive, .. } = &mut bind.source {
                     *recursive = !self.not_recursive;
                 }
+                let travels = self.travels.as_deref().unwrap_or("rprivate");
+                if !propagation::set(&mut bind, travels) {
+                    return Err(wrong(&format!("invalid propagation mode: {travels}")));
+                }
                 Ok(Shown::Mount(if self.read_only { bind.read_only() } else { bind }))
             }
         }
@@ -151,11 +159,23 @@ impl Fields {
             name: name.unwrap_or_default(),
             target,
             read_only: self.read_only,
-            copy: !self.no_copy,
+            // a part is there already, and somebody has put it there
+            copy: !self.no_copy && self.part.as_os_str().is_empty(),
+            part: self.part,
             mode: "z".into(),
             driver: self.driver,
             labels: self.labels,
             options: self.options,
         }
+    }
+}
+
+/// A name below the volume; what links there lead to is looked up later, within the volume.
+fn part(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    let up = path.components().any(|part| part == Component::ParentDir);
+    match text.is_empty() || path.is_absolute() || up {
+        true => Err("subpath must be a relative path within the volume".into()),
+        false => Ok(path.components().collect()),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::files::target;
+use crate::cgroups::devices::Rule;
 use crate::engine::request::{HostDevice, Seccomp};
 use crate::kernel::flags;
 use crate::privilege;
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Lend it a device of the host
     #[arg(long, value_name = "HOST[:CONTAINER][:rwm]", value_parser = device)]
     pub(super) device: Vec<HostDevice>,
+    /// Let it use devices of these numbers (c 42:* rwm)
+    #[arg(long, value_name = "RULE", value_parser = rule)]
+    pub(super) device_cgroup_rule: Vec<Rule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,4 +144,24 @@ fn device(text: &str) -> Result<HostDevice, String> {
         return Err(format!("{path:?} is not an absolute path"));
     }
     Ok(HostDevice { path: path.into(), target: target(inside)?, access: may.into() })
+}
+
+/// `c 42:* rwm`: character devices of driver 42. Of `a`, the kernel takes no numbers.
+fn rule(text: &str) -> Result<Rule, String> {
+    let wrong = || format!("invalid device cgroup format '{text}'");
+    let [kind @ ("a" | "b" | "c"), numbers, access] = text.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(wrong());
+    };
+    let number = |text: &str| match text {
+        "*" => Ok(None),
+        text if text.bytes().all(|letter| letter.is_ascii_digit()) => {
+            text.parse::<u32>().map(|number| Some(number.into())).map_err(|_| wrong())
+        }
+        _ => Err(wrong()),
+    };
+    let (major, minor) = numbers.split_once(':').ok_or_else(wrong)?;
+    if !(1..=3).contains(&access.len()) || !access.chars().all(|letter| "rwm".contains(letter)) {
+        return Err(wrong());
+    }
+    Ok(Rule::allow(kind, number(major)?, number(minor)?, access))
 }

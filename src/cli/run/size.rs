@@ -21,6 +21,15 @@ pub(super) fn size_or_none(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "is more than can be counted".into())
 }
 
+/// What the kernel may use at least.
+pub(super) fn kernel_memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 4 << 20;
+    match size_or_none(text)? {
+        bytes @ (0 | LEAST..) => Ok(bytes),
+        _ => Err("Minimum kernel memory limit allowed is 4MB".into()),
+    }
+}
+
 /// A size, or -1 for no limit.
 pub(super) fn swap(text: &str) -> Result<i64, String> {
     match text {

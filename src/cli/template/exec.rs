@@ -5,10 +5,10 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::Types;
 use super::functions::{self, Wrong};
 use super::node::{Arg, Branch, Command, Kind, Node, Pipe};
 use super::value::{Shape, Val, plain};
+use super::{Labels, Types};
 
 /// Where a template failed, and why.
 pub(super) struct Failed {
@@ -18,10 +18,15 @@ pub(super) struct Failed {
 }
 
 /// The text that the nodes make of the data.
-pub(super) fn run(nodes: &[Node], data: &Value, types: Types) -> Result<String, Failed> {
+pub(super) fn run(
+    nodes: &[Node],
+    data: &Value,
+    types: Types,
+    labels: Option<Labels<'_>>,
+) -> Result<String, Failed> {
     let root = Val::borrowed(data);
-    let mut state =
-        State { out: String::new(), variables: vec![("$", root.clone())], types, place: (0, &"") };
+    let variables = vec![("$", root.clone())];
+    let mut state = State { out: String::new(), variables, types, labels, place: (0, &"") };
     match state.walk(&root, nodes) {
         Ok(_) => Ok(state.out),
         Err(what) => Err(Failed { pos: state.place.0, at: state.place.1.to_string(), what }),
@@ -40,6 +45,8 @@ struct State<'d, 't> {
     out: String,
     variables: Vec<(&'t str, Val<'d>)>,
     types: Types,
+    /// those of the row, where it can have any
+    labels: Option<Labels<'d>>,
     /// what is being carried out, for messages
     place: (usize, &'t dyn Display),
 }
@@ -154,6 +161,12 @@ impl<'d, 't> State<'d, 't> {
             self.place = (first.pos, first);
             return self.function(dot, name, command, last);
         }
+        if let (Kind::Field(names), Some(labels)) = (&first.kind, self.labels)
+            && names.as_slice() == ["Label"]
+        {
+            self.place = (first.pos, first);
+            return self.label(dot, labels, command, last);
+        }
         if command.args.len() > 1 || last.is_some() {
             self.place = (first.pos, first);
             let named = match &first.kind {
@@ -201,6 +214,30 @@ impl<'d, 't> State<'d, 't> {
         }
         args.extend(last);
         functions::call(name, &args, &self.types).map_err(|error| self.blame(error, name, command))
+    }
+
+    /// The one method that Docker's rows have. Of a heading it makes the last word of the label's name.
+    fn label(
+        &mut self,
+        dot: &Val<'d>,
+        labels: Labels<'d>,
+        command: &'t Command,
+        last: Option<Val<'d>>,
+    ) -> Result<Val<'d>, String> {
+        let mut args = Vec::with_capacity(1);
+        for arg in &command.args[1..] {
+            args.push(self.arg(dot, arg)?);
+        }
+        args.extend(last);
+        self.place = (command.pos, &command.args[0]);
+        match args.iter().map(Val::value).collect::<Vec<_>>().as_slice() {
+            [Value::String(name)] if self.types.headings => {
+                Ok(Val::owned(name.rsplit('.').next().unwrap_or_default().replace(['-', '_'], " ")))
+            }
+            [Value::String(name)] => Ok(Val::owned(labels.get(name).map_or("", String::as_str))),
+            [other] => Err(format!("expected string; found {}", plain(other))),
+            other => Err(format!("wrong number of args for Label: want 1 got {}", other.len())),
+        }
     }
 
     /// The words for a call that failed, and the place that they are about.

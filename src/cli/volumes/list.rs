@@ -1,11 +1,13 @@
 //! `stepbox volume ls`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::Value;
 
 use crate::cli::format::{Listing, row};
 use crate::cli::state;
+use crate::cli::template::Labels;
 use crate::engine::images::filter::Filter;
 use crate::engine::volumes::Known;
 use crate::engine::volumes::filter::{LIST, pass};
@@ -55,6 +57,9 @@ impl Args {
         for broken in found.iter().filter(|volume| volume.damaged) {
             eprintln!("stepbox: volume {}: what is written down of it cannot be read", broken.name);
         }
+        let none = BTreeMap::new();
+        let labels: Vec<Labels<'_>> =
+            found.iter().map(|volume| volume.kept.labels.as_ref().unwrap_or(&none)).collect();
         let rows = found.iter().map(|volume| fields(volume, "N/A", "N/A")).collect();
         let usual = "{{.Driver}}\t{{.Name}}";
         let listing = Listing { usual, headings: HEADINGS, kind: "*formatter.volumeContext", rows };
@@ -62,7 +67,7 @@ impl Args {
         let text = match self.format.as_deref() {
             None | Some("" | "table") if self.quiet => listing.text(Some("{{.Name}}"))?,
             Some("raw") => listing.text(Some(raw))?,
-            format => listing.text(format)?,
+            format => listing.text_with(format, Some(&labels))?,
         };
         print!("{text}");
         Ok(ExitCode::SUCCESS)

@@ -16,6 +16,18 @@ pub struct DetachKeys {
     held: Vec<u8>,
 }
 
+/// What is said of the keys; nothing said leaves them as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted(pub Option<DetachKeys>);
+
+impl FromStr for Wanted {
+    type Err = InvalidKeys;
+
+    fn from_str(text: &str) -> Result<Wanted, InvalidKeys> {
+        Ok(Wanted(if text.is_empty() { None } else { Some(text.parse()?) }))
+    }
+}
+
 /// No sequence of keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -34,10 +46,6 @@ impl FromStr for DetachKeys {
     type Err = InvalidKeys;
 
     fn from_str(text: &str) -> Result<DetachKeys, InvalidKeys> {
-        // as Docker: nothing said is the default
-        if text.is_empty() {
-            return Ok(DetachKeys::default());
-        }
         let keys: Option<Vec<u8>> = text.split(',').map(key).collect();
         Ok(DetachKeys { keys: keys.ok_or_else(|| InvalidKeys(text.into()))?, held: Vec::new() })
     }
@@ -83,14 +91,15 @@ mod tests {
     #[test]
     fn keys_are_read_as_docker_reads_them() {
         for (text, keys) in [
-            ("", &[16, 17][..]),
+            ("ctrl-p,ctrl-q", &[16, 17][..]),
             ("a", b"a"),
             ("ctrl-a,b", b"\x01b"),
             ("ctrl-@,ctrl-[,ctrl-\\,ctrl-],ctrl-^,ctrl-_,ctrl-z,DEL", &[0, 27, 28, 29, 30, 31, 26, 127]),
         ] {
             assert_eq!(text.parse::<DetachKeys>().map(|found| found.keys), Ok(keys.to_vec()), "{text}");
         }
-        for text in ["ab", "ctrl-A", "ctrl-", "ctrl-1", ",", "a,", "é"] {
+        assert_eq!("".parse(), Ok(Wanted(None)));
+        for text in ["", "ab", "ctrl-A", "ctrl-", "ctrl-1", ",", "a,", "é"] {
             assert_eq!(text.parse::<DetachKeys>(), Err(InvalidKeys(text.into())));
         }
     }

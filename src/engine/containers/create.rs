@@ -4,6 +4,7 @@
 //!   mkdir containers/ID     nobody sees it
 //!   lock                    whoever finds it locked leaves it alone
 //!   upper, work             what it will write to
+//!   volumes                 made where they are missing, filled where they are empty
 //!   names' lock             is the name free? config.json: from here on it is there
 //! ```
 //!
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use super::life::Lock;
 use super::{ContainerError, Record, called, named};
+use crate::container;
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{self, Ground, RunError};
@@ -24,6 +26,8 @@ use crate::engine::store::{Driver, Image};
 use crate::engine::volumes::open::{How, open};
 use crate::engine::volumes::{Volumes, asked};
 use crate::launch::launch;
+use crate::rootfs::Root;
+use crate::spec::Spec;
 use crate::step::Plan;
 
 /// A container that was made and is still locked.
@@ -88,12 +92,13 @@ pub fn create(
     drop(names_lock);
     let made = || -> Result<Created, RunError> {
         let lock = lock?;
-        let volumes = open(state, &request, &id, How::Keep)?;
-        let spec = run::sketch(state, &Ground::of(image.1, driver), id, &request, volumes.mounts)?;
+        let volumes = open(state, &request, &id, How::Fill)?;
+        let mut spec = run::sketch(state, &Ground::of(image.1, driver), id, &request, volumes.mounts)?;
         let plan = Plan::default().then(spec.rootfs.writable());
         let mut running = launch(&plan, &mut (), None)?;
         running.keep(|_| true);
         drop(running);
+        fill(&mut spec)?;
         let _names = lock_names(state)?;
         let record = Record::new(&spec, image, driver, free_name(state, name)?, request);
         record.save(&directory)?;
@@ -104,4 +109,16 @@ pub fn create(
         let _ = crate::kernel::remove::remove(&directory);
         Volumes::of(state).remove_anonymous(&volumes);
     })
+}
+
+/// As Docker: volumes begin as what the image has when the container is made, not when it starts.
+fn fill(spec: &mut Spec) -> Result<(), RunError> {
+    if let Root::Overlay { throw_away, .. } = &mut spec.rootfs.root {
+        // what is mounted so is mounted once
+        *throw_away = false;
+    }
+    if let Some(plan) = container::filling(spec) {
+        launch(&plan, &mut (), None)?;
+    }
+    Ok(())
 }

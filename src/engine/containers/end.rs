@@ -16,8 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::life::{Status, stopped};
-use super::{ContainerError, Record, directory, pause, process};
+use super::life::{Status, stays, stopped};
+use super::start::{StartError, start};
+use super::{ContainerError, Record, directory, find, pause, process};
 use crate::engine::monitor;
 use crate::engine::monitor::frames::Frame;
 use crate::engine::state::State;
@@ -38,6 +39,7 @@ impl Watch {
         let file = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         let what = inotify::WatchFlags::MOVED_TO
             | inotify::WatchFlags::MODIFY
+            | inotify::WatchFlags::CREATE
             | inotify::WatchFlags::DELETE_SELF
             | inotify::WatchFlags::ONLYDIR;
         inotify::add_watch(&file, directory, what)?;
@@ -136,6 +138,20 @@ pub fn stop(state: &State, record: &Record, most: Option<Duration>) -> Result<()
     Ok(())
 }
 
+/// Stops a container and starts it again. One that was to be removed at its end stays for that.
+///
+/// # Errors
+/// As [`stop`] and [`start`].
+pub fn restart(state: &State, record: &Record, most: Option<Duration>) -> Result<(), StartError> {
+    let stays = stays(&directory(state, record));
+    if record.running() && record.request.remove {
+        std::fs::write(&stays, "")?;
+    }
+    stop(state, record, most)?;
+    start(state, &find(state, &record.id)?, None)?;
+    Ok(())
+}
+
 /// A monitor that waits before it starts its container again looks whether it still is to.
 fn wake(record: &Record) {
     let Some(owner) = &record.life.owner else { return };
@@ -197,7 +213,7 @@ pub fn how_it_ended(state: &State, record: &Record) -> Result<i32, ContainerErro
 
 /// What a monitor tells everybody who is attached at the end; so also of a container that it removes.
 fn told(directory: &Path) -> io::Result<i32> {
-    let socket = attach(directory)?;
+    let socket = call(directory)?;
     let (mut said, mut come) = (Vec::new(), [0u8; 64]);
     Frame::Hello { stdin: false, stdout: false, stderr: false }.put(&mut said);
     rustix::io::write(&socket, &said)?;
@@ -212,6 +228,24 @@ fn told(directory: &Path) -> io::Result<i32> {
             Some(Frame::Exit(code)) => return Ok(code),
             _ if count == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             _ => {}
+        }
+    }
+}
+
+/// Calls a container's monitor. One that is the command in whose foreground the container is made listens a moment after
+/// the container is written down: until its program runs there is nobody.
+///
+/// # Errors
+/// As [`attach`].
+pub fn call(directory: &Path) -> io::Result<OwnedFd> {
+    const MOST: Duration = Duration::from_secs(2);
+    let began = Instant::now();
+    loop {
+        match attach(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && began.elapsed() < MOST => {
+                Watch::new(directory)?.wait(Duration::from_millis(20))?;
+            }
+            other => return other,
         }
     }
 }

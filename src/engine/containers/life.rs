@@ -251,6 +251,11 @@ pub fn stopped(directory: &Path) -> PathBuf {
     directory.join("stopped")
 }
 
+/// What marks a container that is started again by hand: it stays, also where it was to be removed at its end.
+pub fn stays(directory: &Path) -> PathBuf {
+    directory.join("stays")
+}
+
 /// Now, as Docker writes it.
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()

@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::life::{Lock, Status, stopped};
+use super::life::{Lock, Status, stays, stopped};
 use super::{ContainerError, Record, clean_up, directory, locked};
 use crate::engine::state::State;
 
@@ -103,9 +103,11 @@ pub fn start_locked(
     attached: Option<OwnedFd>,
 ) -> Result<(), StartError> {
     let path = directory(state, record);
-    match std::fs::remove_file(stopped(&path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    for mark in [stopped(&path), stays(&path)] {
+        match std::fs::remove_file(mark) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
     let monitor = |error| ContainerError::Monitor { name: record.name.clone(), error };
     let mut child = Command::new("/proc/self/exe")

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   pipes or ptmx ──> read a piece ──> log
-//!                                 └──> each client that reads: into its queue ──> its socket
+//!                                 ├──> each client that reads: into its queue ──> its socket
+//!                                 └──> whoever is here: into his queue ──> our own 1 and 2
 //!   client's socket ──> frames ──> the queue of the program ──> pipe or ptmx
+//!   our own 0 ────────────────────────┘
 //! ```
 //!
 //! Nothing is lost: while a client's queue is full, no more is read from the program, which then waits as for any full
@@ -18,10 +20,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
-use rustix::pty::OpenptFlags;
+use rustix::stdio::stdin;
 
 use super::client::Client;
+pub use super::ends::Ends;
 use super::frames::Frame;
+use super::here::Here;
 use crate::engine::log::{Log, Stream};
 
 /// What a client that reads slowly may be behind, in bytes.
@@ -32,27 +36,6 @@ const TYPED: usize = 64 * 1024;
 const PIECE: usize = 16 * 1024;
 /// What a pipe holds at most, in bytes: pipe(7). A terminal holds less.
 const PIPE: usize = 1 << 20;
-
-/// The engine's ends of what a program has as its standard input, output and error.
-#[derive(Debug)]
-pub enum Ends {
-    /// its terminal
-    Terminal {
-        /// the controlling end
-        ptmx: OwnedFd,
-        /// the other end, held open: else a terminal that no program has open just now counts as hung up
-        other: OwnedFd,
-    },
-    /// pipes
-    Pipes {
-        /// to its standard input, if it has one
-        stdin: Option<OwnedFd>,
-        /// from its standard output
-        stdout: Option<OwnedFd>,
-        /// from its standard error
-        stderr: Option<OwnedFd>,
-    },
-}
 
 /// What clients ask of whoever is in charge of the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +57,7 @@ pub struct Carrier {
     ends: Ends,
     log: Option<Log>,
     clients: Vec<Client>,
+    here: Option<Here>,
     typed: VecDeque<u8>,
     /// the end of what is typed ends the program's standard input
     stdin_once: bool,
@@ -86,18 +70,10 @@ enum Place {
     Output(Stream),
     Input,
     Client(usize),
-}
-
-impl Ends {
-    /// Of a terminal, by its controlling end.
-    ///
-    /// # Errors
-    /// What the kernel answers.
-    pub fn terminal(ptmx: OwnedFd) -> Result<Ends, Errno> {
-        let how = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let other = rustix::pty::ioctl_tiocgptpeer(&ptmx, how)?;
-        Ok(Ends::Terminal { ptmx, other })
-    }
+    /// our own standard input
+    Typed,
+    /// our own standard output or error
+    Print,
 }
 
 impl Carrier {
@@ -106,13 +82,19 @@ impl Carrier {
     /// # Errors
     /// What the kernel answers.
     pub fn new(ends: Ends, log: Option<Log>, stdin_once: bool) -> Result<Carrier, Errno> {
-        let fds: Vec<&OwnedFd> = match &ends {
-            Ends::Terminal { ptmx, .. } => vec![ptmx],
-            Ends::Pipes { stdin, stdout, stderr } => [stdin, stdout, stderr].into_iter().flatten().collect(),
-        };
-        fds.into_iter().try_for_each(|fd| rustix::io::ioctl_fionbio(fd, true))?;
-        let (clients, typed) = (Vec::new(), VecDeque::new());
-        Ok(Carrier { ends, log, clients, typed, stdin_once, closing: false })
+        ends.all().into_iter().try_for_each(|fd| rustix::io::ioctl_fionbio(fd, true))?;
+        let (clients, here, typed) = (Vec::new(), None, VecDeque::new());
+        Ok(Carrier { ends, log, clients, here, typed, stdin_once, closing: false })
+    }
+
+    /// With somebody here from the first byte on.
+    pub fn with(self, here: Here) -> Carrier {
+        Carrier { here: Some(here), ..self }
+    }
+
+    /// Whoever is here.
+    pub fn here(&self) -> Option<&Here> {
+        self.here.as_ref()
     }
 
     /// Somebody attaches.
@@ -164,7 +146,8 @@ impl Carrier {
     }
 
     fn places(&self) -> Vec<(Place, PollFd<'_>)> {
-        let keeps_up = self.clients.iter().all(|client| client.queue.len() < BEHIND);
+        let here_too = self.here.as_ref().is_none_or(|here| here.printer.behind() < BEHIND);
+        let keeps_up = here_too && self.clients.iter().all(|client| client.queue.len() < BEHIND);
         let read = if keeps_up { PollFlags::IN } else { PollFlags::empty() };
         let write = if self.typed.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
         let mut places = Vec::with_capacity(4 + self.clients.len());
@@ -173,21 +156,20 @@ impl Carrier {
                 places.push((place, PollFd::from_borrowed_fd(fd, flags)));
             }
         };
-        match &self.ends {
-            Ends::Terminal { ptmx, .. } => {
-                watch(Place::Output(Stream::Stdout), ptmx.as_fd(), read);
-                watch(Place::Input, ptmx.as_fd(), write);
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if let Some(fd) = self.ends.output(stream) {
+                watch(Place::Output(stream), fd, read);
             }
-            Ends::Pipes { stdin, stdout, stderr } => {
-                let outputs = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)];
-                for (fd, stream) in
-                    outputs.into_iter().filter_map(|(fd, stream)| Some((fd.as_ref()?, stream)))
-                {
-                    watch(Place::Output(stream), fd.as_fd(), read);
-                }
-                if let Some(stdin) = stdin {
-                    watch(Place::Input, stdin.as_fd(), write);
-                }
+        }
+        if let Some(fd) = self.ends.input() {
+            watch(Place::Input, fd, write);
+        }
+        if let Some(here) = &self.here {
+            if here.typing && self.typed.len() < TYPED {
+                watch(Place::Typed, stdin(), PollFlags::IN);
+            }
+            if let Some((fd, flags)) = here.printer.wait_for() {
+                watch(Place::Print, fd, flags);
             }
         }
         for (number, client) in self.clients.iter().enumerate() {
@@ -210,6 +192,11 @@ impl Carrier {
                     self.printed(stream, now);
                 }
                 Place::Input => self.hand_over(),
+                Place::Typed => self.typed_here(),
+                Place::Print => {
+                    let gone = self.here.as_mut().and_then(Here::print);
+                    gone.into_iter().for_each(|stream| self.ends.close_output(stream));
+                }
                 Place::Client(number) => {
                     if found.contains(PollFlags::OUT) {
                         self.clients[number].send();
@@ -227,16 +214,10 @@ impl Carrier {
     /// Reads one piece of what was printed; false where nothing is there now.
     fn printed(&mut self, stream: Stream, now: &str) -> bool {
         let mut piece = [0u8; PIECE];
-        let read = match (&self.ends, stream) {
-            (Ends::Terminal { ptmx, .. }, _) => rustix::io::read(ptmx, &mut piece),
-            (Ends::Pipes { stdout: Some(fd), .. }, Stream::Stdout)
-            | (Ends::Pipes { stderr: Some(fd), .. }, Stream::Stderr) => rustix::io::read(fd, &mut piece),
-            _ => Ok(0),
-        };
-        match read {
+        match self.ends.output(stream).map_or(Ok(0), |fd| rustix::io::read(fd, &mut piece)) {
             Err(Errno::AGAIN | Errno::INTR) => false,
             Ok(0) | Err(_) => {
-                self.close_output(stream);
+                self.ends.close_output(stream);
                 false
             }
             Ok(count) => {
@@ -252,18 +233,21 @@ impl Carrier {
                     frame.put(&mut client.queue);
                     client.send();
                 }
+                if let Some(here) = &mut self.here {
+                    here.see(stream, bytes);
+                }
                 true
             }
         }
     }
 
-    fn close_output(&mut self, stream: Stream) {
-        if let Ends::Pipes { stdout, stderr, .. } = &mut self.ends {
-            match stream {
-                Stream::Stdout => *stdout = None,
-                Stream::Stderr => *stderr = None,
-            }
+    fn typed_here(&mut self) {
+        let typed = self.here.as_mut().map_or(Some(Vec::new()), Here::typed);
+        match typed {
+            Some(bytes) => self.typed.extend(bytes),
+            None => self.closing |= self.stdin_once,
         }
+        self.hand_over();
     }
 
     /// Hands over what was typed, as much as the program takes now.
@@ -273,13 +257,7 @@ impl Carrier {
             if bytes.is_empty() {
                 break;
             }
-            let written = match &self.ends {
-                Ends::Terminal { ptmx: fd, .. } | Ends::Pipes { stdin: Some(fd), .. } => {
-                    rustix::io::write(fd, bytes)
-                }
-                Ends::Pipes { stdin: None, .. } => Err(Errno::PIPE),
-            };
-            match written {
+            match self.ends.input().map_or(Err(Errno::PIPE), |fd| rustix::io::write(fd, bytes)) {
                 Ok(count) => drop(self.typed.drain(..count)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
@@ -290,11 +268,11 @@ impl Carrier {
                 }
             }
         }
-        if self.closing
-            && self.typed.is_empty()
-            && let Ends::Pipes { stdin, .. } = &mut self.ends
-        {
-            *stdin = None;
+        if self.closing && self.typed.is_empty() {
+            self.ends.close_input();
+            if let Some(here) = &mut self.here {
+                here.typing = false;
+            }
         }
     }
 
@@ -359,6 +337,10 @@ impl Carrier {
 
     /// Everybody who is attached is told how the program has ended, after all that it printed.
     pub fn tell(&mut self, code: i32) {
+        if let Some(here) = &mut self.here {
+            // what nobody takes any more is the next one's to read
+            here.typing = false;
+        }
         for client in &mut self.clients {
             Frame::Exit(code).put(&mut client.queue);
             client.send();
@@ -367,7 +349,8 @@ impl Carrier {
 
     /// Whether somebody has not read everything yet.
     pub fn owes(&self) -> bool {
-        self.clients.iter().any(|client| !client.gone && !client.queue.is_empty())
+        let here = self.here.as_ref().is_some_and(|here| !here.printer.is_empty());
+        here || self.clients.iter().any(|client| !client.gone && !client.queue.is_empty())
     }
 
     /// Another program takes the place of the one that ended: the log and the clients stay.
@@ -375,7 +358,7 @@ impl Carrier {
     /// # Errors
     /// What the kernel answers.
     pub fn begin_again(self, ends: Ends) -> Result<Carrier, Errno> {
-        let Carrier { log, clients, stdin_once, .. } = self;
-        Ok(Carrier { clients, ..Carrier::new(ends, log, stdin_once)? })
+        let Carrier { log, clients, here, stdin_once, .. } = self;
+        Ok(Carrier { clients, here, ..Carrier::new(ends, log, stdin_once)? })
     }
 }

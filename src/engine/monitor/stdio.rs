@@ -1,11 +1,11 @@
-//! Stdio: what the monitor has at 0, 1 and 2, which is what the box is born with.
+//! Stdio: what the monitor has at 0, 1 and 2: in the beginning whoever started it, then nothing.
 //!
 //! ```text
-//!   before the launch    0 <── pipe or /dev/null     1 ──> pipe     2 ──> pipe      the box's copies stay
-//!   after it             0, 1, 2: /dev/null                                          ours go: else no end of file
+//!   0 <── who is attached before there is a program: kept     1 ──> who waits for the first word: kept     2
+//!   0, 1, 2: /dev/null
 //! ```
 //!
-//! See dup2(2), pipe(7).
+//! See dup2(2).
 
 use std::fs::File;
 use std::io::Write;
@@ -13,43 +13,13 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::carrier::Ends;
 use super::client::Client;
 use crate::engine::containers::start::FirstWord;
-use crate::launch::Running;
-
-/// Our ends of the pipes that the box is born with.
-#[derive(Debug)]
-pub(super) struct Pipes {
-    stdin: Option<OwnedFd>,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-}
-
-impl Pipes {
-    /// Puts the other ends at 0, 1 and 2.
-    pub(super) fn new(typed: bool) -> Result<Pipes, Errno> {
-        let stdin = match typed {
-            true => {
-                let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
-                dup2_stdin(&theirs)?;
-                Some(ours)
-            }
-            false => None,
-        };
-        let (stdout, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        dup2_stdout(&theirs)?;
-        let (stderr, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        dup2_stderr(&theirs)?;
-        Ok(Pipes { stdin, stdout, stderr })
-    }
-}
 
 /// Puts /dev/null at 0, 1 and 2.
-pub(super) fn to_null() -> Result<(), Errno> {
+fn to_null() -> Result<(), Errno> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     dup2_stdin(&null)?;
     dup2_stdout(&null)?;
@@ -91,14 +61,4 @@ pub(super) fn detach() -> Result<(Starter, Option<Client>), Errno> {
     };
     to_null()?;
     Ok((Starter { word, lock }, first))
-}
-
-/// What the carrier carries for a container that was launched.
-pub(super) fn ends(pipes: Option<Pipes>, running: &mut Running<'_>) -> Result<Ends, Errno> {
-    match pipes {
-        Some(Pipes { stdin, stdout, stderr }) => {
-            Ok(Ends::Pipes { stdin, stdout: Some(stdout), stderr: Some(stderr) })
-        }
-        None => Ends::terminal(running.take_terminal().ok_or(Errno::NOTTY)?),
-    }
 }

@@ -112,6 +112,14 @@ impl Credentials {
         }
     }
 
+    /// The keys that leave a container's terminal, as the file has them.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub fn detach_keys(&self) -> Result<Option<String>, CredentialError> {
+        Ok(file::read(&self.file)?.text_of("detachKeys").filter(|keys| !keys.is_empty()))
+    }
+
     /// Keeps credentials, and says where.
     ///
     /// # Errors

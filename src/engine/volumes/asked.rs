@@ -34,6 +34,9 @@ pub struct VolumeUse {
     pub anonymous: bool,
     /// how it was asked for, as Docker shows it
     pub mode: String,
+    /// `volume-subpath`: only this part of it; empty for all
+    #[serde(default, skip_serializing_if = "is_whole")]
+    pub part: PathBuf,
     /// `volume-driver`; empty for our own
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub driver: String,
@@ -50,6 +53,10 @@ impl VolumeUse {
     pub fn anonymous(target: PathBuf) -> VolumeUse {
         VolumeUse { target, copy: true, anonymous: true, ..VolumeUse::default() }
     }
+}
+
+fn is_whole(part: &Path) -> bool {
+    part.as_os_str().is_empty()
 }
 
 /// Whether a volume may be called so: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.

@@ -72,6 +72,16 @@ pub enum VolumeError {
         /// what the system said
         error: io::Error,
     },
+    /// a part of it that is not there
+    #[error("failed to mount a part of volume {name}: {}: {error}", part.display())]
+    Part {
+        /// the volume
+        name: String,
+        /// the part's name
+        part: PathBuf,
+        /// what the system said
+        error: io::Error,
+    },
     /// a place that no volume can have
     #[error("the image asks for a volume at {0:?}, and that is no absolute path below /")]
     Place(String),

@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::asked::VolumeUse;
 use super::error::VolumeError;
@@ -23,7 +23,7 @@ use super::{Kept, Known, Volumes};
 use crate::engine::request::Request;
 use crate::engine::state::State;
 use crate::kernel::remove::remove_at;
-use crate::rootfs::Mount;
+use crate::rootfs::{Mount, Source};
 
 /// Volumes that can be mounted.
 #[derive(Debug, Default)]
@@ -45,9 +45,9 @@ pub struct Held {
 pub enum How {
     /// nothing: a dry run only says what would be
     Look,
-    /// they are made, and stay empty: the container does not start yet, or not for the first time
+    /// they stay as they are: they were filled when the container was made
     Keep,
-    /// they are made, and the plan fills them
+    /// they are made, and the plan fills those that are empty: the container is made now
     Fill,
 }
 
@@ -84,11 +84,31 @@ pub fn open(state: &State, request: &Request, container: &str, how: How) -> Resu
     let mount = |volume: &VolumeUse| {
         let found = &known[volume.name.as_str()];
         let data = found.device().map_or_else(|| found.place.data(), Path::to_path_buf);
-        let mut mount = Mount::bind(data, &volume.target, true);
+        let mut mount = Mount::bind(&data, &volume.target, true);
         mount.options.copy_up = filled.contains(volume.target.as_path());
-        if volume.read_only || found.read_only() { mount.read_only() } else { mount }
+        if !volume.part.as_os_str().is_empty() {
+            mount.source = part(volume, data)?;
+        }
+        Ok(if volume.read_only || found.read_only() { mount.read_only() } else { mount })
     };
-    Ok(Opened { mounts: request.volumes.iter().map(mount).collect(), held: Held { _files: files } })
+    let mounts: Result<Vec<Mount>, VolumeError> = request.volumes.iter().map(mount).collect();
+    Ok(Opened { mounts: mounts?, held: Held { _files: files } })
+}
+
+/// Only a part of a volume, which has to be there. What lies there was made by containers: it is looked up as in a root
+/// of theirs, now and once more by the box.
+fn part(volume: &VolumeUse, root: PathBuf) -> Result<Source, VolumeError> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, openat2};
+    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let look = || -> io::Result<_> {
+        let found =
+            openat2(File::open(&root)?, &volume.part, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), how)?;
+        Ok(fstat(found)?)
+    };
+    let (name, part) = (volume.name.clone(), volume.part.clone());
+    let kind = look().map_err(|error| VolumeError::Part { name, part, error })?;
+    let directory = rustix::fs::FileType::from_raw_mode(kind.st_mode).is_dir();
+    Ok(Source::Within { root, part: volume.part.clone(), directory })
 }
 
 /// What is written down of one that is made now.

@@ -8,6 +8,9 @@ pub(super) fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::OpenTree { .. }, Errno::NOENT) => {
             "what is to be bound does not exist on the host: make it first"
         }
+        (Op::OpenWithin(_), Errno::NOENT | Errno::NOTDIR) => {
+            "the part of the volume was there a moment ago: somebody has removed it"
+        }
         (Op::OpenTree { .. }, Errno::ACCESS) => {
             "what is to be bound lies in a directory that the container's root may not enter: chmod o+x, or move it"
         }

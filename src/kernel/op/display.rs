@@ -202,6 +202,8 @@ impl Op {
                 write!(f, "openat(AT_FDCWD, {path}, O_RDONLY|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC)")
             }
             Begun(super::Begun::Await) => f.write_str("poll(fifo, POLLHUP)"),
+            Pipe(super::Pipe::Make { fd }) => write!(f, "pipe2([engine, box's {fd}], O_CLOEXEC)"),
+            Pipe(super::Pipe::Take { fd }) => write!(f, "dup2(pipe, {fd})"),
             Watcher(super::Watcher::Call { path }) => write!(f, "connect(watcher, {{sun_path={path}}})"),
             Watcher(super::Watcher::Tell { text }) => {
                 write!(f, "sendmsg(watcher, {text}, SCM_RIGHTS [pidfd])")

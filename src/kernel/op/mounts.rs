@@ -105,6 +105,17 @@ pub struct Theirs {
     pub slot: usize,
 }
 
+/// A part of a directory in which somebody else makes links: none of them leads out of it. openat2(2), open_tree(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Within {
+    /// the directory
+    pub root: CText,
+    /// the part's name below it
+    pub part: CText,
+    /// the copy's number
+    pub slot: usize,
+}
+
 /// A directory becomes, with all below it, what a copy of a mount shows, which is empty: many calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fill {

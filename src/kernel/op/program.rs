@@ -77,6 +77,21 @@ pub enum Watcher {
     },
 }
 
+/// A pipe between the engine and the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pipe {
+    /// pipe2(2): one end for the engine, the other for this descriptor of the box
+    Make {
+        /// 0, 1 or 2
+        fd: usize,
+    },
+    /// dup2(2), in the box: its end becomes that descriptor
+    Take {
+        /// 0, 1 or 2
+        fd: usize,
+    },
+}
+
 /// Namespaces that exist already, for a box to be born in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Join {

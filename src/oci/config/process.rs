@@ -63,6 +63,7 @@ pub fn entry(
         cwd: cwd.clone(),
         console: console(document, &at, place)?,
         input: Input::Ours,
+        piped: false,
         own_stdio: true,
         preserve_fds: place.flags.listen_fds.saturating_add(place.flags.preserve_fds),
         umask: umask(document, &at)?,

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::mounts;
+use crate::cgroups::devices::Rule;
+use crate::cgroups::{ThrottleDevice, WeightDevice};
 use crate::engine::containers::Record;
 use crate::engine::peers::Mode;
 use crate::engine::request::{HostAddress, LogKept, Request, Restart};
@@ -155,24 +157,46 @@ fn limits(request: &Request) -> Vec<(&'static str, Value)> {
     let number = |value: Option<i64>| Value::from(value.unwrap_or(0));
     let count = |value: Option<u64>| Value::from(value.unwrap_or(0));
     let quota = cpu.quota.filter(|_| request.cpus.is_none());
+    let block = &request.limits.block_io;
+    let weighed =
+        |one: &WeightDevice| json!({"Path": disk(one.major, one.minor), "Weight": one.weight.unwrap_or(0)});
     vec![
         ("CpuShares", count(cpu.shares)),
         ("Memory", number(memory.limit)),
         ("NanoCpus", count(request.cpus.map(|thousandths| thousandths.saturating_mul(1_000_000)))),
         ("CgroupParent", request.cgroup_parent.clone().unwrap_or_default().into()),
         ("BlkioWeight", request.limits.block_io.weight.unwrap_or(0).into()),
-        ("BlkioWeightDevice", json!([])),
-        ("BlkioDeviceReadBps", Value::Null),
-        ("BlkioDeviceWriteBps", Value::Null),
-        ("BlkioDeviceReadIOps", Value::Null),
-        ("BlkioDeviceWriteIOps", Value::Null),
+        ("BlkioWeightDevice", block.weight_device.iter().map(weighed).collect()),
+        ("BlkioDeviceReadBps", throttled(&block.throttle_read_bps_device)),
+        ("BlkioDeviceWriteBps", throttled(&block.throttle_write_bps_device)),
+        ("BlkioDeviceReadIOps", throttled(&block.throttle_read_iops_device)),
+        ("BlkioDeviceWriteIOps", throttled(&block.throttle_write_iops_device)),
         ("CpuPeriod", count(cpu.period)),
         ("CpuQuota", number(quota)),
-        ("CpuRealtimePeriod", 0.into()),
-        ("CpuRealtimeRuntime", 0.into()),
+        ("CpuRealtimePeriod", count(cpu.realtime_period)),
+        ("CpuRealtimeRuntime", number(cpu.realtime_runtime)),
         ("CpusetCpus", cpu.cpus.clone().unwrap_or_default().into()),
         ("CpusetMems", cpu.mems.clone().unwrap_or_default().into()),
     ]
+}
+
+/// How fast each of these disks may be used; null where nothing was asked for.
+fn throttled(disks: &[ThrottleDevice]) -> Value {
+    let one = |one: &ThrottleDevice| json!({"Path": disk(one.major, one.minor), "Rate": one.rate});
+    list(&disks.iter().map(one).collect::<Vec<_>>())
+}
+
+/// A disk's name by its numbers, which are what is kept: sysfs(5).
+fn disk(major: i64, minor: i64) -> String {
+    let link = std::fs::read_link(format!("/sys/dev/block/{major}:{minor}")).unwrap_or_default();
+    format!("/dev/{}", link.file_name().unwrap_or_default().display())
+}
+
+/// As it was written: `c 42:* rwm`.
+fn rule(rule: &Rule) -> String {
+    let number = |number: Option<i64>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+    let (kind, access) = (rule.kind.as_deref().unwrap_or("a"), rule.access.as_deref().unwrap_or_default());
+    format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor))
 }
 
 /// What it is lent, and the limits that stand behind it in Docker's order.
@@ -190,13 +214,13 @@ fn devices(request: &Request) -> Vec<(&'static str, Value)> {
     let (memory, pids) = (&request.limits.memory, request.limits.pids.limit);
     vec![
         ("Devices", request.devices.iter().map(device).collect()),
-        ("DeviceCgroupRules", Value::Null),
+        ("DeviceCgroupRules", list(&request.device_rules.iter().map(rule).collect::<Vec<_>>())),
         ("DeviceRequests", Value::Null),
-        ("KernelMemory", 0.into()),
+        ("KernelMemory", memory.kernel.unwrap_or(0).into()),
         ("KernelMemoryTCP", 0.into()),
         ("MemoryReservation", memory.reservation.unwrap_or(0).into()),
         ("MemorySwap", memory.swap.unwrap_or(0).into()),
-        ("MemorySwappiness", Value::Null),
+        ("MemorySwappiness", memory.swappiness.into()),
         ("OomKillDisable", memory.disable_oom_killer.unwrap_or(false).into()),
         ("PidsLimit", pids.into()),
         ("Ulimits", list(&request.rlimits.iter().map(ulimit).collect::<Vec<_>>())),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::host::by_fields;
 use crate::engine::containers::Record;
+use crate::engine::propagation;
 use crate::engine::request::Request;
 use crate::engine::state::State;
 use crate::engine::volumes::Volumes;
@@ -17,6 +18,13 @@ use crate::rootfs::{Mount, Source};
 
 fn read_only(mount: &Mount) -> bool {
     mount.options.set_below & libc::MOUNT_ATTR_RDONLY != 0
+}
+
+/// What stands behind the second colon of `--volume`.
+fn mode(mount: &Mount) -> String {
+    let travels = (!mount.options.propagation.is_empty()).then(|| propagation::word(mount));
+    let words = read_only(mount).then_some("ro").into_iter().chain(travels);
+    words.collect::<Vec<_>>().join(",")
 }
 
 /// A volume has been asked for by its name.
@@ -41,8 +49,7 @@ pub(super) fn binds(request: &Request) -> Vec<String> {
     };
     let bind = |mount: &Mount| match &mount.source {
         Source::Bind { path, .. } if !by_fields(request, mount) => {
-            let mode = if read_only(mount) { "ro" } else { "" };
-            Some(text(&path.display().to_string(), &mount.target, mode))
+            Some(text(&path.display().to_string(), &mount.target, &mode(mount)))
         }
         _ => None,
     };
@@ -87,8 +94,13 @@ pub(super) fn asked(request: &Request) -> Vec<Value> {
             Source::Bind { path, recursive, .. } => {
                 let source = Some(path.display().to_string());
                 let mut entry = entry("bind", source, &mount.target, read_only(mount));
-                if !recursive {
-                    entry.insert("BindOptions".into(), json!({"NonRecursive": true}));
+                let mut options = Map::new();
+                if !mount.options.propagation.is_empty() {
+                    options.insert("Propagation".into(), propagation::word(mount).into());
+                }
+                options.extend((!recursive).then(|| ("NonRecursive".to_owned(), true.into())));
+                if !options.is_empty() {
+                    entry.insert("BindOptions".into(), options.into());
                 }
                 entry
             }
@@ -98,11 +110,17 @@ pub(super) fn asked(request: &Request) -> Vec<Value> {
                 entry.extend(tmpfs_options(data).map(|options| ("TmpfsOptions".to_owned(), options)));
                 entry
             }
-            Source::Theirs { .. } | Source::Cgroup(_) | Source::Link(_) => return None,
+            Source::Within { .. } | Source::Theirs { .. } | Source::Cgroup(_) | Source::Link(_) => {
+                return None;
+            }
         }))
     };
     let volume = |volume: &VolumeUse| {
-        Value::Object(entry("volume", Some(volume.name.clone()), &volume.target, volume.read_only))
+        let mut entry = entry("volume", Some(volume.name.clone()), &volume.target, volume.read_only);
+        if !volume.part.as_os_str().is_empty() {
+            entry.insert("VolumeOptions".into(), json!({"Subpath": volume.part}));
+        }
+        Value::Object(entry)
     };
     let binds = request.binds.iter().chain(&request.tmpfs).collect::<Vec<_>>();
     binds.iter().filter_map(mount).chain(named(request, true).map(volume)).collect()
@@ -134,10 +152,10 @@ pub(super) fn points(state: &State, record: &Record) -> Value {
     };
     let bind = |mount: &Mount| {
         let Source::Bind { path, .. } = &mount.source else { return None };
-        let mode = if read_only(mount) && !by_fields(request, mount) { "ro" } else { "" };
+        let mode = if by_fields(request, mount) { String::new() } else { mode(mount) };
         Some(json!({
             "Type": "bind", "Source": path, "Destination": mount.target, "Mode": mode, "RW": !read_only(mount),
-            "Propagation": "rprivate",
+            "Propagation": propagation::word(mount),
         }))
     };
     let memory = |mount: &&Mount| by_fields(request, mount);

@@ -69,6 +69,11 @@ impl Config {
         text
     }
 
+    /// What it says under this name, where that is a text.
+    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+        self.0.get(name)?.as_str().map(str::to_owned)
+    }
+
     /// The helper for a registry, if there is one.
     pub(super) fn program(&self, key: &str) -> Option<&str> {
         let own = self.0.get("credHelpers").and_then(|helpers| helpers.get(host(key)).or(helpers.get(key)));

@@ -70,7 +70,14 @@ impl Op {
                 write!(f, "{user}setns(\"{space}/mnt\", CLONE_NEWNS), ")?;
                 write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
             }
-            CopyUp { from } | Fill(op::Fill { from, .. }) => {
+            OpenWithin(op::Within { root, part, .. }) => {
+                write!(
+                    f,
+                    "openat2({root}, {part}, {{flags=O_PATH, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}}), "
+                )?;
+                f.write_str("open_tree(part, \"\", OPEN_TREE_CLONE|AT_EMPTY_PATH)")
+            }
+            CopyUp(from) | Fill(op::Fill { from, .. }) => {
                 write!(f, "openat(AT_FDCWD, {from}, O_RDONLY|O_DIRECTORY) /* and copy all */")
             }
             other => other.fmt_cgroup(f),

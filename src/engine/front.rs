@@ -1,0 +1,162 @@
+//! Front: a container in front of somebody, without a terminal. The command that runs it is its own monitor.
+//!
+//! ```text
+//!   program                this command                         others
+//!   stdout, stderr ─pipe─> carrier ─┬─> our own 1 and 2
+//!   stdin         <─pipe──          ├─> log, begun with the first line
+//!   signals       <─── ours         └─> sockets: attach, wait
+//! ```
+//!
+//! A monitor of its own would be one exec more: a quarter of a whole start. To carry costs two pipes before the clone
+//! (three with `-i`), and a socket after it, while the program is already starting; a program that prints nothing has no
+//! log file. The price is that the container ends where this command is killed (SIGKILL), and that the pipes of a program
+//! whose reader is gone are closed: it hears of it as in any pipeline. What must outlive the command (a terminal that is
+//! left, a restart policy, signals that are not passed on) has a monitor: [`super::monitor`].
+//!
+//! See pipe(7), poll(2), unix(7).
+
+use std::path::Path;
+
+use super::containers::life::{self, Life, Status};
+use super::log::{self, Log};
+use super::monitor::carrier::{Asked, Carrier};
+use super::monitor::ends::Ends;
+use super::monitor::here::{Here, Part};
+use super::monitor::listen;
+use super::monitor::serve::{Heard, linger, serve};
+use super::request::{LogKept, Request};
+use super::run::{self, RunError, explain};
+use super::state::State;
+use super::volumes::Volumes;
+use super::volumes::open::Held;
+use crate::attend::{Raw, copy_window_size, pass_on};
+use crate::kernel::process::{Exit, signal};
+use crate::kernel::signals::Signals;
+use crate::kernel::{Errno, Op, hint};
+use crate::launch::{Observer, Running, launch};
+use crate::spec::Spec;
+use crate::step::Plan;
+
+/// A container that is to run in the foreground.
+#[derive(Debug)]
+pub struct Front<'a> {
+    /// where its things are kept
+    pub state: &'a State,
+    /// what it is
+    pub spec: &'a Spec,
+    /// how it is made
+    pub plan: &'a Plan,
+    /// what was asked for
+    pub request: &'a Request,
+    /// what of it is to be seen here
+    pub part: Part,
+    /// when it was made, RFC 3339
+    pub created: &'a str,
+}
+
+impl Front<'_> {
+    /// Runs it: takes the plan, attends to it, undoes it. Signals are blocked from before the first step, so that none
+    /// can end us half-way. Its volumes are held until the plan is taken.
+    ///
+    /// # Errors
+    /// Why it did not run; then everything is undone.
+    pub fn run<O: Observer>(&self, volumes: Held, observer: &mut O) -> Result<Exit, RunError> {
+        let Front { state, spec, plan, request, .. } = *self;
+        std::fs::create_dir_all(state.containers())?;
+        // the container's / takes its mode from upper: the user's habit must not close it
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        // its files are the user's, also where this process is killed in the very moment in which the program starts
+        let of_the_user = |op: &Op| self.is_of_the_user(op);
+        let journal =
+            run::journal(state, &spec.id, &request.title, plan, |op| !request.remove && of_the_user(op))?;
+        let signals = Signals::block_all()?;
+        let mut running =
+            launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd))?;
+        drop(volumes);
+        if !request.remove {
+            running.keep(of_the_user);
+        }
+        let (exit, mut carrier) = self.attend(&mut running, &signals)?;
+        let stays = !request.remove || life::stays(&spec.directory).exists();
+        if stays && request.remove {
+            running.keep(of_the_user);
+        }
+        for (op, errno) in running.undo(observer) {
+            eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
+        }
+        self.write_down(exit, stays)?;
+        carrier.tell(exit.code());
+        linger(&mut carrier, Some(&signals), None)?;
+        for (stream, errno) in carrier.here().into_iter().flat_map(Here::broken) {
+            eprintln!("stepbox: write /dev/{}: {}", stream.name(), hint::errno_text(errno));
+        }
+        Ok(exit)
+    }
+
+    fn is_of_the_user(&self, op: &Op) -> bool {
+        matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&self.spec.directory))
+    }
+
+    /// Until its program has ended, and what it printed last is read.
+    fn attend(&self, running: &mut Running<'_>, signals: &Signals) -> Result<(Exit, Carrier), Errno> {
+        let Front { spec, request, part, .. } = *self;
+        let log = match request.log {
+            LogKept::None => None,
+            LogKept::JsonFile(rotation) => {
+                Some(Log::when_needed(&log::file(&spec.directory, &spec.id), rotation))
+            }
+        };
+        let part = Part { stdin: part.stdin && request.stdin, ..part };
+        let carrier = Carrier::new(Ends::of(running)?, log, request.stdin_once)?;
+        let mut carrier = carrier.with(Here::new(part));
+        let raw = carrier.terminal().filter(|_| part.stdin).and_then(|_| Raw::begin());
+        carrier.terminal().into_iter().for_each(copy_window_size);
+        // where nobody can be listened to, the container runs all the same
+        let listener = listen(&spec.directory).ok();
+        let exit =
+            serve(
+                running,
+                &mut carrier,
+                signals,
+                listener.as_ref(),
+                |heard, running, carrier| match heard {
+                    Heard::Signal(number) => pass_on(number, running, carrier.terminal()),
+                    Heard::Asked(Asked::Signal(number)) => {
+                        running.pidfd().map(|pidfd| signal(pidfd, number));
+                    }
+                    // the terminal is as large as that in front of us
+                    Heard::Asked(Asked::Resize { .. }) => {}
+                },
+            )?;
+        carrier.drain(&life::now());
+        drop(raw);
+        Ok((exit, carrier))
+    }
+
+    /// What has become of it, before anybody is told.
+    fn write_down(&self, exit: Exit, stays: bool) -> std::io::Result<()> {
+        let Front { state, spec, request, created, .. } = *self;
+        if !stays {
+            Volumes::of(state).remove_anonymous(&request.volumes);
+            return Ok(());
+        }
+        if request.remove {
+            mount_again(&spec.directory)?;
+        }
+        let (started, finished) = (Some(created.to_owned()), Some(life::now()));
+        let exit_code = exit.code();
+        Life { status: Status::Exited, exit_code, started, finished, ..Life::default() }.save(&spec.directory)
+    }
+}
+
+/// The kernel marks the work directory of an overlay that syncs nothing, and does not mount it a second time: nothing is
+/// known to have reached the disk. But this machine has not been switched off since, so a new one will do: kernel,
+/// overlayfs.rst, "Volatile mount".
+pub(super) fn mount_again(directory: &Path) -> std::io::Result<()> {
+    let work = directory.join("work");
+    if !work.is_dir() {
+        return Ok(());
+    }
+    crate::kernel::remove::remove(&work)?;
+    std::fs::create_dir(work)
+}
