@@ -44,8 +44,14 @@ impl Drop for Raw {
     }
 }
 
-/// Waits until the container's program has ended, carrying what is typed, printed and signalled.
-pub fn attend(running: &mut Running<'_>, signals: &Signals, interactive: bool) -> Result<Exit, Errno> {
+/// Waits until the container's program has ended, carrying what is typed, printed and signalled; `passed` hears of each
+/// signal that went on to it.
+pub fn attend(
+    running: &mut Running<'_>,
+    signals: &Signals,
+    interactive: bool,
+    mut passed: impl FnMut(i32),
+) -> Result<Exit, Errno> {
     let terminal = running.take_terminal();
     let raw = if terminal.is_some() && interactive { Raw::begin() } else { None };
     if let Some(ptmx) = &terminal {
@@ -76,7 +82,9 @@ pub fn attend(running: &mut Running<'_>, signals: &Signals, interactive: bool) -
                 if signal == libc::SIGCHLD {
                     reap_but(running.box_pid().unwrap_or_default())?;
                 }
-                pass_on(signal, running, terminal.as_ref());
+                if pass_on(signal, running, terminal.as_ref()) {
+                    passed(signal);
+                }
             }
         }
         if let Some(ptmx) = &terminal {
@@ -99,19 +107,19 @@ pub fn attend(running: &mut Running<'_>, signals: &Signals, interactive: bool) -
     Ok(exit)
 }
 
-/// SIGCHLD, SIGURG and SIGPIPE are about us; everything else is for the container, as with docker --sig-proxy.
-fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) {
+/// SIGCHLD, SIGURG and SIGPIPE are about us; everything else is for the container, as with docker --sig-proxy. Whether it
+/// went there.
+fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) -> bool {
     match (signal, terminal) {
         (libc::SIGWINCH, Some(ptmx)) => copy_window_size(ptmx),
         (libc::SIGCHLD | libc::SIGURG | libc::SIGPIPE | libc::SIGWINCH, _) => {}
         // stopping only ourselves would leave the container running behind a dead terminal
         (libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU, _) => {}
         (signal, _) => {
-            if let Some(pidfd) = running.pidfd() {
-                let _ = process::signal(pidfd, signal);
-            }
+            return running.pidfd().is_some_and(|pidfd| process::signal(pidfd, signal).is_ok());
         }
     }
+    false
 }
 
 /// How large the reader's terminal is; none where there is none.

@@ -24,6 +24,7 @@ pub mod containers;
 pub mod copy;
 pub mod describe;
 pub mod devices;
+pub mod events;
 pub mod exec;
 pub mod export;
 pub mod images;

@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use stepbox::container;
+use stepbox::engine::containers::Record;
 use stepbox::engine::request::Request;
 use stepbox::engine::run::{Ground, foreground, prepare};
 use stepbox::engine::state::State;
@@ -31,7 +32,8 @@ fn engine(at: usize, victim: &str) {
         .expect("a spec");
     let plan = container::plan(&spec).expect("a plan");
     println!("{}", killer::count(&plan));
-    let _ = foreground(&state, &spec, &plan, &request, Held::default(), &mut Killer::new(at, victim));
+    let mut record = Record::new(&spec, (base::NAME, &image), store.driver(), "killed".into(), request);
+    let _ = foreground(&state, &spec, &plan, &mut record, Held::default(), &mut Killer::new(at, victim));
     // what the command line does after a run that failed
     let _ = stepbox::engine::network::give_back(&spec.net);
 }

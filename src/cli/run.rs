@@ -166,7 +166,7 @@ fn in_front(
 ) -> anyhow::Result<u8> {
     let asked = &args.asked;
     let mut spec = prepare(state, &Ground::of(image, driver), id, request, opened.mounts)?;
-    let record = Record {
+    let mut record = Record {
         engine: Some(Owner::me()),
         ..Record::new(&spec, (&asked.image, image), driver, name, request.clone())
     };
@@ -175,14 +175,14 @@ fn in_front(
         .keeping
         .write_id(&record.id)
         .and_then(|()| crate::container::plan(&spec).map_err(|error| RunError::from(error).into()))
-        .and_then(|plan| watched(args, state, &spec, &plan, request, opened.held));
+        .and_then(|plan| watched(args, state, &spec, &plan, &mut record, opened.held));
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
     let Some(code) = exit? else { return Ok(0) };
     if !request.remove {
         let started = Some(record.created.clone());
         let (status, finished) = (Status::Exited, Some(life::now()));
-        Life { status, exit_code: code, started, finished, ..Life::default() }.save(&spec.directory)?;
+        Life { status, exit_code: code, started, finished, ..record.life }.save(&spec.directory)?;
     }
     Ok(code as u8)
 }
@@ -274,14 +274,15 @@ fn watched(
     state: &State,
     spec: &Spec,
     plan: &Plan,
-    request: &Request,
+    record: &mut Record,
     volumes: Held,
 ) -> anyhow::Result<Option<i32>> {
     let args = &args.watching;
     if !args.anybody() && !args.dry_run {
-        return Ok(Some(foreground(state, spec, plan, request, volumes, &mut ())?.code()));
+        return Ok(Some(foreground(state, spec, plan, record, volumes, &mut ())?.code()));
     }
-    args.watched((&request.title, "What happens in one run?"), plan, |watcher| {
-        foreground(state, spec, plan, request, volumes, watcher).map(Some)
+    let title = record.request.title.clone();
+    args.watched((&title, "What happens in one run?"), plan, |watcher| {
+        foreground(state, spec, plan, record, volumes, watcher).map(Some)
     })
 }

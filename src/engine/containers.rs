@@ -31,6 +31,7 @@ pub use self::error::ContainerError;
 use self::life::{Life, Lock, Owner, Status};
 use super::commit;
 use super::config::ImageConfig;
+use super::events::of;
 use super::request::Request;
 use super::run::Ground;
 use super::state::State;
@@ -255,6 +256,9 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
         false => 255,
     };
     record.life = Life { status: Status::Exited, owner: None, exit_code, error, finished, ..record.life };
+    if !was_waiting {
+        state.events().tell(&of::ended(&record, exit_code, false));
+    }
     if record.request.remove {
         let _ = remove::take_away(state, &record, true);
         return None;

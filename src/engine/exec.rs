@@ -18,7 +18,9 @@ use std::path::PathBuf;
 use super::containers::life::Status;
 use super::containers::{ContainerError, Record, cgroup, process};
 use super::describe;
+use super::events::{Events, of};
 use super::machine::Machine;
+use super::names;
 use super::run::{RunError, explain};
 use super::state::State;
 use super::users;
@@ -60,6 +62,8 @@ pub struct Prepared {
     pub plan: Plan,
     cwd: PathBuf,
     container: ContainerError,
+    record: Record,
+    events: Events,
 }
 
 /// Looks at the container, and says what is to be done.
@@ -85,7 +89,7 @@ pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared
     let process = program(state, record, asked, &user.home)?;
     let cwd = process.cwd.clone();
     let plan = join::plan(&Entry { pid, start, namespaces, cgroups, privilege, process, life });
-    Ok(Prepared { plan, cwd, container: gone() })
+    Ok(Prepared { plan, cwd, container: gone(), record: record.clone(), events: state.events() })
 }
 
 /// The process of a container that can be entered.
@@ -145,14 +149,21 @@ pub fn exec<O: Observer>(
     asked: &Asked,
     observer: &mut O,
 ) -> Result<Option<Exit>, RunError> {
-    let Prepared { plan, cwd, container } = prepared;
+    let Prepared { plan, cwd, container, record, events } = prepared;
     let signals = Signals::block_all()?;
-    let mut running = launch(&plan, observer, None).map_err(|error| match &error {
+    let id = names::new_id();
+    // told when it runs, with the times of before
+    let begun = ["exec_create", "exec_start"].map(|action| of::exec(action, &id, &asked.command, &record));
+    let launched = launch(&plan, observer, None).map_err(|error| match &error {
         LaunchError::Step(step) if matches!(step.op, Op::PidfdOpen { .. }) => container.into(),
         _ => explain(error, &cwd),
-    })?;
-    match asked.detach {
-        true => running.leave().map(|()| None).map_err(RunError::System),
-        false => Ok(Some(attend(&mut running, &signals, asked.stdin)?)),
+    });
+    events.tell(&begun);
+    let mut running = launched?;
+    if asked.detach {
+        return running.leave().map(|()| None).map_err(RunError::System);
     }
+    let exit = attend(&mut running, &signals, asked.stdin, |_| ())?;
+    events.tell(&[of::exec_die(&id, exit.code(), &record)]);
+    Ok(Some(exit))
 }

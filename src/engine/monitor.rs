@@ -21,27 +21,29 @@ pub mod carrier;
 pub mod client;
 pub mod frames;
 mod restart;
+mod socket;
 mod stdio;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::fs::Mode;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use self::carrier::{Asked, Carrier};
 use self::client::Client;
 use self::restart::BackOff;
+use self::socket::listen;
+pub use self::socket::socket_name;
 use self::stdio::Starter;
 use super::containers::end::ends_for_good;
 use super::containers::life::{self, Life, Owner, Status};
 use super::containers::start::FirstWord;
 use super::containers::{ContainerError, Record, directory, find, remove};
+use super::events::of;
 use super::log::{self, Log};
 use super::request::LogKept;
 use super::run::{self, Ground, RunError, prepare};
@@ -79,20 +81,6 @@ impl From<Errno> for MonitorError {
     fn from(errno: Errno) -> MonitorError {
         MonitorError::System(errno.into())
     }
-}
-
-/// The name of a container's socket. A path may be longer than a socket's name: it goes through the directory, which
-/// is to be held open meanwhile.
-///
-/// # Errors
-/// What the kernel answers.
-pub fn socket_name(directory: &Path) -> io::Result<(OwnedFd, SocketAddrUnix)> {
-    use std::os::fd::AsRawFd;
-    let held =
-        rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let name = PathBuf::from(format!("/proc/self/fd/{}/attach.sock", held.as_raw_fd()));
-    let name = SocketAddrUnix::new(name.as_os_str().as_bytes())?;
-    Ok((held, name))
 }
 
 /// Is the monitor of a container until it has ended. The command that started it reads our standard output.
@@ -164,7 +152,9 @@ impl<'a> Monitor<'a> {
             if pause.is_none() {
                 life.owner = None;
             }
-            self.save()?;
+            let told = of::ended(&self.record, exit, self.record.life.oom_killed);
+            // before anybody sees that it has ended: who stops it tells that afterwards
+            self.record.life.save_when(&self.directory, || self.state.events().tell(&told))?;
             let goes = pause.is_none() && self.record.request.remove;
             let gone = if goes { remove::take_away(self.state, &self.record, true) } else { Ok(()) };
             carrier.tell(exit);
@@ -203,6 +193,7 @@ impl<'a> Monitor<'a> {
         let error_text = error.to_string();
         *life = Life { status, owner: None, error: error_text, exit_code: code.into(), ..life.clone() };
         let _ = self.save();
+        self.state.events().tell(&of::not_started(&self.record));
         error
     }
 
@@ -230,11 +221,6 @@ impl<'a> Monitor<'a> {
             let mut running = running.map_err(|error| run::explain(error, &spec.process.cwd))?;
             let ends = stdio::ends(pipes, &mut running)?;
             let mut carrier = Carrier::new(ends, self.log()?, stdin_once)?;
-            if let Some(first) = self.first.take() {
-                for asked in carrier.admit(first) {
-                    self.obey(asked, &running, &carrier);
-                }
-            }
             let life = &mut self.record.life;
             *life = Life {
                 status: Status::Running,
@@ -247,10 +233,17 @@ impl<'a> Monitor<'a> {
                 restarts: life.restarts,
             };
             life.save(&self.directory)?;
+            self.state.events().tell(&of::started(&self.record));
+            if let Some(first) = self.first.take() {
+                for asked in carrier.admit(first) {
+                    self.obey(asked, &running, &carrier);
+                }
+            }
             if let Some(starter) = starter.take() {
                 starter.told(&FirstWord::Pid(running.box_pid().unwrap_or_default()));
             }
             let exit = self.serve(&mut running, &mut carrier)?;
+            self.record.life.oom_killed = spec.cgroup.out_of_memory();
             carrier.drain(&life::now());
             for (op, errno) in running.undo(&mut ()) {
                 self.record.life.error = format!("not undone: {op}: {}", hint::errno_text(errno));
@@ -318,6 +311,7 @@ impl<'a> Monitor<'a> {
                 self.window = Some(WindowSize { rows, columns });
                 let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
                 let _ = tcsetwinsize(ptmx, size);
+                self.state.events().tell(&[of::resized(&self.record, rows, columns)]);
             }
             (Asked::Resize { .. }, None) => {}
             (Asked::Signal(signal), _) => {
@@ -327,6 +321,7 @@ impl<'a> Monitor<'a> {
                 }
                 if let Some(pidfd) = running.pidfd() {
                     let _ = process::signal(pidfd, signal);
+                    self.state.events().tell(&[of::kill(&self.record, signal)]);
                 }
             }
         }
@@ -369,18 +364,4 @@ impl<'a> Monitor<'a> {
 
 fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: duration.subsec_nanos().into() }
-}
-
-/// The socket at which the monitor is called; one of a monitor before us goes.
-fn listen(directory: &Path) -> io::Result<OwnedFd> {
-    match std::fs::remove_file(directory.join("attach.sock")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let (_held, name) = socket_name(directory)?;
-    rustix::net::bind(socket.as_fd(), &name)?;
-    rustix::net::listen(&socket, 16)?;
-    Ok(socket)
 }

@@ -7,10 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use super::config::ImageConfig;
-use super::containers::ContainerError;
 use super::containers::update::UpdateError;
+use super::containers::{ContainerError, Record};
 use super::describe::{Place, describe};
 use super::devices;
+use super::events::of;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
 use super::request::{NetworkMode, Request, Share};
@@ -260,15 +261,17 @@ fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
 }
 
 /// Runs a container in the foreground: takes the plan, attends to it, undoes it. Signals are blocked from before
-/// the first step, so that none can end us half-way. Its volumes are held until the plan is taken.
+/// the first step, so that none can end us half-way. Its volumes are held until the plan is taken. What is known of its
+/// end is written into the record.
 pub fn foreground<O: Observer>(
     state: &State,
     spec: &Spec,
     plan: &Plan,
-    request: &Request,
+    record: &mut Record,
     volumes: Held,
     observer: &mut O,
 ) -> Result<Exit, RunError> {
+    let request = &record.request;
     std::fs::create_dir_all(state.containers())?;
     // the container's / takes its mode from upper: the user's habit must not close it
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -279,14 +282,27 @@ pub fn foreground<O: Observer>(
     };
     let journal = journal(state, &spec.id, &request.title, plan, kept)?;
     let signals = Signals::block_all()?;
-    let mut running =
-        launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd))?;
+    let begun = ["create", "attach"].map(|action| of::container(record, action));
+    let launched = launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd));
+    let then = if launched.is_ok() { of::started(record) } else { of::not_started(record) };
+    state.events().tell(&[begun.as_slice(), &then].concat());
+    if launched.is_err() {
+        state.events().tell(&[of::container(record, "destroy")]);
+    }
+    let mut running = launched?;
     drop(volumes);
     running.keep(kept);
-    let exit = crate::attend::attend(&mut running, &signals, request.stdin)?;
+    let exit = crate::attend::attend(&mut running, &signals, request.stdin, |signal| {
+        state.events().tell(&[of::kill(record, signal)]);
+    })?;
+    let oom = spec.cgroup.out_of_memory();
     for (op, errno) in running.undo(observer) {
         eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
     }
+    let mut ended = of::ended(record, exit.code(), oom);
+    ended.extend(request.remove.then(|| of::container(record, "destroy")));
+    state.events().tell(&ended);
+    record.life.oom_killed = oom;
     Ok(exit)
 }
 

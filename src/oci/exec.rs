@@ -80,9 +80,9 @@ pub fn exec(container: &Container, request: Request, log: &mut Log) -> Result<Op
     }
     match request.detach {
         true => running.leave().map(|()| None).map_err(OciError::system("cannot let it go")),
-        false => {
-            attend(&mut running, &signals, true).map(Some).map_err(OciError::system("cannot wait for it"))
-        }
+        false => attend(&mut running, &signals, true, |_| ())
+            .map(Some)
+            .map_err(OciError::system("cannot wait for it")),
     }
 }
 

@@ -100,7 +100,7 @@ fn foreground(
     if let Err(error) = after_start(&draft) {
         return give_up(draft, running, error);
     }
-    let exit = match attend(&mut running, signals, true) {
+    let exit = match attend(&mut running, signals, true, |_| ()) {
         Ok(exit) => exit,
         Err(errno) => {
             let error = OciError::system("cannot wait for the container")(errno);

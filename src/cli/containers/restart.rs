@@ -6,6 +6,7 @@ use crate::cli::run::guarded;
 use crate::cli::{each, state};
 use crate::engine::containers::start::{StartError, start};
 use crate::engine::containers::{end, find};
+use crate::engine::events::of;
 
 // The options of `restart`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,9 @@ impl Args {
                 let record = find(&state, name)?;
                 let most = self.time.map_or_else(|| end::stop_timeout(&record), end::patience);
                 end::stop(&state, &record, most)?;
-                start(&state, &find(&state, name)?, None)?;
+                let record = find(&state, name)?;
+                start(&state, &record, None)?;
+                state.events().tell(&[of::container(&record, "restart")]);
                 println!("{name}");
                 Ok::<(), StartError>(())
             });

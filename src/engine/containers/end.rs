@@ -18,6 +18,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::life::{Status, stopped};
 use super::{ContainerError, Record, directory, pause, process};
+use crate::engine::events::of;
 use crate::engine::monitor;
 use crate::engine::monitor::frames::Frame;
 use crate::engine::state::State;
@@ -90,6 +91,8 @@ fn signal(state: &State, record: &Record, number: i32) -> Result<(), ContainerEr
     if process(state, record).ok() != Some(pid) {
         return Err(gone());
     }
+    // before its monitor can tell of the end that comes of it
+    state.events().tell(&[of::kill(record, number)]);
     processes::signal(pidfd.as_fd(), number).map_err(|errno| ContainerError::State(errno.into()))
 }
 
@@ -133,6 +136,7 @@ pub fn stop(state: &State, record: &Record, most: Option<Duration>) -> Result<()
             break;
         }
     }
+    state.events().tell(&[of::container(record, "stop")]);
     Ok(())
 }
 

@@ -119,9 +119,18 @@ impl Life {
     /// # Errors
     /// What the kernel answers.
     pub fn save(&self, directory: &Path) -> io::Result<()> {
+        self.save_when(directory, || ())
+    }
+
+    /// The same, doing something in the last moment before it is there: nobody sees the one without the other having
+    /// begun, and who waits for this state comes after that.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn save_when(&self, directory: &Path, told: impl FnOnce()) -> io::Result<()> {
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
-        replace(&Life::file(directory), &text)
+        replace_when(&Life::file(directory), &text, told)
     }
 
     /// Whether it has a program that is running, stopped in the middle, or about to be started again.
@@ -137,9 +146,14 @@ impl Life {
 
 /// Puts a file in the place of another one: a reader sees the old one or the new one, whole.
 pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    replace_when(path, text, || ())
+}
+
+fn replace_when(path: &Path, text: &[u8], told: impl FnOnce()) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut new = tempfile::NamedTempFile::new_in(directory)?;
     new.write_all(text)?;
+    told();
     new.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

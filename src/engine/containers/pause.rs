@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::life::{Lock, Status};
 use super::{ContainerError, Record, cgroup, directory, locked};
 use crate::cgroups::{Cgroup, Controller};
+use crate::engine::events::of;
 use crate::engine::state::State;
 use crate::launch::launch;
 use crate::step::{Plan, Step};
@@ -44,7 +45,9 @@ pub fn pause(state: &State, record: &Record) -> Result<(), ContainerError> {
     std::fs::write(mark(&path), "")?;
     take(&record, cgroup.pause()).inspect_err(|_| {
         let _ = std::fs::remove_file(mark(&path));
-    })
+    })?;
+    state.events().tell(&[of::container(&record, "pause")]);
+    Ok(())
 }
 
 /// Lets them go on.
@@ -55,7 +58,7 @@ pub fn unpause(state: &State, record: &Record) -> Result<(), ContainerError> {
     let path = directory(state, record);
     let (_lock, record) = anew(state, record)?;
     match record.life.status {
-        Status::Paused => thaw(&path, &record),
+        Status::Paused => thaw(state, &path, &record),
         _ => Err(ContainerError::NotPaused(record.id)),
     }
 }
@@ -63,13 +66,16 @@ pub fn unpause(state: &State, record: &Record) -> Result<(), ContainerError> {
 /// The same for whoever has sent it a signal, which it takes when it goes on. One that is not paused is fine.
 pub(super) fn wake(state: &State, record: &Record) -> Result<(), ContainerError> {
     match record.life.status {
-        Status::Paused => thaw(&directory(state, record), record),
+        Status::Paused => thaw(state, &directory(state, record), record),
         _ => Ok(()),
     }
 }
 
-fn thaw(path: &Path, record: &Record) -> Result<(), ContainerError> {
-    take(record, freezer(record)?.thaw())?;
+fn thaw(state: &State, path: &Path, record: &Record) -> Result<(), ContainerError> {
+    let cgroup = freezer(record)?;
+    // before its monitor can tell of an end that has waited for this
+    state.events().tell(&[of::container(record, "unpause")]);
+    take(record, cgroup.thaw())?;
     match std::fs::remove_file(mark(path)) {
         // it was removed with its end
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
