@@ -27,6 +27,7 @@ pub mod devices;
 pub mod events;
 pub mod exec;
 pub mod export;
+pub mod health;
 pub mod images;
 pub mod info;
 pub mod instruction;

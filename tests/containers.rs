@@ -12,6 +12,8 @@ mod docker;
 mod events;
 #[path = "containers/exec.rs"]
 mod exec;
+#[path = "containers/health.rs"]
+mod health;
 #[path = "containers/inspects.rs"]
 mod inspects;
 #[path = "containers/killed.rs"]

@@ -4,6 +4,7 @@ mod attaching;
 pub(super) mod container;
 pub(super) mod environment;
 mod files;
+mod health;
 mod image;
 mod isolation;
 pub(super) mod keeping;
@@ -18,16 +19,18 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use super::containers::attach::NO_TERMINAL;
+use crate::engine::commit::settings;
 use crate::engine::containers::create::{self, Created};
 use crate::engine::containers::life::{self, Life, Owner, Status};
 use crate::engine::containers::start::{self, StartError};
 use crate::engine::containers::{self, Record};
+use crate::engine::health::Check;
 use crate::engine::machine::Machine;
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{Ground, RunError, foreground, prepare};
 use crate::engine::state::State;
-use crate::engine::store::{Driver, Image};
+use crate::engine::store::{Driver, Image, Store};
 use crate::engine::volumes::open::{Held, How, Opened};
 use crate::engine::volumes::{self, Volumes};
 use crate::spec::Spec;
@@ -143,6 +146,17 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let store = super::store()?;
     let (image, _hold) = asked.source.held(&store, &asked.image, args.watching.dry_run)?;
     let mut request = asked.request(&image, false, args.watching.dry_run)?;
+    // what the image says is known only now
+    if Check::of(&settings(&image.config, &request)).is_some() {
+        if !in_this_process {
+            return args.attaching.run(&state, asked.create_of(&state, &store, (&image, request))?);
+        }
+        anyhow::ensure!(
+            args.watching.dry_run,
+            "HEALTHCHECK of the image: a container whose steps are watched has no monitor, which would do that; add \
+             --no-healthcheck"
+        );
+    }
     let name = create::free_name(&state, asked.container.name.as_deref())?;
     volumes::asked::settle(&state, &mut request, &image.config).map_err(RunError::from)?;
     let how = if args.watching.dry_run { How::Look } else { How::Fill };
@@ -196,10 +210,21 @@ impl Asked {
         let store = super::store()?;
         let (image, _hold) = self.source.held(&store, &self.image, false)?;
         let request = self.request(&image, detached, false)?;
-        let name = self.container.name.as_deref();
-        let created = create::create(&state, (&self.image, &image), store.driver(), name, request)?;
-        self.keeping.write_id(&created.record.id)?;
+        let created = self.create_of(&state, &store, (&image, request))?;
         Ok((state, created))
+    }
+
+    /// The same of an image that is held.
+    fn create_of(
+        &self,
+        state: &State,
+        store: &Store,
+        (image, request): (&Image, Request),
+    ) -> anyhow::Result<Created> {
+        let name = self.container.name.as_deref();
+        let created = create::create(state, (&self.image, image), store.driver(), name, request)?;
+        self.keeping.write_id(&created.record.id)?;
+        Ok(created)
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -258,6 +283,7 @@ impl Asked {
             labels: self.keeping.labels(&image.config)?,
             stop_signal: self.keeping.stop_signal(&image.config),
             stop_timeout: self.keeping.stop_timeout,
+            health: self.keeping.health.settings()?,
             command: self.command.clone(),
         })
     }

@@ -53,6 +53,8 @@ pub struct Asked {
     pub privileged: bool,
     /// `-d`: nobody waits for it
     pub detach: bool,
+    /// it checks the container's health: what it prints goes to the monitor alone, which also tells of it
+    pub probe: bool,
 }
 
 /// The steps that run it, and where it starts.
@@ -133,6 +135,7 @@ fn program(state: &State, record: &Record, asked: &Asked, home: &str) -> Result<
             (false, true) => Input::Ours,
             (false, false) => Input::Null,
         },
+        own_stdio: asked.probe,
         keyring: Some(format!("_ses.{}", record.id)),
         rlimits: request.rlimits.clone(),
         oom_score_adj: request.oom_score_adj,
@@ -158,12 +161,16 @@ pub fn exec<O: Observer>(
         LaunchError::Step(step) if matches!(step.op, Op::PidfdOpen { .. }) => container.into(),
         _ => explain(error, &cwd),
     });
-    events.tell(&begun);
+    if !asked.probe {
+        events.tell(&begun);
+    }
     let mut running = launched?;
     if asked.detach {
         return running.leave().map(|()| None).map_err(RunError::System);
     }
     let exit = attend(&mut running, &signals, asked.stdin, |_| ())?;
-    events.tell(&[of::exec_die(&id, exit.code(), &record)]);
+    if !asked.probe {
+        events.tell(&[of::exec_die(&id, exit.code(), &record)]);
+    }
     Ok(Some(exit))
 }

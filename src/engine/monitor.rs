@@ -20,6 +20,7 @@
 pub mod carrier;
 pub mod client;
 pub mod frames;
+mod probe;
 mod restart;
 mod socket;
 mod stdio;
@@ -35,6 +36,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use self::carrier::{Asked, Carrier};
 use self::client::Client;
+use self::probe::Prober;
 use self::restart::BackOff;
 use self::socket::listen;
 pub use self::socket::socket_name;
@@ -44,6 +46,7 @@ use super::containers::life::{self, Life, Owner, Status};
 use super::containers::start::FirstWord;
 use super::containers::{ContainerError, Record, directory, find, remove};
 use super::events::of;
+use super::health::{Check, Health};
 use super::log::{self, Log};
 use super::request::LogKept;
 use super::run::{self, Ground, RunError, prepare};
@@ -149,6 +152,7 @@ impl<'a> Monitor<'a> {
             life.status = if pause.is_some() { Status::Restarting } else { Status::Exited };
             life.exit_code = exit;
             life.finished = Some(life::now());
+            life.health.iter_mut().for_each(Health::left_alone);
             if pause.is_none() {
                 life.owner = None;
             }
@@ -222,6 +226,7 @@ impl<'a> Monitor<'a> {
             let ends = stdio::ends(pipes, &mut running)?;
             let mut carrier = Carrier::new(ends, self.log()?, stdin_once)?;
             let life = &mut self.record.life;
+            let last = life.health.take();
             *life = Life {
                 status: Status::Running,
                 owner: Some(Owner::me()),
@@ -231,6 +236,7 @@ impl<'a> Monitor<'a> {
                 finished: life.finished.take(),
                 oom_killed: false,
                 restarts: life.restarts,
+                health: Check::of(&self.record.config).map(|_| Health::begun(last)),
             };
             life.save(&self.directory)?;
             self.state.events().tell(&of::started(&self.record));
@@ -265,7 +271,8 @@ impl<'a> Monitor<'a> {
     }
 
     /// Carries, listens and passes on until the program has ended.
-    fn serve(&mut self, running: &mut Running<'_>, carrier: &mut Carrier) -> Result<Exit, Errno> {
+    fn serve(&mut self, running: &mut Running<'_>, carrier: &mut Carrier) -> io::Result<Exit> {
+        let mut prober = Prober::begin(&self.directory, &self.record, running.box_pid().unwrap_or_default());
         loop {
             let pidfd = running.pidfd().ok_or(Errno::CHILD)?;
             let mut fds = vec![
@@ -273,13 +280,20 @@ impl<'a> Monitor<'a> {
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(&self.listener, if carrier.full() { PollFlags::empty() } else { PollFlags::IN }),
             ];
+            fds.extend(prober.iter().flat_map(Prober::wait_for));
+            let own = fds.len();
             fds.extend(carrier.wait_for());
-            match poll(&mut fds, None) {
+            let most = prober.as_ref().and_then(Prober::patience).map(timespec);
+            match poll(&mut fds, most.as_ref()) {
                 Err(Errno::INTR) => continue,
                 other => other?,
             };
             let found: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
             drop(fds);
+            if let Some(prober) = &mut prober {
+                let turned = prober.turn(&found[3..own], self.state, &mut self.record);
+                self.checked(turned)?;
+            }
             if !found[1].is_empty() {
                 while let Some(signal) = self.signals.next() {
                     match signal {
@@ -291,8 +305,8 @@ impl<'a> Monitor<'a> {
                     }
                 }
             }
-            if found[3..].iter().any(|found| !found.is_empty()) {
-                for asked in carrier.carry(&found[3..], &life::now()) {
+            if found[own..].iter().any(|found| !found.is_empty()) {
+                for asked in carrier.carry(&found[own..], &life::now()) {
                     self.obey(asked, running, carrier);
                 }
             }
@@ -300,7 +314,7 @@ impl<'a> Monitor<'a> {
                 carrier.attach(&self.listener)?;
             }
             if !found[0].is_empty() {
-                return running.wait();
+                return Ok(running.wait()?);
             }
         }
     }

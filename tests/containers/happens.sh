@@ -1,7 +1,8 @@
-# What happens to containers, images and volumes; goes on where walk.sh ends.
+# What happens to containers, images and volumes, and how well containers are; goes on where walk.sh ends.
 cd "$D"
 now() { T=$(date +%s.%N); }
 story() { $C events --since "$T" --until "$(date +%s.%N)" "$@" | sed -E 's/^[^ ]+ //; s/[0-9a-f]{64}/ID/g'; }
+until_so() { for _ in $(seq 200); do [ "$($C inspect -f "$2" "$1")" = "$3" ] && return; sleep 0.05; done; echo "never $3"; }
 
 now
 say $C run -d --name red --network none --label l=1 -v data:/v:ro box sleep 1000
@@ -84,3 +85,65 @@ story --filter event=oom | sort -u
 story --filter event=update
 say $C inspect -f '{{.State.OOMKilled}}' full
 say $C rm full
+
+# how well it is
+now
+say $C run -d --name red --network none --health-cmd 'echo said; test -e /ok' --health-interval 300ms --health-retries 3 box \
+    sleep 1000
+say $C inspect -f '{{.State.Health.Status}}' red
+say $C ps | columns
+until_so red '{{.State.Health.Status}}' unhealthy
+say $C ps | columns
+say $C inspect -f '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}' red
+$C exec red touch /ok
+until_so red '{{.State.Health.Status}}' healthy
+say $C ps | columns
+say $C inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' red
+for state in starting healthy unhealthy none nosuch; do say $C ps --filter health=$state | columns; done
+until_so red '{{len .State.Health.Log}}' 5
+say $C pause red
+say $C inspect -f '{{.State.Health.Status}}' red
+say $C ps | columns
+$C inspect -f '{{json .State.Health.Log}}' red >before; sleep 1
+$C inspect -f '{{json .State.Health.Log}}' red | cmp - before && echo still
+say $C unpause red
+say $C inspect -f '{{.State.Health.Status}}' red
+until_so red '{{.State.Health.Status}}' healthy
+say $C stop -t 0 red
+say $C inspect -f '{{.State.Health.Status}} {{len .State.Health.Log}}' red
+say $C start red
+say $C inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}} {{len .State.Health.Log}}' red
+say $C rm -f red
+sleep 0.5
+story --filter container=red | grep health_status
+
+say $C run -d --name slow --network none --health-cmd 'echo a; exec sleep 1000' --health-interval 200ms --health-timeout 300ms \
+    --health-retries 1 box sleep 1001
+until_so slow '{{.State.Health.Status}}' unhealthy
+say $C inspect -f '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}' slow
+say $C rm -f slow
+say $C run -d --name long --network none --health-cmd 'yes | head -c 5000; exit 7' --health-interval 200ms --health-retries 1 \
+    --health-start-period 2s box sleep 1000
+until_so long '{{len .State.Health.Log}}' 2
+say $C inspect -f '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' long
+say $C inspect -f '{{with index .State.Health.Log 0}}{{.ExitCode}} {{len .Output}}{{end}}' long
+until_so long '{{.State.Health.Status}}' unhealthy
+say $C rm -f long
+$C import -c 'HEALTHCHECK --interval=200ms --retries=2 CMD ["test", "-e", "/ok"]' "$D/image.tar" checked >/dev/null
+say $C run -d --name red --network none checked sleep 1000
+until_so red '{{.State.Health.Status}}' unhealthy
+say $C inspect -f '{{json .Config.Healthcheck}}' red
+say $C rm -f red
+say $C run -d --name red --network none --health-retries 7 --health-cmd true checked sleep 1000
+until_so red '{{.State.Health.Status}}' healthy
+say $C inspect -f '{{json .Config.Healthcheck}}' red
+say $C rm -f red
+say $C run -d --name red --network none --no-healthcheck checked sleep 1000
+say $C inspect -f '{{json .State.Health}} {{json .Config.Healthcheck}}' red
+say $C ps | columns
+say $C rm -f red
+for option in '--health-interval x' '--health-interval 5' '--health-interval -1s' '--health-interval 1us' '--health-retries -1' \
+    '--health-timeout -5s' '--health-start-period -1ms' '--health-start-period 1us' '--no-healthcheck --health-cmd x'; do
+    $C create $option box true 2>&1
+done
+$C rmi -f checked >/dev/null

@@ -72,6 +72,7 @@ impl Args {
             terminal: self.tty,
             privileged: self.privileged,
             detach: self.detach,
+            probe: false,
         };
         let state = state()?;
         let record = find(&state, &self.container)?;

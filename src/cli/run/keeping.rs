@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::environment;
+use super::{environment, health};
 use crate::engine::config::ImageConfig;
 use crate::engine::log::Rotation;
 use crate::engine::request::{LogKept, Restart};
@@ -41,6 +41,8 @@ pub(super) struct Args {
     /// Seconds from that signal to SIGKILL (default: 10)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub(super) stop_timeout: Option<i64>,
+    #[command(flatten)]
+    pub(super) health: health::Args,
 }
 
 impl Args {
@@ -60,6 +62,7 @@ impl Args {
             ("--restart", restart),
             ("--log-driver", self.log_driver.is_some()),
             ("--log-opt", !self.log_opt.is_empty()),
+            ("--health-cmd", self.health.check()),
         ];
         said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
     }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::health::Health;
 use crate::journal;
 use crate::kernel::process;
 
@@ -101,6 +102,9 @@ pub struct Life {
     pub oom_killed: bool,
     /// how often it was started again by itself
     pub restarts: u32,
+    /// whether it is well, where it has a health check
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 impl Life {
@@ -136,6 +140,14 @@ impl Life {
     /// Whether it has a program that is running, stopped in the middle, or about to be started again.
     pub fn running(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused | Status::Restarting)
+    }
+
+    /// Nobody checks its health any more.
+    pub fn unchecked(mut self) -> Life {
+        if let Some(health) = &mut self.health {
+            health.left_alone();
+        }
+        self
     }
 
     /// It was said to run, and who answered for it is gone.

@@ -24,7 +24,7 @@ fn mark(directory: &Path) -> PathBuf {
 }
 
 /// Whether a container that runs stands still.
-pub(super) fn stands_still(directory: &Path, record: &Record) -> bool {
+pub(in crate::engine) fn stands_still(directory: &Path, record: &Record) -> bool {
     mark(directory).exists() && cgroup(record).is_ok_and(|cgroup| cgroup.frozen().unwrap_or(false))
 }
 
@@ -46,6 +46,8 @@ pub fn pause(state: &State, record: &Record) -> Result<(), ContainerError> {
     take(&record, cgroup.pause()).inspect_err(|_| {
         let _ = std::fs::remove_file(mark(&path));
     })?;
+    // its monitor looks at each write, and saw the first one too early
+    std::fs::write(mark(&path), "")?;
     state.events().tell(&[of::container(&record, "pause")]);
     Ok(())
 }
