@@ -99,19 +99,19 @@ pub fn attend(running: &mut Running<'_>, signals: &Signals, interactive: bool) -
     Ok(exit)
 }
 
-/// SIGCHLD, SIGURG and SIGPIPE are about us; everything else is for the container, as with docker --sig-proxy.
-pub fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) {
+/// SIGCHLD, SIGURG and SIGPIPE are about us; everything else is for the container, as with docker --sig-proxy. Whether it
+/// went there.
+pub fn pass_on(signal: i32, running: &Running<'_>, terminal: Option<&OwnedFd>) -> bool {
     match (signal, terminal) {
         (libc::SIGWINCH, Some(ptmx)) => copy_window_size(ptmx),
         (libc::SIGCHLD | libc::SIGURG | libc::SIGPIPE | libc::SIGWINCH, _) => {}
         // stopping only ourselves would leave the container running behind a dead terminal
         (libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU, _) => {}
         (signal, _) => {
-            if let Some(pidfd) = running.pidfd() {
-                let _ = process::signal(pidfd, signal);
-            }
+            return running.pidfd().is_some_and(|pidfd| process::signal(pidfd, signal).is_ok());
         }
     }
+    false
 }
 
 /// How large the reader's terminal is; none where there is none.

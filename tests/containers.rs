@@ -1,6 +1,6 @@
 //! Containers that outlive the command that made them: `create`, `start`, `run -d`, `attach`, `ps`, `logs`, `stop`, `kill`,
-//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, `update`, `inspect`, from outside: child processes only, as root in namespaces
-//! of each test's own, and as a user who is not root.
+//! `wait`, `restart`, `rm`, `exec`, `pause`, `rename`, `top`, `stats`, `update`, `inspect`, `events`, from outside: child
+//! processes only, as root in namespaces of each test's own, and as a user who is not root.
 
 #[path = "containers/attach.rs"]
 mod attach;
@@ -8,10 +8,14 @@ mod attach;
 mod changes;
 #[path = "containers/docker.rs"]
 mod docker;
+#[path = "containers/events.rs"]
+mod events;
 #[path = "containers/exec.rs"]
 mod exec;
 #[path = "containers/front.rs"]
 mod front;
+#[path = "containers/health.rs"]
+mod health;
 #[path = "containers/inspects.rs"]
 mod inspects;
 #[path = "containers/killed.rs"]

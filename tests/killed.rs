@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use stepbox::container;
+use stepbox::engine::containers::Record;
 use stepbox::engine::front::Front;
 use stepbox::engine::monitor::here::Part;
 use stepbox::engine::request::Request;
@@ -35,8 +36,8 @@ fn engine(at: usize, victim: &str) {
     (spec.process.piped, spec.process.own_stdio) = (true, true);
     let plan = container::plan(&spec).expect("a plan");
     println!("{}", killer::count(&plan));
-    let (state, spec, plan, request) = (&state, &spec, &plan, &request);
-    let front = Front { state, spec, plan, request, part: Part::of_all(false), created: "" };
+    let record = Record::new(&spec, (base::NAME, &image), store.driver(), "killed".into(), request);
+    let front = Front { state: &state, spec: &spec, plan: &plan, record: &record, part: Part::of_all(false) };
     let _ = front.run(Held::default(), &mut Killer::new(at, victim));
     // what the command line does after a run that failed
     let _ = stepbox::engine::network::give_back(&spec.net);

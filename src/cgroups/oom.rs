@@ -66,6 +66,16 @@ impl Cgroup {
     }
 }
 
+impl Cgroup {
+    /// Whether somebody in it was killed because its memory was used up, as long as it is there.
+    pub fn out_of_memory(&self) -> bool {
+        let file = if self.in_v1(Controller::Memory) { "memory.oom_control" } else { "memory.events" };
+        let text =
+            self.directory(Controller::Memory).and_then(|there| fs::read_to_string(there.join(file)).ok());
+        number(&text.unwrap_or_default(), "oom_kill ").is_some_and(|killed| killed > 0)
+    }
+}
+
 impl AsFd for OomWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
@@ -104,6 +114,10 @@ impl OomWatch {
 
     fn number(&self, file: &str, word: &str) -> Option<u64> {
         let text = fs::read_to_string(self.directory.join(file)).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok())
+        number(&text, word)
     }
+}
+
+fn number(text: &str, word: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok())
 }

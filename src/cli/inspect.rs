@@ -131,7 +131,10 @@ pub(super) fn inspect(
     for name in names {
         match place.find(name, kind) {
             Err(error) => errors.push(error),
-            Ok(value) => match template.as_ref().map(|template| template.run(&value, TYPES)) {
+            Ok(mut value) => match template
+                .as_ref()
+                .map(|template| template.run(typed(&mut value, format.unwrap_or_default()), TYPES))
+            {
                 None => found.push(value),
                 Some(Ok(line)) => text += &(line + "\n"),
                 Some(Err(error)) => errors.push(error.to_string()),
@@ -146,6 +149,18 @@ pub(super) fn inspect(
     }
     errors.iter().for_each(|error| eprintln!("{error}"));
     Ok(ExitCode::from(u8::from(!errors.is_empty())))
+}
+
+/// For a template that names them: fields that JSON leaves out where there is nothing, and Go's types have all the same.
+fn typed<'a>(value: &'a mut Value, template: &str) -> &'a Value {
+    for (holder, name) in [("State", "Health"), ("Config", "Healthcheck")] {
+        if let Some(Value::Object(fields)) = value.get_mut(holder)
+            && template.contains(&format!(".{holder}.{name}"))
+        {
+            fields.entry(name).or_insert(Value::Null);
+        }
+    }
+    value
 }
 
 /// As Docker indents: by four.

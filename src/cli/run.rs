@@ -6,6 +6,7 @@ mod disks;
 mod elsewhere;
 pub(super) mod environment;
 mod files;
+mod health;
 mod image;
 mod isolation;
 pub(super) mod keeping;
@@ -20,17 +21,19 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use super::containers::attach::NO_TERMINAL;
+use crate::engine::commit::settings;
 use crate::engine::containers::create::{self, Created};
 use crate::engine::containers::life::Owner;
 use crate::engine::containers::start::{self, StartError};
 use crate::engine::containers::{self, Record};
 use crate::engine::front::Front;
+use crate::engine::health::Check;
 use crate::engine::machine::Machine;
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{Ground, RunError, prepare};
 use crate::engine::state::State;
-use crate::engine::store::{Driver, Image};
+use crate::engine::store::{Driver, Image, Store};
 use crate::engine::volumes::open::{Held, How, Opened};
 use crate::engine::volumes::{self, Volumes};
 
@@ -156,6 +159,18 @@ fn run(args: Args) -> anyhow::Result<u8> {
     let store = super::store()?;
     let (image, _hold) = asked.source.held(&store, &asked.image, args.watching.dry_run)?;
     let mut request = asked.request(&image, false, args.watching.dry_run)?;
+    // what the image says is known only now
+    if Check::of(&settings(&image.config, &request)).is_some() {
+        if !in_this_process {
+            let created = asked.create_of(&state, &store, (&image, request))?;
+            return args.attaching.run(&state, created, part);
+        }
+        anyhow::ensure!(
+            args.watching.dry_run,
+            "HEALTHCHECK of the image: a container whose steps are watched has no monitor, which would do that; add \
+             --no-healthcheck"
+        );
+    }
     let name = create::free_name(&state, asked.container.name.as_deref())?;
     volumes::asked::settle(&state, &mut request, &image.config).map_err(RunError::from)?;
     let how = if args.watching.dry_run { How::Look } else { How::Fill };
@@ -191,8 +206,8 @@ fn in_front(
         .and_then(|()| crate::container::plan(&spec).map_err(|error| RunError::from(error).into()))
         .and_then(|plan| {
             let part = asked.streams.part(asked.container.interactive);
-            let created = record.created.as_str();
-            watched(args, &Front { state, spec: &spec, plan: &plan, request, part, created }, opened.held)
+            let front = Front { state, spec: &spec, plan: &plan, record: &record, part };
+            watched(args, &front, opened.held)
         });
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
@@ -208,10 +223,21 @@ impl Asked {
         let store = super::store()?;
         let (image, _hold) = self.source.held(&store, &self.image, false)?;
         let request = self.request(&image, detached, false)?;
-        let name = self.container.name.as_deref();
-        let created = create::create(&state, (&self.image, &image), store.driver(), name, request)?;
-        self.keeping.write_id(&created.record.id)?;
+        let created = self.create_of(&state, &store, (&image, request))?;
         Ok((state, created))
+    }
+
+    /// The same of an image that is held.
+    fn create_of(
+        &self,
+        state: &State,
+        store: &Store,
+        (image, request): (&Image, Request),
+    ) -> anyhow::Result<Created> {
+        let name = self.container.name.as_deref();
+        let created = create::create(state, (&self.image, image), store.driver(), name, request)?;
+        self.keeping.write_id(&created.record.id)?;
+        Ok(created)
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -271,6 +297,7 @@ impl Asked {
             labels: self.keeping.labels(&image.config)?,
             stop_signal: self.keeping.stop_signal(&image.config),
             stop_timeout: self.keeping.stop_timeout,
+            health: self.keeping.health.settings()?,
             command: self.command.clone(),
         })
     }
@@ -287,7 +314,7 @@ fn watched(args: &Args, front: &Front<'_>, volumes: Held) -> anyhow::Result<Opti
     if !args.anybody() && !args.dry_run {
         return Ok(Some(front.run(volumes, &mut ())?.code()));
     }
-    args.watched((&front.request.title, "What happens in one run?"), front.plan, |watcher| {
+    args.watched((&front.record.request.title, "What happens in one run?"), front.plan, |watcher| {
         front.run(volumes, watcher).map(Some)
     })
 }

@@ -35,6 +35,8 @@ pub(super) enum Verb {
     Clean,
     /// List the labs
     Lab,
+    /// Say what happens to containers, images, volumes and networks, as it happens
+    Events(super::events::Args),
     /// Say what this engine and this machine are
     Info(info::Args),
     /// Say which version this is
@@ -47,6 +49,8 @@ pub(super) enum Verb {
 pub(super) enum Group {
     /// Say how much of the disk is used, and how much of it could be had back
     Df(df::Args),
+    /// Say what happens to containers, images, volumes and networks, as it happens
+    Events(super::events::Args),
     /// Say what this engine and this machine are
     Info(info::Args),
     /// Remove containers that have ended, and images (and volumes) that nothing needs
@@ -59,6 +63,7 @@ impl Group {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         match self {
             Group::Df(args) => args.main(),
+            Group::Events(args) => args.main(),
             Group::Info(args) => args.main(),
             Group::Prune(args) => args.main(),
             Group::Check(args) => args.main(),
@@ -72,6 +77,7 @@ impl Verb {
             Verb::Doctor { json } => return Ok(examine(json)),
             Verb::Clean => clean()?,
             Verb::Lab => list_labs(),
+            Verb::Events(args) => return args.main(),
             Verb::Info(args) => return args.main(),
             Verb::Version(args) => return args.main(),
         }

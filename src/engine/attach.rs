@@ -26,6 +26,7 @@ use super::containers::end::{self, how_it_ended};
 use super::containers::life::Status;
 use super::containers::start::{self, StartError};
 use super::containers::{ContainerError, Record, directory, remove};
+use super::events::of;
 use super::log::Stream;
 use super::monitor::frames::Frame;
 use super::monitor::here::Part;
@@ -143,6 +144,7 @@ pub fn attach(state: &State, record: &Record, mut somebody: Attachment) -> Resul
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(AttachError::Stopped),
         socket => socket?,
     };
+    state.events().tell(&[of::container(record, "attach")]);
     somebody.greet(true);
     settle(state, record, somebody.stay(&socket)?)
 }
@@ -153,6 +155,9 @@ pub fn attach(state: &State, record: &Record, mut somebody: Attachment) -> Resul
 /// [`AttachError`].
 pub fn start(state: &State, record: &Record, mut somebody: Attachment) -> Result<End, AttachError> {
     let (ours, theirs) = somebody.before_all()?;
+    if !record.running() {
+        state.events().tell(&[of::container(record, "attach")]);
+    }
     match start::start(state, record, Some(theirs))? {
         true => settle(state, record, somebody.stay(&ours)?),
         false => {
@@ -170,6 +175,7 @@ pub fn start(state: &State, record: &Record, mut somebody: Attachment) -> Result
 pub fn start_new(state: &State, created: Created, mut somebody: Attachment) -> Result<End, AttachError> {
     let Created { record, lock, .. } = created;
     let (ours, theirs) = somebody.before_all()?;
+    state.events().tell(&[of::container(&record, "attach")]);
     let started = start::start_locked(state, &record, &lock, Some(theirs));
     if started.is_err() && record.request.remove {
         remove::take_away(state, &record, true).map_err(ContainerError::from)?;

@@ -20,6 +20,7 @@ use std::os::fd::AsRawFd;
 use super::changes;
 use super::config::{self, Descriptor, Document, History, ImageConfig, Manifest};
 use super::containers::Record;
+use super::events::{Event, of};
 use super::instruction::{self, ChangeError};
 use super::reference::Reference;
 use super::state::State;
@@ -119,7 +120,13 @@ pub fn commit(
     let document = described(document, config, record, wish, created.to_string(), layer.as_ref());
     let mut layers: Vec<Descriptor> = below.manifest.layers.into_iter().map(in_oci_words).collect();
     layers.extend(layer.map(|layer| layer.descriptor));
-    publish(draft, &document, layers, wish.reference.as_ref())
+    let name = wish.reference.as_ref();
+    let id = publish(draft, &document, layers, name)?;
+    let tagged = name.map(|name| of::image(store, &id.to_string(), &name.to_string(), "tag"));
+    let comment = wish.message.as_deref().unwrap_or_default();
+    let told: Vec<Event> = tagged.into_iter().chain([of::committed(record, &id, name, comment)]).collect();
+    store.events().tell(&told);
+    Ok(id)
 }
 
 /// What the container was made of.

@@ -31,6 +31,7 @@ pub use self::error::ContainerError;
 use self::life::{Life, Lock, Owner, Status};
 use super::commit;
 use super::config::ImageConfig;
+use super::events::of;
 use super::request::Request;
 use super::run::Ground;
 use super::state::State;
@@ -182,7 +183,7 @@ impl Record {
         let first = || record.engine.as_ref().map(made).unwrap_or_default();
         record.life = Life::read(directory).unwrap_or_else(first);
         if record.life.status == Status::Running && pause::stands_still(directory, &record) {
-            record.life.status = Status::Paused;
+            record.life = Life { status: Status::Paused, ..record.life }.unchecked();
         }
         Some(record)
     }
@@ -264,7 +265,11 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
         true => 128 + libc::SIGKILL,
         false => 255,
     };
-    record.life = Life { status: Status::Exited, owner: None, exit_code, error, finished, ..record.life };
+    record.life =
+        Life { status: Status::Exited, owner: None, exit_code, error, finished, ..record.life.unchecked() };
+    if !was_waiting {
+        state.events().tell(&of::ended(&record, exit_code, false));
+    }
     if record.request.remove {
         let _ = remove::take_away(state, &record, true);
         return None;

@@ -26,6 +26,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::containers::Record;
+use super::events::of;
 use super::state::State;
 use super::view::{Extent, View};
 use crate::layers::{self, DiffOptions, Kind, LayerError, Limits};
@@ -53,6 +54,12 @@ pub struct Container<'a> {
     pub record: &'a Record,
     /// the user's word for it
     pub name: &'a str,
+}
+
+impl Container<'_> {
+    fn tell(self, action: &str) {
+        self.state.events().tell(&[of::container(self.record, action)]);
+    }
 }
 
 /// Writes a file or directory of a container as an archive; returns its length in bytes.
@@ -122,10 +129,12 @@ fn send<U>(
             Err(other) => Err(other.into()),
         }
     };
-    view.look(Extent::Everything { write: false }, &not_for_it, work, || {
+    let looked = view.look(Extent::Everything { write: false }, &not_for_it, work, || {
         drop(writer.take());
         read(File::from(reader))
-    })
+    })?;
+    container.tell("archive-path");
+    Ok(looked)
 }
 
 /// Copies into a container; returns the length of the archive in between, where it is ours.
@@ -168,6 +177,7 @@ pub fn into(container: Container<'_>, from: Source, path: &[u8], options: Option
         drop(reader.take());
         give(from, File::from(writer))
     })?;
+    container.tell("extract-to-dir");
     sent
 }
 

@@ -27,11 +27,13 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use super::containers::life::{Status, now};
 use super::containers::{ContainerError, Record, cgroup, process};
 use super::describe;
+use super::events::{Event, Events, of};
 use super::machine::Machine;
 use super::monitor::carrier::{Asked as Said, Carrier};
 use super::monitor::client::Client;
 use super::monitor::ends::Ends;
 use super::monitor::serve::{Heard, linger, serve};
+use super::names;
 use super::run::{RunError, explain};
 use super::state::State;
 use super::users;
@@ -69,6 +71,8 @@ pub struct Asked {
     pub lives_on: bool,
     /// how large its terminal is
     pub window: Option<WindowSize>,
+    /// it checks the container's health: what it prints goes to the monitor alone, which also tells of it
+    pub probe: bool,
 }
 
 /// The steps that run it, and where it starts.
@@ -78,6 +82,31 @@ pub struct Prepared {
     pub plan: Plan,
     cwd: PathBuf,
     container: String,
+    /// none where whoever runs it tells of it himself
+    story: Option<Story>,
+}
+
+/// What is told of it.
+#[derive(Debug)]
+struct Story {
+    id: String,
+    command: Vec<String>,
+    record: Record,
+    events: Events,
+}
+
+impl Story {
+    fn begun(&self) -> [Event; 2] {
+        ["exec_create", "exec_start"].map(|action| of::exec(action, &self.id, &self.command, &self.record))
+    }
+}
+
+impl Prepared {
+    fn ended(&self, exit: Exit) {
+        if let Some(Story { id, record, events, .. }) = &self.story {
+            events.tell(&[of::exec_die(id, exit.code(), record)]);
+        }
+    }
 }
 
 /// Looks at the container, and says what is to be done.
@@ -103,7 +132,13 @@ pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared
     let process = program(state, record, asked, &user.home)?;
     let cwd = process.cwd.clone();
     let plan = join::plan(&Entry { pid, start, namespaces, cgroups, privilege, process, life });
-    Ok(Prepared { plan, cwd, container: record.id.clone() })
+    let story = (!asked.probe).then(|| Story {
+        id: names::new_id(),
+        command: asked.command.clone(),
+        record: record.clone(),
+        events: state.events(),
+    });
+    Ok(Prepared { plan, cwd, container: record.id.clone(), story })
 }
 
 /// The process of a container that can be entered.
@@ -147,6 +182,7 @@ fn program(state: &State, record: &Record, asked: &Asked, home: &str) -> Result<
             (false, true) => Input::Ours,
             (false, false) => Input::Null,
         },
+        own_stdio: asked.probe,
         keyring: Some(format!("_ses.{}", record.id)),
         rlimits: request.rlimits.clone(),
         oom_score_adj: request.oom_score_adj,
@@ -161,11 +197,19 @@ fn program(state: &State, record: &Record, asked: &Asked, home: &str) -> Result<
 pub fn exec<O: Observer>(prepared: &Prepared, asked: &Asked, observer: &mut O) -> Result<Exit, RunError> {
     let signals = Signals::block_all()?;
     let mut running = launched(prepared, observer)?;
-    Ok(attend(&mut running, &signals, asked.stdin)?)
+    let exit = attend(&mut running, &signals, asked.stdin)?;
+    prepared.ended(exit);
+    Ok(exit)
 }
 
 fn launched<'p, O: Observer>(prepared: &'p Prepared, observer: &mut O) -> Result<Running<'p>, RunError> {
-    launch(&prepared.plan, observer, None).map_err(|error| match &error {
+    let begun = prepared.story.as_ref().map(Story::begun);
+    let launched = launch(&prepared.plan, observer, None);
+    if let (Some(story), Some(begun)) = (&prepared.story, begun) {
+        // told when it runs, with the times of before
+        story.events.tell(&begun);
+    }
+    launched.map_err(|error| match &error {
         LaunchError::Step(step) if matches!(step.op, Op::PidfdOpen { .. }) => {
             ContainerError::NotRunning(prepared.container.clone()).into()
         }
@@ -193,7 +237,7 @@ pub fn behind(prepared: &Prepared, attached: Option<OwnedFd>, not_for_him: &[Raw
                 let _ = word.write_all(BEGUN);
                 drop(word);
                 // nobody is left to be told of an error
-                let _ = carry(&signals, &mut running, &mut carrier, attached);
+                let _ = carry(prepared, &signals, &mut running, &mut carrier, attached);
             }
             Err(error) => {
                 let _ = word.write_all(&[code(&error)]).and_then(|()| write!(word, "{error}"));
@@ -226,6 +270,7 @@ const BEGUN: &[u8] = b"\0";
 
 /// Until it has ended, and whoever is attached has read everything.
 fn carry(
+    prepared: &Prepared,
     signals: &Signals,
     running: &mut Running<'_>,
     carrier: &mut Carrier,
@@ -248,10 +293,12 @@ fn carry(
             obey(asked, running, carrier);
         }
     }
-    let exit = serve(running, carrier, signals, None, |heard, running, carrier| match heard {
+    let mut heed = |heard: Heard, running: &Running<'_>, carrier: &Carrier| match heard {
         Heard::Asked(asked) => obey(asked, running, carrier),
         Heard::Signal(_) => {}
-    })?;
+    };
+    let exit = serve(running, carrier, signals, None, &mut heed)?;
+    prepared.ended(exit);
     carrier.end(exit.code(), &now());
     linger(carrier, None, Some(PATIENCE))
 }

@@ -13,6 +13,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::containers::Record;
+use super::events::of;
 use super::state::State;
 use super::view::{Extent, View, ViewError};
 use crate::layers::{self, DiffOptions};
@@ -31,5 +32,7 @@ pub fn export(state: &State, record: &Record, out: OwnedFd) -> Result<u64, ViewE
         let written = layers::archive_content(top, File::from(out), DiffOptions::default());
         written.map(|written| written.unpacked).map_err(|error| view.files(error))
     };
-    view.look(Extent::Bare, &[], work, || ()).map(|(size, ())| size)
+    let (size, ()) = view.look(Extent::Bare, &[], work, || ())?;
+    state.events().tell(&[of::container(record, "export")]);
+    Ok(size)
 }

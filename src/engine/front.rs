@@ -17,14 +17,16 @@
 
 use std::path::Path;
 
+use super::containers::Record;
 use super::containers::life::{self, Life, Status};
+use super::events::{Event, of};
 use super::log::{self, Log};
 use super::monitor::carrier::{Asked, Carrier};
 use super::monitor::ends::Ends;
 use super::monitor::here::{Here, Part};
-use super::monitor::listen;
 use super::monitor::serve::{Heard, linger, serve};
-use super::request::{LogKept, Request};
+use super::monitor::socket::listen;
+use super::request::LogKept;
 use super::run::{self, RunError, explain};
 use super::state::State;
 use super::volumes::Volumes;
@@ -46,12 +48,10 @@ pub struct Front<'a> {
     pub spec: &'a Spec,
     /// how it is made
     pub plan: &'a Plan,
-    /// what was asked for
-    pub request: &'a Request,
+    /// what is known of it: what was asked for, when it was made
+    pub record: &'a Record,
     /// what of it is to be seen here
     pub part: Part,
-    /// when it was made, RFC 3339
-    pub created: &'a str,
 }
 
 impl Front<'_> {
@@ -61,7 +61,8 @@ impl Front<'_> {
     /// # Errors
     /// Why it did not run; then everything is undone.
     pub fn run<O: Observer>(&self, volumes: Held, observer: &mut O) -> Result<Exit, RunError> {
-        let Front { state, spec, plan, request, .. } = *self;
+        let Front { state, spec, plan, record, .. } = *self;
+        let request = &record.request;
         std::fs::create_dir_all(state.containers())?;
         // the container's / takes its mode from upper: the user's habit must not close it
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -70,21 +71,30 @@ impl Front<'_> {
         let journal =
             run::journal(state, &spec.id, &request.title, plan, |op| !request.remove && of_the_user(op))?;
         let signals = Signals::block_all()?;
-        let mut running =
-            launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd))?;
+        let begun = ["create", "attach"].map(|action| of::container(record, action));
+        let launched =
+            launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd));
+        self.told(&begun, launched.is_ok());
+        let mut running = launched?;
         drop(volumes);
         if !request.remove {
             running.keep(of_the_user);
         }
         let (exit, mut carrier) = self.attend(&mut running, &signals)?;
+        let oom = spec.cgroup.out_of_memory();
         let stays = !request.remove || life::stays(&spec.directory).exists();
         if stays && request.remove {
             running.keep(of_the_user);
         }
+        let ended = of::ended(record, exit.code(), oom);
+        if !stays {
+            // before its directory goes: who waits for that tells what comes of it afterwards
+            state.events().tell(&ended);
+        }
         for (op, errno) in running.undo(observer) {
             eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
         }
-        self.write_down(exit, stays)?;
+        self.write_down(exit, oom, stays.then_some(ended.as_slice()))?;
         carrier.tell(exit.code());
         linger(&mut carrier, Some(&signals), None)?;
         for (stream, errno) in carrier.here().into_iter().flat_map(Here::broken) {
@@ -93,13 +103,24 @@ impl Front<'_> {
         Ok(exit)
     }
 
+    /// Tells that it runs, or why there was something that went: one write for all, when the program has begun.
+    fn told(&self, begun: &[Event], runs: bool) {
+        let Front { state, record, .. } = *self;
+        let then = match runs {
+            true => of::started(record),
+            false => [of::not_started(record), vec![of::container(record, "destroy")]].concat(),
+        };
+        state.events().tell(&[begun, &then].concat());
+    }
+
     fn is_of_the_user(&self, op: &Op) -> bool {
         matches!(op, Op::RemoveTree { path } if path.as_path().starts_with(&self.spec.directory))
     }
 
     /// Until its program has ended, and what it printed last is read.
     fn attend(&self, running: &mut Running<'_>, signals: &Signals) -> Result<(Exit, Carrier), Errno> {
-        let Front { spec, request, part, .. } = *self;
+        let Front { state, spec, record, part, .. } = *self;
+        let request = &record.request;
         let log = match request.log {
             LogKept::None => None,
             LogKept::JsonFile(rotation) => {
@@ -113,39 +134,40 @@ impl Front<'_> {
         carrier.terminal().into_iter().for_each(copy_window_size);
         // where nobody can be listened to, the container runs all the same
         let listener = listen(&spec.directory).ok();
-        let exit =
-            serve(
-                running,
-                &mut carrier,
-                signals,
-                listener.as_ref(),
-                |heard, running, carrier| match heard {
-                    Heard::Signal(number) => pass_on(number, running, carrier.terminal()),
-                    Heard::Asked(Asked::Signal(number)) => {
-                        running.pidfd().map(|pidfd| signal(pidfd, number));
-                    }
-                    // the terminal is as large as that in front of us
-                    Heard::Asked(Asked::Resize { .. }) => {}
-                },
-            )?;
+        let mut heed = |heard: Heard, running: &Running<'_>, carrier: &Carrier| {
+            let passed = match heard {
+                Heard::Signal(number) => pass_on(number, running, carrier.terminal()).then_some(number),
+                Heard::Asked(Asked::Signal(number)) => {
+                    running.pidfd().and_then(|pidfd| signal(pidfd, number).ok()).map(|()| number)
+                }
+                // the terminal is as large as that in front of us
+                Heard::Asked(Asked::Resize { .. }) => None,
+            };
+            if let Some(number) = passed {
+                state.events().tell(&[of::kill(record, number)]);
+            }
+        };
+        let exit = serve(running, &mut carrier, signals, listener.as_ref(), &mut heed)?;
         carrier.drain(&life::now());
         drop(raw);
         Ok((exit, carrier))
     }
 
-    /// What has become of it, before anybody is told.
-    fn write_down(&self, exit: Exit, stays: bool) -> std::io::Result<()> {
-        let Front { state, spec, request, created, .. } = *self;
-        if !stays {
+    /// What has become of it, before anybody is told; `ended` is to be told where it stays.
+    fn write_down(&self, exit: Exit, oom_killed: bool, ended: Option<&[Event]>) -> std::io::Result<()> {
+        let Front { state, spec, record, .. } = *self;
+        let (request, exit_code) = (&record.request, exit.code());
+        let Some(ended) = ended else {
             Volumes::of(state).remove_anonymous(&request.volumes);
+            state.events().tell(&[of::container(record, "destroy")]);
             return Ok(());
-        }
+        };
         if request.remove {
             mount_again(&spec.directory)?;
         }
-        let (started, finished) = (Some(created.to_owned()), Some(life::now()));
-        let exit_code = exit.code();
-        Life { status: Status::Exited, exit_code, started, finished, ..Life::default() }.save(&spec.directory)
+        let (status, started, finished) = (Status::Exited, Some(record.created.clone()), Some(life::now()));
+        Life { status, exit_code, started, finished, oom_killed, ..Life::default() }
+            .save_when(&spec.directory, || state.events().tell(ended))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod prune;
 pub mod remove;
 
 use super::config::{self, Descriptor, Document, History, ImageConfig, Manifest, RootFs};
+use super::events::{Event, of};
 use super::reference::Reference;
 use super::store::{NewLayer, Store, StoreError};
 use crate::layers::Digest;
@@ -61,7 +62,22 @@ pub fn import<'r>(
     };
     let manifest = json("the manifest", &manifest)?;
     let digest = draft.blob(&manifest)?;
+    let reference = reference.into();
     draft.publish(Descriptor::new(config::MANIFEST, digest, manifest.len() as u64), reference)?;
+    let name = id.to_string();
+    let tagged = reference.map(|reference| of::image(store, &name, &reference.to_string(), "tag"));
+    let told: Vec<Event> = tagged.into_iter().chain([of::image(store, &name, &name, "import")]).collect();
+    store.events().tell(&told);
+    Ok(id)
+}
+
+/// Gives the image that one name or id stands for another name.
+///
+/// # Errors
+/// Those of [`Store::tag`].
+pub fn tag(store: &Store, name: &str, reference: &Reference) -> Result<Digest, StoreError> {
+    let id = store.tag(name, reference)?;
+    store.events().tell(&[of::image(store, &id.to_string(), &reference.to_string(), "tag")]);
     Ok(id)
 }
 

@@ -18,7 +18,7 @@ mod words;
 
 pub use apply::Changes;
 pub use error::{ChangeError, InstructionError};
-pub use health::Health;
+pub use health::{Health, duration};
 pub use parse::{Command, Instruction};
 pub use words::{expand, expand_words};
 

@@ -22,40 +22,43 @@ pub mod client;
 pub mod ends;
 pub mod frames;
 pub mod here;
+mod mind;
 pub mod printer;
+mod probe;
 mod restart;
 pub mod serve;
+pub mod socket;
 mod stdio;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::fs::Mode;
 
-use self::carrier::{Asked, Carrier};
+use self::carrier::Carrier;
 use self::client::Client;
 use self::ends::Ends;
+use self::mind::OfItsOwn;
 use self::restart::BackOff;
-use self::serve::{Heard, linger, timespec};
+use self::serve::{linger, timespec};
+use self::socket::listen;
 use self::stdio::Starter;
-use super::containers::end::ends_for_good;
 use super::containers::life::{self, Life, Owner, Spare, Status};
 use super::containers::start::FirstWord;
 use super::containers::{ContainerError, Record, directory, find, remove};
+use super::events::{Event, of};
 use super::front::mount_again;
+use super::health::{Check, Health};
 use super::log::{self, Log};
 use super::request::LogKept;
 use super::run::{self, Ground, RunError, prepare};
 use super::state::State;
 use super::store::Store;
 use super::volumes::open::{How, open};
-use crate::kernel::process::{self, Exit};
+use crate::kernel::process::Exit;
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, hint};
 use crate::launch::{Running, launch};
@@ -85,20 +88,6 @@ impl From<Errno> for MonitorError {
     fn from(errno: Errno) -> MonitorError {
         MonitorError::System(errno.into())
     }
-}
-
-/// The name of a container's socket. A path may be longer than a socket's name: it goes through the directory, which
-/// is to be held open meanwhile.
-///
-/// # Errors
-/// What the kernel answers.
-pub fn socket_name(directory: &Path) -> io::Result<(OwnedFd, SocketAddrUnix)> {
-    use std::os::fd::AsRawFd;
-    let held =
-        rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let name = PathBuf::from(format!("/proc/self/fd/{}/attach.sock", held.as_raw_fd()));
-    let name = SocketAddrUnix::new(name.as_os_str().as_bytes())?;
-    Ok((held, name))
 }
 
 /// Is the monitor of a container until it has ended. The command that started it reads our standard output.
@@ -169,10 +158,12 @@ impl<'a> Monitor<'a> {
             life.status = if pause.is_some() { Status::Restarting } else { Status::Exited };
             life.exit_code = exit;
             life.finished = Some(life::now());
+            life.health.iter_mut().for_each(Health::left_alone);
             if pause.is_none() {
                 life.owner = None;
             }
-            let mut kept = self.save();
+            let told = of::ended(&self.record, exit, self.record.life.oom_killed);
+            let mut kept = self.save(&told);
             // another monitor may have its own when somebody attached keeps us here
             self.spare = None;
             if pause.is_none() && self.record.request.remove {
@@ -191,7 +182,7 @@ impl<'a> Monitor<'a> {
             if !self.pause(pause)? {
                 let life = &mut self.record.life;
                 (life.status, life.owner) = (Status::Exited, None);
-                self.save()?;
+                self.save(&[])?;
                 return Ok(());
             }
             self.look_again();
@@ -201,15 +192,19 @@ impl<'a> Monitor<'a> {
 
     /// What is asked for may be another by now: `update`, `rename`.
     fn look_again(&mut self) {
-        if let Some(record) = Record::read(&self.directory) {
-            self.record = Record { life: std::mem::take(&mut self.record.life), ..record };
-        }
+        look_again(&self.directory, &mut self.record);
     }
 
-    fn save(&mut self) -> io::Result<()> {
-        let life = &self.record.life;
-        life.save(&self.directory).or_else(|error| match self.spare.take() {
-            Some(spare) => spare.save(life, &self.directory),
+    /// Writes down what it is, and tells this just before anybody sees it: who waits for its end tells what comes of
+    /// that afterwards.
+    fn save(&mut self, told: &[Event]) -> io::Result<()> {
+        let (life, events, mut told) = (&self.record.life, self.state.events(), Some(told));
+        let mut tell = || events.tell(told.take().unwrap_or_default());
+        life.save_when(&self.directory, &mut tell).or_else(|error| match self.spare.take() {
+            Some(spare) => {
+                tell();
+                spare.save(life, &self.directory)
+            }
             None => Err(error),
         })
     }
@@ -221,7 +216,8 @@ impl<'a> Monitor<'a> {
         let status = if life.started.is_some() { Status::Exited } else { Status::Created };
         let error_text = error.to_string();
         *life = Life { status, owner: None, error: error_text, exit_code: code.into(), ..life.clone() };
-        let _ = self.save();
+        let _ = self.save(&[]);
+        self.state.events().tell(&of::not_started(&self.record));
         error
     }
 
@@ -244,12 +240,8 @@ impl<'a> Monitor<'a> {
             drop(volumes.held);
             let mut running = running.map_err(|error| run::explain(error, &spec.process.cwd))?;
             let mut carrier = Carrier::new(Ends::of(&mut running)?, self.log()?, stdin_once)?;
-            if let Some(first) = self.first.take() {
-                for asked in carrier.admit(first) {
-                    obey(asked, &running, &carrier, (&self.directory, &self.record, &mut self.window));
-                }
-            }
             let life = &mut self.record.life;
+            let last = life.health.take();
             *life = Life {
                 status: Status::Running,
                 owner: Some(Owner::me()),
@@ -259,12 +251,20 @@ impl<'a> Monitor<'a> {
                 finished: life.finished.take(),
                 oom_killed: false,
                 restarts: life.restarts,
+                health: Check::of(&self.record.config).map(|_| Health::begun(last)),
             };
             life.save(&self.directory)?;
+            self.state.events().tell(&of::started(&self.record));
+            if let Some(first) = self.first.take() {
+                for asked in carrier.admit(first) {
+                    self.mind().obey(asked, &running, &carrier);
+                }
+            }
             if let Some(starter) = starter.take() {
                 starter.told(&FirstWord::Pid(running.box_pid().unwrap_or_default()));
             }
             let exit = self.serve(&mut running, &mut carrier)?;
+            self.record.life.oom_killed = spec.cgroup.out_of_memory();
             carrier.drain(&life::now());
             if carrier.lost() > 0 {
                 self.record.life.error =
@@ -291,15 +291,14 @@ impl<'a> Monitor<'a> {
 
     /// Carries, listens and passes on until the program has ended.
     fn serve(&mut self, running: &mut Running<'_>, carrier: &mut Carrier) -> Result<Exit, Errno> {
-        let Monitor { directory, record, listener, signals, window, .. } = self;
-        serve::serve(running, carrier, signals, Some(listener), |heard, running, carrier| match heard {
-            // the machine goes down
-            Heard::Signal(libc::SIGTERM) => {
-                running.pidfd().map(|pidfd| process::signal(pidfd, libc::SIGTERM));
-            }
-            Heard::Signal(_) => {}
-            Heard::Asked(asked) => obey(asked, running, carrier, (directory, record, window)),
-        })
+        let Monitor { state, directory, record, listener, signals, window, .. } = self;
+        let mut mind = OfItsOwn::new((state, directory), record, window);
+        mind.probe(running.box_pid().unwrap_or_default());
+        serve::serve(running, carrier, signals, Some(listener), &mut mind)
+    }
+
+    fn mind(&mut self) -> OfItsOwn<'_> {
+        OfItsOwn::new((self.state, &self.directory), &mut self.record, &mut self.window)
     }
 
     /// Before the next start; false where somebody has stopped it meanwhile.
@@ -320,42 +319,8 @@ impl<'a> Monitor<'a> {
     }
 }
 
-/// What somebody who is attached asks for.
-fn obey(
-    asked: Asked,
-    running: &Running<'_>,
-    carrier: &Carrier,
-    (directory, record, window): (&Path, &Record, &mut Option<WindowSize>),
-) {
-    match (asked, carrier.terminal()) {
-        (Asked::Resize { rows, columns }, Some(ptmx)) => {
-            *window = Some(WindowSize { rows, columns });
-            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-            let _ = tcsetwinsize(ptmx, size);
-        }
-        (Asked::Resize { .. }, None) => {}
-        (Asked::Signal(signal), _) => {
-            // as `kill`: whoever sends it does not want it back
-            if ends_for_good(record, signal) {
-                let _ = std::fs::write(life::stopped(directory), "");
-            }
-            if let Some(pidfd) = running.pidfd() {
-                let _ = process::signal(pidfd, signal);
-            }
-        }
+fn look_again(directory: &Path, record: &mut Record) {
+    if let Some(read) = Record::read(directory) {
+        *record = Record { life: std::mem::take(&mut record.life), ..read };
     }
-}
-
-/// The socket at which a monitor is called; one of a monitor before us goes.
-pub(super) fn listen(directory: &Path) -> io::Result<OwnedFd> {
-    match std::fs::remove_file(directory.join("attach.sock")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let (_held, name) = socket_name(directory)?;
-    rustix::net::bind(socket.as_fd(), &name)?;
-    rustix::net::listen(&socket, 16)?;
-    Ok(socket)
 }

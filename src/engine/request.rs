@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::instruction::Health;
 use super::log::Rotation;
 use super::peers::Peers;
 use super::volumes::asked::VolumeUse;
@@ -107,6 +108,8 @@ pub struct Request {
     pub stop_signal: Option<String>,
     /// `--stop-timeout`: seconds from that signal to SIGKILL; below 0 as long as it takes
     pub stop_timeout: Option<i64>,
+    /// `--health-cmd` and its like, instead of what the image says; `--no-healthcheck`
+    pub health: Option<Health>,
     /// the command and its arguments; empty for the image's own
     pub command: Vec<String>,
 }
@@ -159,6 +162,7 @@ impl Default for Request {
             labels: BTreeMap::new(),
             stop_signal: None,
             stop_timeout: None,
+            health: None,
             command: Vec::new(),
         }
     }

@@ -10,6 +10,8 @@
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::events::Events;
+
 /// The two directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -84,6 +86,11 @@ impl State {
     /// Where addresses that are taken are kept.
     pub fn leases(&self) -> PathBuf {
         self.run.join("leases")
+    }
+
+    /// Where it is written what has happened.
+    pub fn events(&self) -> Events {
+        Events::of(&self.root)
     }
 
     /// Where containers live, each in a directory named by its id.

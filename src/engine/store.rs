@@ -45,6 +45,7 @@ pub use sweep::Swept;
 pub use upload::Bench;
 
 use super::config::{self, Descriptor, Document, History, ImageConfig, Index, Manifest};
+use super::events::Events;
 use super::platform::Platform;
 use super::reference::{Reference, ReferenceError};
 use crate::layers::{Digest, Ownership, chain_ids};
@@ -151,6 +152,11 @@ impl Store {
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where it is written what has happened.
+    pub fn events(&self) -> Events {
+        Events::of(&self.root)
     }
 
     /// Who owns unpacked layers.

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::containers;
+use super::events::of;
 use super::names;
 use super::state::State;
 use crate::kernel::remove::remove as remove_tree;
@@ -166,6 +167,7 @@ impl<'a> Volumes<'a> {
         };
         whole().map_err(state)?;
         made.keep(|_| true);
+        self.state.events().tell(&[of::volume(name, "create")]);
         let created = self.find(name);
         created.ok_or_else(|| state(ErrorKind::NotFound.into()))
     }
@@ -218,6 +220,7 @@ impl<'a> Volumes<'a> {
             held
         };
         remove_tree(&gone).map_err(state)?;
+        self.state.events().tell(&[of::volume(name, "destroy")]);
         drop(held);
         Ok(())
     }

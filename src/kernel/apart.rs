@@ -13,7 +13,7 @@
 
 use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -22,7 +22,7 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::flags::{NEWNS, NEWUSER};
-use super::linux::check;
+use super::linux::{check, dup2};
 use super::mounts;
 use super::process::{self, leave, loan_pair, pidfd_open, receive};
 
@@ -35,22 +35,52 @@ pub const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_M
 #[derive(Debug)]
 pub struct Apart {
     pid: i32,
-    answer: OwnedFd,
+    /// none once it was read
+    answer: Option<OwnedFd>,
 }
 
 /// Starts this work in a process of its own, which ends when we do. Of what we have open, `not_for_it` is closed there:
 /// the other ends of pipes. The caller must have one thread only; what it holds in memory is there too.
 pub fn apart(not_for_it: &[RawFd], work: impl FnOnce() -> Vec<u8>) -> Result<Apart> {
+    let leave_out = |reader: RawFd, writer: OwnedFd| {
+        for fd in not_for_it.iter().chain([&reader]) {
+            // SAFETY: this copy of the process leaves without running destructors, so nobody closes it twice.
+            unsafe { libc::close(*fd) };
+        }
+        Ok(writer)
+    };
+    begin(leave_out, work)
+}
+
+/// The same for work that goes on for a while. What is printed there goes to `output`; of what we have open, nothing else
+/// is open there, so that nobody waits for that process by mistake.
+pub fn beside(output: BorrowedFd<'_>, work: impl FnOnce() -> Vec<u8>) -> Result<Apart> {
+    const ANSWER: RawFd = 3;
+    let keep_two = |_, writer: OwnedFd| {
+        [1, 2].into_iter().try_for_each(|fd| dup2(output, fd).map(|_| ()))?;
+        if writer.as_raw_fd() != ANSWER {
+            dup2(writer.as_fd(), ANSWER)?;
+            // its number may be given to another from here on
+            std::mem::forget(writer);
+        }
+        process::close_inherited_from(ANSWER as u32 + 1)?;
+        // SAFETY: just put there; whatever else had the number is never closed in this copy of the process.
+        Ok(unsafe { OwnedFd::from_raw_fd(ANSWER) })
+    };
+    begin(keep_two, work)
+}
+
+fn begin(
+    arrange: impl FnOnce(RawFd, OwnedFd) -> Result<OwnedFd>,
+    work: impl FnOnce() -> Vec<u8>,
+) -> Result<Apart> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     // SAFETY: fork(2) by libc, because the work may start threads; the caller has one thread.
     match check(i64::from(unsafe { libc::fork() }))? {
         0 => {
             // SAFETY: takes numbers only.
             unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
-            for fd in not_for_it.iter().chain([&reader.as_raw_fd()]) {
-                // SAFETY: this copy of the process leaves without running destructors, so nobody closes it twice.
-                unsafe { libc::close(*fd) };
-            }
+            let Ok(writer) = arrange(reader.as_raw_fd(), writer) else { leave(101) };
             // an unwinding panic would go on in the caller's frames, of which this process has a copy
             let code = match catch_unwind(AssertUnwindSafe(work)) {
                 Ok(bytes) => i32::from(std::fs::File::from(writer).write_all(&bytes).is_err()),
@@ -58,7 +88,7 @@ pub fn apart(not_for_it: &[RawFd], work: impl FnOnce() -> Vec<u8>) -> Result<Apa
             };
             leave(code)
         }
-        pid => Ok(Apart { pid: pid as i32, answer: reader }),
+        pid => Ok(Apart { pid: pid as i32, answer: Some(reader) }),
     }
 }
 
@@ -89,10 +119,21 @@ pub fn stay_behind(not_for_it: &[RawFd], work: impl FnOnce(OwnedFd)) -> Result<O
 }
 
 impl Apart {
+    /// Its number, which stays its own until its answer was taken.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// What it has to say, when it has ended. ECHILD where it ended without a word.
-    pub fn answer(self) -> Result<Vec<u8>> {
+    pub fn answer(mut self) -> Result<Vec<u8>> {
+        self.take_answer()
+    }
+
+    /// The same for whoever keeps it; ECHILD where that was taken before.
+    pub fn take_answer(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let read = std::fs::File::from(self.answer).read_to_end(&mut bytes);
+        let answer = self.answer.take().ok_or(Errno::CHILD)?;
+        let read = std::fs::File::from(answer).read_to_end(&mut bytes);
         let mut status = 0;
         loop {
             // SAFETY: a number, and a place for another.
@@ -107,6 +148,13 @@ impl Apart {
             Ok(_) if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 => Ok(bytes),
             _ => Err(Errno::CHILD),
         }
+    }
+}
+
+/// Readable when there is an answer: for poll(2).
+impl AsFd for Apart {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.answer.as_ref().map_or(rustix::stdio::stdin(), AsFd::as_fd)
     }
 }
 

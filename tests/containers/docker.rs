@@ -2,7 +2,7 @@
 
 use support::docker;
 
-const WALK: &str = include_str!("walk.sh");
+const WALK: &str = concat!(include_str!("walk.sh"), include_str!("happens.sh"));
 
 /// What differs by nature: ids, times, who speaks, where help is; and pages of help for what was misspelt.
 fn normal(text: &str) -> String {
@@ -42,9 +42,12 @@ fn normal(text: &str) -> String {
 fn docker_answers_the_same() {
     let Some((ours, theirs)) = docker::sites("docker_answers_the_same", &["busybox"]) else { return };
     let import = ". $ENGINES/place.sh; image; $S import $D/image.tar box >/dev/null; C=$S";
-    let mine = normal(&docker::bash(&ours, &format!("{import}\n{WALK}")));
-    let import = "image; docker import $D/image.tar box >/dev/null || dockerd_failed";
-    let docker = normal(&docker::docker(&theirs, "vfs", import, WALK));
+    let theirs_import = "image; docker import $D/image.tar box >/dev/null || dockerd_failed";
+    let [mine, docker] = std::thread::scope(|scope| {
+        let mine = scope.spawn(|| docker::bash(&ours, &format!("{import}\n{WALK}")));
+        let docker = scope.spawn(|| docker::docker(&theirs, "vfs", theirs_import, WALK));
+        [mine, docker].map(|walk| normal(&walk.join().expect("it has walked")))
+    });
     let first = mine.lines().zip(docker.lines()).enumerate().find(|(_, (mine, docker))| mine != docker);
     assert!(first.is_none(), "the first line that differs, ours and Docker's: {first:#?}");
     assert_eq!(mine.lines().count(), docker.lines().count());

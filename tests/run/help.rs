@@ -13,6 +13,7 @@ fn help_is_in_groups_and_fits() {
         "Arguments:",
         "Container:",
         "Keeping:",
+        "Health:",
         "Files:",
         "Resources:",
         "Network:",

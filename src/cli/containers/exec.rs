@@ -80,6 +80,7 @@ impl Args {
             detach: self.detach,
             lives_on: self.detach || self.tty && !watched,
             window: window_size().map(|size| WindowSize { rows: size.ws_row, columns: size.ws_col }),
+            probe: false,
         };
         let state = state()?;
         let record = find(&state, &self.container)?;

@@ -10,6 +10,7 @@ use crate::cli::template::Labels;
 use crate::cli::{human, state, store};
 use crate::engine::containers::life::Status;
 use crate::engine::containers::{self, Record, directory};
+use crate::engine::health;
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::filter::Filter;
 use crate::engine::machine::Machine;
@@ -19,7 +20,8 @@ use crate::engine::store::size_of_files;
 const USUAL: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 
 /// What `--filter` can ask for.
-const FILTERS: [&str; 8] = ["id", "name", "label", "status", "exited", "ancestor", "before", "since"];
+const FILTERS: [&str; 9] =
+    ["id", "name", "label", "status", "exited", "ancestor", "before", "since", "health"];
 
 // The options of `ps`.
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,7 @@ pub(in crate::cli) struct Args {
     /// Shorten nothing
     #[arg(long)]
     no_trunc: bool,
-    /// Only those that are so: id=, name=, label=, status=, exited=, ancestor=, before=, since=
+    /// Only those that are so: id=, name=, label=, status=, exited=, ancestor=, before=, since=, health=
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
     /// How to print them: table [TEMPLATE], json, or a Go template
@@ -127,9 +129,11 @@ impl Args {
 /// # Errors
 /// A filter that nobody knows, and a value that it cannot have, in Docker's words.
 fn check(name: &str, value: &str) -> anyhow::Result<()> {
+    const HEALTH: [&str; 4] = ["starting", "healthy", "unhealthy", health::NONE];
     const STATES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
     match name {
         "status" if !STATES.contains(&value) => bail!("Invalid filter 'status={value}'"),
+        "health" if !HEALTH.contains(&value) => bail!("Unrecognised filter value for health: {value}"),
         "exited" if value.parse::<i32>().is_err() => bail!("Invalid filter 'exited={value}'"),
         _ if !FILTERS.contains(&name) => bail!("Invalid filter '{name}'"),
         _ => Ok(()),
@@ -156,6 +160,7 @@ fn holds(all: &[Record], record: &Record, filter: &str, value: &str) -> anyhow::
             let id = record.image_id.map(|id| id.hex().to_string()).unwrap_or_default();
             record.image == value || record.image == format!("{value}:latest") || id.starts_with(bare)
         }
+        "health" => record.life.health.as_ref().map_or(health::NONE, |health| health.status.word()) == value,
         "before" => record.created < other()?.created,
         "since" => record.created > other()?.created,
         _ => false,

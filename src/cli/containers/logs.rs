@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use jiff::Timestamp;
 
+use crate::cli::moment::moment;
 use crate::cli::state;
 use crate::engine::containers::end::{Watch, log};
 use crate::engine::containers::{directory, find, settled};
@@ -102,41 +103,4 @@ impl Args {
 /// Whether whoever reads us has seen enough.
 fn gone(result: &io::Result<()>) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// A time as Docker takes it: RFC 3339, as much of it as there is; seconds since 1970; or a while ago, as Go writes
-/// durations.
-fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    let zone = jiff::tz::TimeZone::system();
-    if let Some(span) = duration(text) {
-        return Ok(now - span);
-    }
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Ok(Timestamp::from_nanosecond((seconds * 1e9) as i128)?);
-    }
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    if let Ok(time) = text.trim_end_matches('Z').parse::<jiff::civil::DateTime>() {
-        let zone = if text.ends_with('Z') { jiff::tz::TimeZone::UTC } else { zone };
-        return Ok(time.to_zoned(zone)?.timestamp());
-    }
-    bail!(
-        "invalid value for \"since\" or \"until\": {text:?} is no time, no number of seconds and no duration"
-    )
-}
-
-/// `1h30m`, `42m`, `10s`, `1.5s`, `100ms`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let units = [("ms", 0.001), ("us", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
-        let (unit, factor) = units.into_iter().find(|(unit, _)| rest[digits..].starts_with(unit))?;
-        total += number * factor;
-        rest = &rest[digits + unit.len()..];
-    }
-    (!text.is_empty()).then(|| Duration::try_from_secs_f64(total).ok()).flatten()
 }

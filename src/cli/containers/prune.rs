@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::confirm::{prune, say_deleted};
 use crate::cli::{state, store};
 use crate::engine::containers::{self, Record};
+use crate::engine::events::{Kind, of};
 use crate::engine::images::catalog::{Catalog, ImageError};
 use crate::engine::images::filter::{Filter, Filters};
 use crate::engine::state::State;
@@ -60,6 +61,7 @@ pub(in crate::cli) fn remove(state: &State, ended: &[Record]) -> anyhow::Result<
             Err(error) => return Err(error.into()),
         }
     }
+    state.events().tell(&[of::pruned(Kind::Container, freed)]);
     say_deleted("Containers", gone);
     Ok(freed)
 }

@@ -88,7 +88,10 @@ fn status(record: &Record) -> String {
     let ended = || human::ago(second(life.finished.as_ref()));
     match life.status {
         Status::Created => "Created".into(),
-        Status::Running => format!("Up {}", up()),
+        Status::Running => match &life.health {
+            Some(health) => format!("Up {} ({})", up(), health.status.shown()),
+            None => format!("Up {}", up()),
+        },
         Status::Paused => format!("Up {} (Paused)", up()),
         Status::Restarting => format!("Restarting ({}) {}", life.exit_code, ended()),
         Status::Exited => format!("Exited ({}) {}", life.exit_code, ended()),

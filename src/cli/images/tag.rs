@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::store;
 use crate::engine::images::catalog::ImageError;
+use crate::engine::images::tag;
 use crate::engine::reference::{Reference, ReferenceError};
 use crate::engine::store::StoreError;
 
@@ -29,7 +30,7 @@ impl Args {
             anyhow::bail!("refusing to create a tag with a digest reference");
         }
         let target: Reference = self.target.parse().map_err(|error| wrong(&self.target, &error))?;
-        store()?.tag(&self.source, &target).map_err(|error| match error {
+        tag(&store()?, &self.source, &target).map_err(|error| match error {
             StoreError::Missing(name) => ImageError::NoSuch(name).into(),
             StoreError::Reference(error) => wrong(&self.source, &error),
             other => anyhow::Error::from(other),

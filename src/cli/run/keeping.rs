@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::environment;
+use super::{environment, health};
 use crate::engine::config::ImageConfig;
 use crate::engine::log::Rotation;
 use crate::engine::request::{LogKept, Restart};
@@ -41,6 +41,8 @@ pub(super) struct Args {
     /// Seconds from that signal to SIGKILL (default: 10)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub(super) stop_timeout: Option<i64>,
+    #[command(flatten)]
+    pub(super) health: health::Args,
 }
 
 impl Args {
@@ -53,17 +55,24 @@ impl Args {
         self.log().map(drop)
     }
 
-    /// Whether somebody has to stay who starts it again.
+    /// What only a monitor of its own can do, by its option; none where nothing is said of it.
+    fn of_monitor(&self) -> Option<&'static str> {
+        let restart = self.restart.is_some_and(|policy| policy != Restart::No);
+        let said = [("--restart", restart), ("--health-cmd", self.health.check())];
+        said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
+    }
+
+    /// Whether somebody has to stay who starts it again, or looks whether it is well.
     pub(super) fn need_monitor(&self) -> bool {
-        self.restart.is_some_and(|policy| policy != Restart::No)
+        self.of_monitor().is_some()
     }
 
     /// # Errors
     /// What only a monitor can do, where each step is watched.
     pub(super) fn check_in_this_process(&self) -> anyhow::Result<()> {
-        if self.need_monitor() {
+        if let Some(name) = self.of_monitor() {
             bail!(
-                "--restart: a container whose steps are watched has no monitor, which would do that; leave it out"
+                "{name}: a container whose steps are watched has no monitor, which would do that; leave it out"
             );
         }
         self.check_id_file()

@@ -11,6 +11,7 @@ use super::contents::{Contents, Part};
 use super::error::ArchiveError;
 use super::{INDEX, MANIFEST, REPOSITORIES, docker, oci};
 use crate::engine::config::Descriptor;
+use crate::engine::events::of;
 use crate::engine::reference::Reference;
 use crate::engine::store::{Arrival, Source, Store, StoreError, Wanted};
 use crate::layers::Digest;
@@ -98,6 +99,8 @@ fn bring(
     for name in image.names.iter().skip(1) {
         store.tag(&image.descriptor.digest.to_string(), name)?;
     }
+    let id = image.id.to_string();
+    store.events().tell(&[of::image(store, &id, &id, "load")]);
     Ok(Loaded { id: image.id, names: image.names.clone(), taken })
 }
 

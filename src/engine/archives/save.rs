@@ -13,6 +13,7 @@ use super::error::ArchiveError;
 use super::zstd_as_plain::{self, Plain};
 use super::{BLOBS, CONTAINERD_NAME, INDEX, Item, LAYOUT, MANIFEST, REPOSITORIES};
 use crate::engine::config::{self, Descriptor, Index};
+use crate::engine::events::of;
 use crate::engine::reference::Reference;
 use crate::engine::store::{Store, StoreError, Stored};
 use crate::layers::{Digest, Entry, Kind, Tape};
@@ -55,10 +56,15 @@ enum Blob {
 /// [`ArchiveError::Store`] for images that are not here or damaged, [`ArchiveError::Write`].
 pub fn save(store: &Store, names: &[String], format: Format, out: impl Write) -> Result<(), ArchiveError> {
     let mut archive = Archive::default();
+    let mut told = Vec::new();
     for picked in pick(store, names)? {
         archive.add(store, &picked, format)?;
+        let id = picked.stored.id.to_string();
+        told.push(of::image(store, &id, &id, "save"));
     }
-    archive.write(store, format, out)
+    archive.write(store, format, out)?;
+    store.events().tell(&told);
+    Ok(())
 }
 
 fn pick(store: &Store, names: &[String]) -> Result<Vec<Picked>, ArchiveError> {

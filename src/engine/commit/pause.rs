@@ -10,6 +10,7 @@
 use super::CommitError;
 use crate::cgroups::Controller;
 use crate::engine::containers::{Record, cgroup, locked};
+use crate::engine::events::of;
 use crate::engine::state::State;
 use crate::journal::Journal;
 use crate::kernel::hint::errno_text;
@@ -44,9 +45,13 @@ pub(super) fn paused<T>(
     let journal = Journal::create(&state.journals(), &title, &plan);
     let journal = journal.map_err(|error| failed(error.to_string()))?;
     let running = launch(&plan, &mut (), Some(journal));
+    let tell = |action: &str| state.events().tell(&[of::container(record, action)]);
     let done = running.map_err(|error| failed(error.to_string())).map(|running| {
+        tell("pause");
         let done = work();
-        (done, running.undo(&mut ()))
+        let refused = running.undo(&mut ());
+        tell("unpause");
+        (done, refused)
     });
     signals::unblock_all().map_err(|errno| failed(errno_text(errno)))?;
     match done? {

@@ -1,6 +1,7 @@
 //! Settings: what an image of a container says of its program: the image's words, and over them those of `run`.
 
 use crate::engine::config::ImageConfig;
+use crate::engine::health;
 use crate::engine::request::Request;
 
 /// The image's config as this run has changed it, by Docker's rules: a variable that was asked for stands before those
@@ -32,6 +33,7 @@ pub fn settings(image: &ImageConfig, request: &Request) -> ImageConfig {
     if let Some(signal) = &request.stop_signal {
         config.stop_signal.clone_from(signal);
     }
+    config.healthcheck = health::settings(request.health.as_ref(), image.healthcheck.as_ref());
     if let Some(user) = &request.user {
         config.user.clone_from(user);
     }

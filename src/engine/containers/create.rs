@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use super::life::Lock;
 use super::{ContainerError, Record, called, named};
 use crate::container;
+use crate::engine::events::of;
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{self, Ground, RunError};
@@ -102,6 +103,7 @@ pub fn create(
         let _names = lock_names(state)?;
         let record = Record::new(&spec, image, driver, free_name(state, name)?, request);
         record.save(&directory)?;
+        state.events().tell(&[of::container(&record, "create")]);
         Ok(Created { record, directory: directory.clone(), lock })
     };
     made().inspect_err(|_| {

@@ -19,6 +19,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use super::life::{Status, stays, stopped};
 use super::start::{StartError, start};
 use super::{ContainerError, Record, directory, find, pause, process};
+use crate::engine::events::of;
 use crate::engine::monitor;
 use crate::engine::monitor::frames::Frame;
 use crate::engine::state::State;
@@ -92,6 +93,8 @@ fn signal(state: &State, record: &Record, number: i32) -> Result<(), ContainerEr
     if process(state, record).ok() != Some(pid) {
         return Err(gone());
     }
+    // before its monitor can tell of the end that comes of it
+    state.events().tell(&[of::kill(record, number)]);
     processes::signal(pidfd.as_fd(), number).map_err(|errno| ContainerError::State(errno.into()))
 }
 
@@ -135,6 +138,7 @@ pub fn stop(state: &State, record: &Record, most: Option<Duration>) -> Result<()
             break;
         }
     }
+    state.events().tell(&[of::container(record, "stop")]);
     Ok(())
 }
 
@@ -148,7 +152,9 @@ pub fn restart(state: &State, record: &Record, most: Option<Duration>) -> Result
         std::fs::write(&stays, "")?;
     }
     stop(state, record, most)?;
-    start(state, &find(state, &record.id)?, None)?;
+    let record = find(state, &record.id)?;
+    start(state, &record, None)?;
+    state.events().tell(&[of::container(&record, "restart")]);
     Ok(())
 }
 
@@ -257,7 +263,7 @@ pub fn call(directory: &Path) -> io::Result<OwnedFd> {
 pub fn attach(directory: &Path) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let (_held, name) = monitor::socket_name(directory)?;
+    let (_held, name) = monitor::socket::socket_name(directory)?;
     rustix::net::connect(&socket, &name)?;
     Ok(socket)
 }

@@ -72,12 +72,16 @@ pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record,
 fn life(record: &Record, pid: i32) -> Value {
     let life = &record.life;
     let time = |time: &Option<String>| time.clone().unwrap_or_else(|| NEVER.into());
-    json!({
+    let mut shown = json!({
         "Status": life.status.word(), "Running": life.running(), "Paused": life.status == Status::Paused,
         "Restarting": life.status == Status::Restarting, "OOMKilled": life.oom_killed, "Dead": false,
         "Pid": pid, "ExitCode": life.exit_code, "Error": life.error,
         "StartedAt": time(&life.started), "FinishedAt": time(&life.finished),
-    })
+    });
+    if let Some(health) = &life.health {
+        shown["Health"] = json!(health);
+    }
+    shown
 }
 
 /// Where its files lie, in the words that Docker's overlay driver has for it.

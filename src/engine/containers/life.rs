@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::health::Health;
 use crate::journal;
 use crate::kernel::process;
 
@@ -102,6 +103,9 @@ pub struct Life {
     pub oom_killed: bool,
     /// how often it was started again by itself
     pub restarts: u32,
+    /// whether it is well, where it has a health check
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 impl Life {
@@ -120,14 +124,31 @@ impl Life {
     /// # Errors
     /// What the kernel answers.
     pub fn save(&self, directory: &Path) -> io::Result<()> {
+        self.save_when(directory, || ())
+    }
+
+    /// The same, doing something in the last moment before it is there: nobody sees the one without the other having
+    /// begun, and who waits for this state comes after that.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn save_when(&self, directory: &Path, told: impl FnOnce()) -> io::Result<()> {
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
-        replace(&Life::file(directory), &text)
+        replace_when(&Life::file(directory), &text, told)
     }
 
     /// Whether it has a program that is running, stopped in the middle, or about to be started again.
     pub fn running(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused | Status::Restarting)
+    }
+
+    /// Nobody checks its health any more.
+    pub fn unchecked(mut self) -> Life {
+        if let Some(health) = &mut self.health {
+            health.left_alone();
+        }
+        self
     }
 
     /// It was said to run, and who answered for it is gone.
@@ -193,9 +214,14 @@ pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Puts a file in the place of another one: a reader sees the old one or the new one, whole.
 pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    replace_when(path, text, || ())
+}
+
+fn replace_when(path: &Path, text: &[u8], told: impl FnOnce()) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut new = tempfile::NamedTempFile::new_in(directory)?;
     new.write_all(text)?;
+    told();
     new.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::life::{Lock, Status};
 use super::{ContainerError, Record, cgroup, directory, locked};
 use crate::cgroups::{Cgroup, Controller};
+use crate::engine::events::of;
 use crate::engine::state::State;
 use crate::launch::launch;
 use crate::step::{Plan, Step};
@@ -23,7 +24,7 @@ fn mark(directory: &Path) -> PathBuf {
 }
 
 /// Whether a container that runs stands still.
-pub(super) fn stands_still(directory: &Path, record: &Record) -> bool {
+pub(in crate::engine) fn stands_still(directory: &Path, record: &Record) -> bool {
     mark(directory).exists() && cgroup(record).is_ok_and(|cgroup| cgroup.frozen().unwrap_or(false))
 }
 
@@ -44,7 +45,11 @@ pub fn pause(state: &State, record: &Record) -> Result<(), ContainerError> {
     std::fs::write(mark(&path), "")?;
     take(&record, cgroup.pause()).inspect_err(|_| {
         let _ = std::fs::remove_file(mark(&path));
-    })
+    })?;
+    // its monitor looks at each write, and saw the first one too early
+    std::fs::write(mark(&path), "")?;
+    state.events().tell(&[of::container(&record, "pause")]);
+    Ok(())
 }
 
 /// Lets them go on.
@@ -55,7 +60,7 @@ pub fn unpause(state: &State, record: &Record) -> Result<(), ContainerError> {
     let path = directory(state, record);
     let (_lock, record) = anew(state, record)?;
     match record.life.status {
-        Status::Paused => thaw(&path, &record),
+        Status::Paused => thaw(state, &path, &record),
         _ => Err(ContainerError::NotPaused(record.id)),
     }
 }
@@ -63,21 +68,30 @@ pub fn unpause(state: &State, record: &Record) -> Result<(), ContainerError> {
 /// The same for whoever has sent it a signal, which it takes when it goes on. One that is not paused is fine.
 pub(super) fn wake(state: &State, record: &Record) -> Result<(), ContainerError> {
     match record.life.status {
-        Status::Paused => thaw(&directory(state, record), record),
+        Status::Paused => thaw(state, &directory(state, record), record),
         _ => Ok(()),
     }
 }
 
 /// The same for one whose monitor was killed: where cgroups are of version 1, what stands still cannot even die.
 pub(super) fn let_die(directory: &Path, record: &Record) {
-    if mark(directory).exists() {
+    if mark(directory).exists()
+        && let Ok(cgroup) = freezer(record)
+    {
         // what it has lost of its cgroup cannot hold it
-        let _ = thaw(directory, record);
+        let _ = go_on(directory, record, &cgroup);
     }
 }
 
-fn thaw(path: &Path, record: &Record) -> Result<(), ContainerError> {
-    take(record, freezer(record)?.thaw())?;
+fn thaw(state: &State, path: &Path, record: &Record) -> Result<(), ContainerError> {
+    let cgroup = freezer(record)?;
+    // before its monitor can tell of an end that has waited for this
+    state.events().tell(&[of::container(record, "unpause")]);
+    go_on(path, record, &cgroup)
+}
+
+fn go_on(path: &Path, record: &Record, cgroup: &Cgroup) -> Result<(), ContainerError> {
+    take(record, cgroup.thaw())?;
     match std::fs::remove_file(mark(path)) {
         // it was removed with its end
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),

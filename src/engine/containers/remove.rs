@@ -12,6 +12,7 @@ use std::path::Path;
 use super::create::lock_names;
 use super::life::Lock;
 use super::{ContainerError, Record, clean_up, directory, end, find};
+use crate::engine::events::of;
 use crate::engine::state::State;
 use crate::engine::volumes::Volumes;
 use crate::journal;
@@ -113,5 +114,6 @@ pub fn take_away(state: &State, record: &Record, volumes: bool) -> io::Result<()
     if volumes {
         Volumes::of(state).remove_anonymous(record.volumes());
     }
+    state.events().tell(&[of::container(record, "destroy")]);
     Ok(())
 }

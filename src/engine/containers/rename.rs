@@ -2,6 +2,7 @@
 
 use super::create::{free_name, lock_names};
 use super::{ContainerError, Record, directory, locked};
+use crate::engine::events::of;
 use crate::engine::names;
 use crate::engine::state::State;
 
@@ -22,5 +23,9 @@ pub fn rename(state: &State, record: &Record, name: &str) -> Result<(), Containe
     let _names = lock_names(state)?;
     let name = free_name(state, Some(name)).map_err(|error| ContainerError::Rename(Box::new(error)))?;
     let record = Record::read(&path).ok_or_else(|| ContainerError::NoSuch(record.name.clone()))?;
-    Ok(Record { name, ..record }.save(&path)?)
+    let old = record.name.clone();
+    let record = Record { name, ..record };
+    record.save(&path)?;
+    state.events().tell(&[of::renamed(&record, &old)]);
+    Ok(())
 }

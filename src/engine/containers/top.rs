@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::life::Status;
 use super::{ContainerError, Record, cgroup, process};
+use crate::engine::events::of;
 use crate::engine::state::State;
 
 /// The heading, and a row for each process, as `ps` has them with these arguments.
@@ -29,7 +30,9 @@ pub fn top(state: &State, record: &Record, args: &[String]) -> Result<Vec<Vec<St
         return Err(ContainerError::Ps(said.lines().next().unwrap_or_default().into()));
     }
     // asked for last, so that nobody whom ps shows is missed
-    choose(&String::from_utf8_lossy(&output.stdout), &pids(record, first)?)
+    let rows = choose(&String::from_utf8_lossy(&output.stdout), &pids(record, first)?)?;
+    state.events().tell(&[of::container(record, "top")]);
+    Ok(rows)
 }
 
 /// The numbers of its processes; of one without a cgroup those who share its PID namespace, unless that is ours, too.

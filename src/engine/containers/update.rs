@@ -15,6 +15,7 @@ use super::life::{Lock, Status};
 use super::pause::anew;
 use super::{ContainerError, Record, cgroup, directory, process};
 use crate::cgroups::{self, Cgroup, CgroupError};
+use crate::engine::events::of;
 use crate::engine::limits::{Asked, LimitError, by_option, in_our_words};
 use crate::engine::request::{Request, Restart};
 use crate::engine::state::State;
@@ -190,7 +191,9 @@ impl Prepared {
             return Err(refused(Refusal::Ended));
         }
         self.record.save(&self.path).map_err(|error| refused(Refusal::State(error)))?;
-        running.leave().map_err(|errno| refused(Refusal::State(errno.into())))
+        running.leave().map_err(|errno| refused(Refusal::State(errno.into())))?;
+        state.events().tell(&[of::container(&self.record, "update")]);
+        Ok(())
     }
 
     /// Brings those after the others who were born while their parents were moved.

@@ -6,6 +6,7 @@ use super::catalog::{Catalog, ImageError};
 use super::filter::{Filter, Filters};
 use super::remove::{Gone, Remover};
 use crate::engine::containers::Record;
+use crate::engine::events::{Kind, of};
 use crate::engine::store::Store;
 use crate::layers::Digest;
 
@@ -47,7 +48,9 @@ pub fn prune(
         }
     }
     remover.commit()?;
-    Ok(Pruned { gone, freed: remover.finish()? })
+    let freed = remover.finish()?;
+    store.events().tell(&[of::pruned(Kind::Image, freed)]);
+    Ok(Pruned { gone, freed })
 }
 
 /// Images that may go, each with the names to take away.

@@ -11,9 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{Broken, Catalog, ImageError};
+use super::catalog::{Broken, Catalog, ImageError, Known};
 use crate::engine::config::Descriptor;
 use crate::engine::containers::Record;
+use crate::engine::events::{Event, Kind};
 use crate::engine::reference::Reference;
 use crate::engine::store::{Named, Store, StoreError};
 use crate::layers::Digest;
@@ -44,6 +45,8 @@ pub struct Remover<'a> {
     names: Vec<Named>,
     /// what goes of the index
     entries: Vec<Descriptor>,
+    /// what is to be told of them when they have gone
+    told: Vec<Event>,
 }
 
 impl<'a> Remover<'a> {
@@ -59,8 +62,8 @@ impl<'a> Remover<'a> {
             *needed.entry(*chain).or_insert(0) += 1;
         }
         let children = catalog.children();
-        let (names, entries) = (Vec::new(), Vec::new());
-        Ok(Remover { store, catalog, containers, needed, freed: 0, children, names, entries })
+        let (names, entries, told) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Remover { store, catalog, containers, needed, freed: 0, children, names, entries, told })
     }
 
     /// The images that are left.
@@ -174,6 +177,7 @@ impl<'a> Remover<'a> {
         if let Some(image) = self.catalog.images.iter_mut().find(|image| image.id == id) {
             image.names.retain(|other| other != name);
             self.names.push(Named { name: name.clone(), images: image.entries.clone() });
+            self.told.push(event(image, "untag"));
         }
         gone.push(Gone::Untagged(name.to_string()));
     }
@@ -203,6 +207,7 @@ impl<'a> Remover<'a> {
         let Some(at) = self.catalog.images.iter().position(|image| image.id == id) else { return Ok(()) };
         let image = self.catalog.images.remove(at);
         self.entries.extend_from_slice(&image.entries);
+        self.told.push(event(&image, "delete"));
         if let Some(count) = image.parent().and_then(|parent| self.children.get_mut(&parent)) {
             *count -= 1;
         }
@@ -237,10 +242,11 @@ impl<'a> Remover<'a> {
     /// Those of [`Store::forget`]; then nothing has gone.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         let (names, entries) = (std::mem::take(&mut self.names), std::mem::take(&mut self.entries));
-        match names.is_empty() && entries.is_empty() {
-            true => Ok(()),
-            false => self.store.forget(&names, &entries),
+        if !names.is_empty() || !entries.is_empty() {
+            self.store.forget(&names, &entries)?;
+            self.store.events().tell(&std::mem::take(&mut self.told));
         }
+        Ok(())
     }
 
     /// Frees the blobs and layers that nothing reaches; returns the bytes of the layers' files that went.
@@ -251,6 +257,12 @@ impl<'a> Remover<'a> {
         self.store.collect(&used(&self.containers, &self.catalog))?;
         Ok(self.freed)
     }
+}
+
+fn event(image: &Known, action: &str) -> Event {
+    let mut attributes = image.document.config.labels.clone().unwrap_or_default();
+    attributes.insert("name".into(), image.id.to_string());
+    Event::new(Kind::Image, action, &image.id.to_string(), attributes)
 }
 
 /// The layers that containers stand on, by their chain ids.

@@ -78,7 +78,7 @@ impl Health {
 }
 
 /// A time as Go writes it, `1h2m3.5s`, in nanoseconds; none for another text, a negative time or too long a one.
-fn duration(text: &str) -> Option<i64> {
+pub fn duration(text: &str) -> Option<i64> {
     if text == "0" {
         return Some(0);
     }

@@ -29,7 +29,33 @@ pub enum Heard {
     Asked(Asked),
 }
 
-/// Carries until the program has ended; whatever else is heard is for `heed`.
+/// Who does something about what is heard, and may have more to wait for.
+pub trait Mind {
+    /// Something is heard.
+    fn heed(&mut self, heard: Heard, running: &Running<'_>, carrier: &Carrier);
+
+    /// What poll(2) is to wait for besides, to be handed to [`Mind::turn`] with what it found, in this order.
+    fn wait_for(&self) -> Vec<PollFd<'_>> {
+        Vec::new()
+    }
+
+    /// How long it may wait.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is to be done now.
+    fn turn(&mut self, _found: &[PollFlags]) {}
+}
+
+/// Most have nothing to wait for.
+impl<H: FnMut(Heard, &Running<'_>, &Carrier)> Mind for H {
+    fn heed(&mut self, heard: Heard, running: &Running<'_>, carrier: &Carrier) {
+        self(heard, running, carrier);
+    }
+}
+
+/// Carries until the program has ended; whatever else is heard is for `mind`.
 ///
 /// # Errors
 /// What the kernel answers.
@@ -38,7 +64,7 @@ pub fn serve(
     carrier: &mut Carrier,
     signals: &Signals,
     listener: Option<&OwnedFd>,
-    mut heed: impl FnMut(Heard, &Running<'_>, &Carrier),
+    mind: &mut impl Mind,
 ) -> Result<Exit, Errno> {
     loop {
         let pidfd = running.pidfd().ok_or(Errno::CHILD)?;
@@ -46,26 +72,30 @@ pub fn serve(
             vec![PollFd::from_borrowed_fd(pidfd, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         let calls = if carrier.full() { PollFlags::empty() } else { PollFlags::IN };
         fds.extend(listener.map(|listener| PollFd::new(listener, calls)));
+        let minds = fds.len();
+        fds.extend(mind.wait_for());
         let own = fds.len();
         fds.extend(carrier.wait_for());
-        match poll(&mut fds, None) {
+        let most = mind.patience().map(timespec);
+        match poll(&mut fds, most.as_ref()) {
             Err(Errno::INTR) => continue,
             other => other?,
         };
         let found: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         drop(fds);
+        mind.turn(&found[minds..own]);
         if !found[1].is_empty() {
             while let Some(signal) = signals.next() {
                 // where the box shares the host's processes, those whose parent has died are ours
                 if signal == libc::SIGCHLD {
                     reap_but(running.box_pid().unwrap_or_default())?;
                 }
-                heed(Heard::Signal(signal), running, carrier);
+                mind.heed(Heard::Signal(signal), running, carrier);
             }
         }
         if found[own..].iter().any(|found| !found.is_empty()) {
             for asked in carrier.carry(&found[own..], &life::now()) {
-                heed(Heard::Asked(asked), running, carrier);
+                mind.heed(Heard::Asked(asked), running, carrier);
             }
         }
         if let Some(listener) = listener.filter(|_| !found[2].is_empty()) {

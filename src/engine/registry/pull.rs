@@ -16,6 +16,7 @@ use super::manifests::{Given, Kind};
 use super::report::{Report, Stage};
 use super::session::{Session, scope};
 use crate::engine::config::{self, Descriptor, Document, Index, Manifest};
+use crate::engine::events::of;
 use crate::engine::platform::Platform;
 use crate::engine::reference::Reference;
 use crate::engine::store::{Arrival, Source, Store, StoreError, Wanted};
@@ -97,6 +98,7 @@ impl Client {
         }
         let (digest, image) = (remote.top.digest, remote.manifest.config.digest);
         if is_here(store, reference, &remote) {
+            store.events().tell(&[of::transfer(store, reference, "pull")]);
             return Ok(Pulled { digest, image, newer: false });
         }
         let config = match store.blob(image) {
@@ -115,6 +117,7 @@ impl Client {
             draft.blob(&given.bytes)?;
         }
         draft.publish(remote.entry(), reference)?;
+        store.events().tell(&[of::transfer(store, reference, "pull")]);
         Ok(Pulled { digest, image, newer: true })
     }
 }

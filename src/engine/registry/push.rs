@@ -16,6 +16,7 @@ use super::session::{Errand, Place, Session, scope};
 use super::transport::Payload;
 use super::upload::{Parcel, Uploads};
 use crate::engine::config::{self, Descriptor};
+use crate::engine::events::of;
 use crate::engine::reference::Reference;
 use crate::engine::store::{Store, StoreError, Stored};
 use crate::layers::Digest;
@@ -91,6 +92,7 @@ impl Client {
         };
         let pushed = sent().map_err(|error| explained(error, reference))?;
         report.say(&format!("{tag}: digest: {} size: {}", pushed.digest, pushed.size));
+        store.events().tell(&[of::transfer(store, reference, "push")]);
         Ok(pushed)
     }
 }

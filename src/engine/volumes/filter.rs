@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::error::VolumeError;
 use super::{Known, Volumes};
 use crate::engine::containers;
+use crate::engine::events::{Kind, of};
 use crate::engine::images::filter::Filter;
 use crate::engine::state::State;
 use crate::engine::store::size_of_files;
@@ -88,5 +89,6 @@ pub fn prune(state: &State, filters: &[Filter]) -> Result<Pruned, VolumeError> {
             Err(error) => return Err(error),
         }
     }
+    state.events().tell(&[of::pruned(Kind::Volume, pruned.freed)]);
     Ok(pruned)
 }
