@@ -172,14 +172,15 @@ impl<'a> Monitor<'a> {
             if pause.is_none() {
                 life.owner = None;
             }
-            let mut kept = self.save();
+            let ends = pause.is_none() && self.record.request.remove;
+            let stays = ends && life::stays(&self.directory).exists();
+            // before anybody can know that it has ended, and start it
+            let again = if stays { mount_again(&self.directory) } else { Ok(()) };
+            let mut kept = again.and(self.save());
             // another monitor may have its own when somebody attached keeps us here
             self.spare = None;
-            if pause.is_none() && self.record.request.remove {
-                kept = kept.and_then(|()| match life::stays(&self.directory).exists() {
-                    true => mount_again(&self.directory),
-                    false => remove::take_away(self.state, &self.record, true),
-                });
+            if ends && !stays {
+                kept = kept.and_then(|()| remove::take_away(self.state, &self.record, true));
             }
             // also where the disk is full: whoever is attached hears how it has ended
             carrier.tell(exit);
