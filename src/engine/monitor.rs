@@ -177,8 +177,6 @@ impl<'a> Monitor<'a> {
             // before anybody can know that it has ended, and start it
             let again = if stays { mount_again(&self.directory) } else { Ok(()) };
             let mut kept = again.and(self.save());
-            // another monitor may have its own when somebody attached keeps us here
-            self.spare = None;
             if ends && !stays {
                 kept = kept.and_then(|()| remove::take_away(self.state, &self.record, true));
             }
@@ -208,8 +206,9 @@ impl<'a> Monitor<'a> {
     }
 
     fn save(&mut self) -> io::Result<()> {
-        let life = &self.record.life;
-        life.save(&self.directory).or_else(|error| match self.spare.take() {
+        // another monitor may have its own when somebody attached keeps us here
+        let (life, spare) = (&self.record.life, self.spare.take());
+        life.save(&self.directory).or_else(|error| match spare {
             Some(spare) => spare.save(life, &self.directory),
             None => Err(error),
         })
