@@ -162,15 +162,14 @@ impl<'a> Monitor<'a> {
             if pause.is_none() {
                 life.owner = None;
             }
+            let ends = pause.is_none() && self.record.request.remove;
+            let stays = ends && life::stays(&self.directory).exists();
+            // before anybody can know that it has ended, and start it
+            let again = if stays { mount_again(&self.directory) } else { Ok(()) };
             let told = of::ended(&self.record, exit, self.record.life.oom_killed);
-            let mut kept = self.save(&told);
-            // another monitor may have its own when somebody attached keeps us here
-            self.spare = None;
-            if pause.is_none() && self.record.request.remove {
-                kept = kept.and_then(|()| match life::stays(&self.directory).exists() {
-                    true => mount_again(&self.directory),
-                    false => remove::take_away(self.state, &self.record, true),
-                });
+            let mut kept = again.and(self.save(&told));
+            if ends && !stays {
+                kept = kept.and_then(|()| remove::take_away(self.state, &self.record, true));
             }
             // also where the disk is full: whoever is attached hears how it has ended
             carrier.tell(exit);
@@ -198,9 +197,11 @@ impl<'a> Monitor<'a> {
     /// Writes down what it is, and tells this just before anybody sees it: who waits for its end tells what comes of
     /// that afterwards.
     fn save(&mut self, told: &[Event]) -> io::Result<()> {
-        let (life, events, mut told) = (&self.record.life, self.state.events(), Some(told));
+        let (events, mut told) = (self.state.events(), Some(told));
         let mut tell = || events.tell(told.take().unwrap_or_default());
-        life.save_when(&self.directory, &mut tell).or_else(|error| match self.spare.take() {
+        // another monitor may have its own when somebody attached keeps us here
+        let (life, spare) = (&self.record.life, self.spare.take());
+        life.save_when(&self.directory, &mut tell).or_else(|error| match spare {
             Some(spare) => {
                 tell();
                 spare.save(life, &self.directory)

@@ -22,7 +22,7 @@ pub struct Applied {
     pub entries: u64,
     /// whiteouts made
     pub whiteouts: u64,
-    /// devices that were left out, see [`Ownership::User`]
+    /// devices that were left out, see `Ownership::User`
     pub skipped_devices: u64,
     /// extended attributes that the file system or our rights do not allow
     pub skipped_xattrs: u64,

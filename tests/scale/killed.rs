@@ -167,7 +167,7 @@ fn a_program_that_only_its_journal_knows() {
 /// What stands still cannot die where cgroups are of version 1: whoever cleans up after its monitor must let it go first.
 #[test]
 fn a_monitor_of_one_that_stands_still() {
-    let Some(site) = Site::limited("a_monitor_of_one_that_stands_still") else { return };
+    let Some(site) = Site::limited_root("a_monitor_of_one_that_stands_still") else { return };
     for cleaning in [
         "$S rm -f red",
         "$S start red && $S exec red true",
