@@ -29,7 +29,7 @@ fn docker_answers_the_same() {
     let Some((ours, theirs)) = docker::sites(TEST, &[]) else { return };
     let (Some(ours), Some(theirs)) = (furnished(TEST, ours), furnished(TEST, theirs)) else { return };
     let script = format!("cd $D/state; {MORE}\n{RULES}");
-    let mine = docker::bash(&ours, &format!("C=$S; {script}"));
+    let mine = docker::stepbox(&ours, "", &script);
     let import = "docker import $D/state/image.tar box >/dev/null || dockerd_failed";
     assert_eq!(docker::docker(&theirs, "overlay2", import, &script), mine);
 }

@@ -41,10 +41,10 @@ fn normal(text: &str) -> String {
 #[test]
 fn docker_answers_the_same() {
     let Some((ours, theirs)) = docker::sites("docker_answers_the_same", &["busybox"]) else { return };
-    let import = ". $ENGINES/place.sh; image; $S import $D/image.tar box >/dev/null; C=$S";
+    let import = ". $ENGINES/place.sh; image; $S import $D/image.tar box >/dev/null";
     let theirs_import = "image; docker import $D/image.tar box >/dev/null || dockerd_failed";
     let [mine, docker] = std::thread::scope(|scope| {
-        let mine = scope.spawn(|| docker::bash(&ours, &format!("{import}\n{WALK}")));
+        let mine = scope.spawn(|| docker::stepbox(&ours, import, WALK));
         let docker = scope.spawn(|| docker::docker(&theirs, "vfs", theirs_import, WALK));
         [mine, docker].map(|walk| normal(&walk.join().expect("it has walked")))
     });

@@ -66,7 +66,7 @@ fn docker_says_the_same_of_images() {
     let Some((ours, theirs)) = sites else { return };
     docker::bash(&ours, IMAGE);
     same_images(&ours, &theirs);
-    let mine = docker::bash(&ours, &format!("C=$S\n{COMMANDS}"));
+    let mine = docker::stepbox(&ours, "", COMMANDS);
     let docker = docker::docker(&theirs, "overlay2", LOAD, COMMANDS);
     assert_eq!(without_speaker(&docker), without_speaker(&mine));
 }

@@ -34,6 +34,14 @@ pub fn bash(site: &Site, script: &str) -> String {
     out
 }
 
+/// What we say to a script in which `$C` asks us, after `before`. Nothing that it leaves running outlives it.
+pub fn stepbox(site: &Site, before: &str, script: &str) -> String {
+    let end = "$S ps -aq | while read -r id; do $S rm -f \"$id\" </dev/null; done >/dev/null";
+    let said = bash(site, &format!("{before}\nC=$S\n{script}\n{end}"));
+    site.assert_clean();
+    said
+}
+
 /// What Docker says to a script in which `docker` asks it, after `before`. It keeps images by this storage driver.
 pub fn docker(site: &Site, driver: &str, before: &str, script: &str) -> String {
     let begin = format!(". $ENGINES/place.sh; . $ENGINES/dockerd.sh; dockerd_begins {driver}");

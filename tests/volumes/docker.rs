@@ -21,7 +21,7 @@ fn docker_says_the_same_of_volumes() {
     let sites = docker::sites("docker_says_the_same_of_volumes", &["busybox"]);
     let Some((ours, theirs)) = sites else { return };
     docker::bash(&ours, IMAGE);
-    let mine = docker::bash(&ours, &format!("C=$S\n{WALK}"));
+    let mine = docker::stepbox(&ours, "", WALK);
     let load = format!("docker load -qi {}/full.tar >/dev/null || dockerd_failed", ours.path().display());
     assert_eq!(docker::docker(&theirs, "overlay2", &load, WALK), mine);
 }
