@@ -46,7 +46,13 @@ fn killed_in_the_middle_there_is_no_image() {
             break;
         }
         killed += 1;
-        assert_eq!(site.says("$S images | awk 'NR > 1 { print $1 }'"), "small\n", "turn {turn}");
+        let named = site.says("$S images | awk 'NR > 1 { print $1 }' | sort");
+        if named == "large\nsmall\n" {
+            // killed between its last deed and its end: then it is whole
+            site.says("$S system check");
+            break;
+        }
+        assert_eq!(named, "small\n", "turn {turn}");
         if turn % 3 == 2 {
             site.says("$S clean");
             assert_eq!(site.says("ls $STEPBOX_ROOT/tmp $STEPBOX_ROOT/fetching | grep -v :"), "\n");
