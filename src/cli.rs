@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("stepbox: {}", whole(&error));
+            complain!("stepbox: {}", whole(&error));
             ExitCode::FAILURE
         }
     }
@@ -176,14 +176,14 @@ fn refuse(error: &clap::Error) -> ExitCode {
         true => letter.escape_default().to_string(),
         false => letter.to_string(),
     };
-    eprintln!("stepbox: {}", what.join(" ").chars().map(printable).collect::<String>());
+    complain!("stepbox: {}", what.join(" ").chars().map(printable).collect::<String>());
     let similar = rest.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
     let similar = similar.filter(|tip| tip.contains("similar")).map(|tip| format!("{tip}; "));
     let usage = rest.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
     let words = usage.into_iter().flat_map(str::split_whitespace);
     let command: Vec<&str> = words.take_while(|word| word.starts_with(char::is_alphabetic)).collect();
     let command = if command.is_empty() { given_command() } else { command.join(" ") };
-    eprintln!("hint: {}see {command} --help", similar.collect::<String>());
+    complain!("hint: {}see {command} --help", similar.collect::<String>());
     ExitCode::from(125)
 }
 
@@ -216,7 +216,7 @@ fn each<E: std::fmt::Display>(names: &[String], mut act: impl FnMut(&str) -> Res
     let mut code = ExitCode::SUCCESS;
     for name in names {
         if let Err(error) = act(name) {
-            eprintln!("stepbox: {error:#}");
+            complain!("stepbox: {error:#}");
             code = ExitCode::FAILURE;
         }
     }

@@ -214,7 +214,7 @@ pub fn main(name: &'static str, body: fn(&mut Stage) -> Result<(), LabError>) ->
         return enter_toy_host(lab, &flags);
     }
     if !flags.dry_run && flags.host == Host::Real && !rustix::process::geteuid().is_root() {
-        eprintln!(
+        complain!(
             "{name}: --host real changes this machine and needs root; without it, a lab plays in a toy host"
         );
         return ExitCode::from(125);
@@ -250,11 +250,11 @@ fn enter_toy_host(lab: &Lab, flags: &Flags) -> ExitCode {
     match entered {
         Ok(code) => ExitCode::from(code as u8),
         Err(EnterError::Launch(error)) => {
-            eprintln!("SKIP {}: this machine refuses a toy host\n{error}\nsee: stepbox doctor", lab.name);
+            complain!("SKIP {}: this machine refuses a toy host\n{error}\nsee: stepbox doctor", lab.name);
             ExitCode::from(125)
         }
         Err(error) => {
-            eprintln!("{}: {error}", lab.name);
+            complain!("{}: {error}", lab.name);
             ExitCode::from(125)
         }
     }
@@ -264,7 +264,7 @@ fn play(lab: &'static Lab, flags: Flags, body: fn(&mut Stage) -> Result<(), LabE
     let real = flags.host == Host::Real && !flags.dry_run;
     let dir = if real { real_directory() } else { PathBuf::from(host::LAB) };
     if real && let Err(error) = std::fs::create_dir_all(&dir) {
-        eprintln!("{}: cannot make {}: {error}", lab.name, dir.display());
+        complain!("{}: cannot make {}: {error}", lab.name, dir.display());
         return ExitCode::from(125);
     }
     let journal = real.then(|| PathBuf::from(JOURNALS));
@@ -285,7 +285,7 @@ fn perform(
     // a trace that cannot be written is said before anything is begun
     for path in [&flags.json, &flags.html].into_iter().flatten().filter(|_| !flags.dry_run) {
         if let Err(error) = std::fs::File::create(path) {
-            eprintln!("{}: cannot write {}: {error}", lab.name, path.display());
+            complain!("{}: cannot write {}: {error}", lab.name, path.display());
             return ExitCode::from(125);
         }
     }
@@ -323,11 +323,11 @@ fn perform(
         Err(error) => (format!("failed: {error}").replace('\n', "; "), 125),
     };
     if let Err(error) = stage.watcher.finish(&outcome, None) {
-        eprintln!("{}: cannot write the trace: {error}", lab.name);
+        complain!("{}: cannot write the trace: {error}", lab.name);
         return ExitCode::from(125);
     }
     if code != 0 && !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        eprintln!("{}: {outcome}", lab.name);
+        complain!("{}: {outcome}", lab.name);
     }
     ExitCode::from(code)
 }

@@ -17,8 +17,11 @@
 //!   kernel          Op -> system call; all `unsafe`  kernel
 //! ```
 //!
-//! Imports point down; [`closure`], which finds the libraries of a program, stands on nothing. To read it in order:
-//! [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
+//! Imports point down; [`closure`], which finds the libraries of a program, and `complain` stand on nothing. To read it
+//! in order: [`step`], [`launch`], [`overlay`], then a lab in `labs/`.
+
+#[macro_use]
+mod complain;
 
 #[cfg(feature = "engine")]
 pub mod api;

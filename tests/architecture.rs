@@ -26,7 +26,7 @@ const MECHANISMS: &[&str] = &[
     "layers",
 ];
 /// What every mechanism stands on.
-const GROUND: &[&str] = &["kernel", "trace", "probe", "step", "closure"];
+const GROUND: &[&str] = &["kernel", "trace", "probe", "step", "closure", "complain"];
 /// The one loop and who watches it.
 const LOOP: &[&str] = &["attend", "journal", "launch", "observe"];
 /// What a container should be, and the recipe.
@@ -37,7 +37,7 @@ const LABORATORY: &[&str] = &["host", "lab", "doctor", "grade"];
 /// Which modules each module may use. A module that is not listed here has no place yet.
 fn may_use(module: &str) -> Option<Vec<&'static str>> {
     let groups: &[&[&'static str]] = match module {
-        "kernel" | "trace" | "closure" => &[],
+        "kernel" | "trace" | "closure" | "complain" => &[],
         "probe" => &[&["kernel", "trace"]],
         "step" => &[&["kernel", "probe", "trace"]],
         "journal" => &[&["kernel", "launch", "step"]],

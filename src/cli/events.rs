@@ -98,7 +98,7 @@ fn gone(error: &io::Error) -> bool {
 /// As Docker: a template that is none, or fits no event, is exit code 64.
 fn wrong(error: &TemplateError) -> ExitCode {
     let text = error.to_string();
-    eprintln!("Error parsing format: {}", text.trim_start_matches("template parsing error: "));
+    complain!("Error parsing format: {}", text.trim_start_matches("template parsing error: "));
     ExitCode::from(64)
 }
 

@@ -121,7 +121,7 @@ pub(super) fn inspect(
         Some(text) => match Template::parse(text) {
             Ok(template) => Some(template),
             Err(error) => {
-                eprintln!("{error}");
+                complain!("{error}");
                 return Ok(ExitCode::from(64));
             }
         },
@@ -147,7 +147,7 @@ pub(super) fn inspect(
         None if format == Some("json") => println!("{}", super::template::json(&Value::Array(found), false)),
         None => println!("{}", indented(&found)),
     }
-    errors.iter().for_each(|error| eprintln!("{error}"));
+    errors.iter().for_each(|error| complain!("{error}"));
     Ok(ExitCode::from(u8::from(!errors.is_empty())))
 }
 
@@ -206,7 +206,7 @@ impl Place {
         match self.catalog.find(name) {
             Ok(known) => {
                 if self.sizes {
-                    eprintln!("WARNING: --size ignored for image");
+                    complain!("WARNING: --size ignored for image");
                 }
                 image::inspect(&self.store, known).map_err(|error| format!("stepbox: {name}: {error}"))
             }

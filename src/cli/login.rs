@@ -80,14 +80,14 @@ impl LoginArgs {
         let (client, credentials) = (self.connection.client()?, credentials()?);
         let known = credentials.get(&registry)?;
         if self.password.is_some() {
-            eprintln!("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
+            complain!("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
         }
         let nothing_said = self.username.is_none() && self.password.is_none() && !self.password_stdin;
         if let Some(known) = known.clone().filter(|_| nothing_said) {
             println!("Authenticating with existing credentials...");
             match enter(&client, &credentials, &registry, known) {
                 Ok(()) => return Ok(()),
-                Err(error) => eprintln!("Login did not succeed, error: {error}"),
+                Err(error) => complain!("Login did not succeed, error: {error}"),
             }
         }
         let user = match self.username.take() {
@@ -118,7 +118,7 @@ impl LoginArgs {
 fn enter(client: &Client, credentials: &Credentials, registry: &str, login: Login) -> anyhow::Result<()> {
     let accepted = client.login(registry, login)?;
     if let Kept::File(path) = accepted.keep(registry, credentials)? {
-        eprintln!(
+        complain!(
             "WARNING! Your password will be stored unencrypted in {}.\n\
              Configure a credential helper to remove this warning. See\n\
              https://docs.docker.com/engine/reference/commandline/login/#credentials-store\n",

@@ -105,17 +105,17 @@ pub(super) fn guarded_with(
 ) -> ExitCode {
     // the box would find them in /proc/self/fd, where a link in an image can lead (CVE-2024-21626)
     if let Err(errno) = crate::kernel::process::close_inherited() {
-        eprintln!("stepbox: cannot close what the caller left open: {errno}");
+        complain!("stepbox: cannot close what the caller left open: {errno}");
         return ExitCode::from(125);
     }
     if starts && let Err(errno) = super::program::keep_out_of_reach() {
-        eprintln!("stepbox: cannot keep its own program from the container: {errno}");
+        complain!("stepbox: cannot keep its own program from the container: {errno}");
         return ExitCode::from(125);
     }
     match act() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("stepbox: {}", super::whole(&error));
+            complain!("stepbox: {}", super::whole(&error));
             ExitCode::from(code(&error))
         }
     }
@@ -129,7 +129,7 @@ fn run(args: Args) -> anyhow::Result<u8> {
         }
         if let Err(error) = asked.streams.check_detached() {
             // as Docker: 1
-            eprintln!("stepbox: {error}");
+            complain!("stepbox: {error}");
             return Ok(1);
         }
         let (state, created) = asked.create(true)?;

@@ -101,12 +101,12 @@ fn formatted(
     match Template::named(name, format).and_then(|template| template.run(value, types)) {
         Ok(text) => println!("{text}"),
         Err(error @ TemplateError::Parse { .. }) => {
-            eprintln!("{error}");
+            complain!("{error}");
             return Ok(ExitCode::from(64));
         }
         Err(error) => {
             println!();
-            eprintln!("{}", error.to_string().trim_start_matches("template parsing error: "));
+            complain!("{}", error.to_string().trim_start_matches("template parsing error: "));
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -142,7 +142,7 @@ fn clean() -> anyhow::Result<()> {
         for (op, answer) in &run.undone {
             if let Answer::Error(_) = answer {
                 failed += 1;
-                eprintln!("stepbox: not undone: {op} = {answer}");
+                complain!("stepbox: not undone: {op} = {answer}");
             }
         }
     }

@@ -92,13 +92,13 @@ impl Front<'_> {
             state.events().tell(&ended);
         }
         for (op, errno) in running.undo(observer) {
-            eprintln!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
+            complain!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
         }
         self.write_down(exit, oom, stays.then_some(ended.as_slice()))?;
         carrier.tell(exit.code());
         linger(&mut carrier, Some(&signals), None)?;
         for (stream, errno) in carrier.here().into_iter().flat_map(Here::broken) {
-            eprintln!("stepbox: write /dev/{}: {}", stream.name(), hint::errno_text(errno));
+            complain!("stepbox: write /dev/{}: {}", stream.name(), hint::errno_text(errno));
         }
         Ok(exit)
     }

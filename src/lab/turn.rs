@@ -45,7 +45,7 @@ fn take(parent: &Path) -> io::Result<File> {
     match turn.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            eprintln!("another lab is using cgroups; waiting for its end");
+            complain!("another lab is using cgroups; waiting for its end");
             turn.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error),

@@ -28,7 +28,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         ["count", file] => count(file),
         ["ping", address] => ping::ping(address),
         _ => {
-            eprintln!("unknown work: {}", arguments.join(" "));
+            complain!("unknown work: {}", arguments.join(" "));
             ExitCode::from(125)
         }
     }

@@ -62,7 +62,7 @@ pub(in crate::cli) fn keys(wanted: &Wanted) -> anyhow::Result<DetachKeys> {
     }
     let said = connection::credentials().map(|file| file.detach_keys()).transpose().unwrap_or_else(|error| {
         // as Docker: who cannot read it goes on without
-        eprintln!("stepbox: {error}");
+        complain!("stepbox: {error}");
         None
     });
     Ok(match said.flatten() {

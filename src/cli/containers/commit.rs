@@ -62,7 +62,7 @@ impl Args {
             pause: self.pause,
             epoch,
         };
-        let note = |text: &str| eprintln!("stepbox: {text}");
+        let note = |text: &str| complain!("stepbox: {text}");
         println!("{}", commit::commit(&state, &store, &record, &wish, note)?);
         Ok(ExitCode::SUCCESS)
     }

@@ -91,7 +91,7 @@ impl Args {
         };
         if !self.quiet && std::io::stderr().is_terminal() {
             let to = self.destination.to_string_lossy();
-            eprintln!("Successfully copied {size} bytes to {}", to.escape_debug());
+            complain!("Successfully copied {size} bytes to {}", to.escape_debug());
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -25,7 +25,7 @@ impl Args {
         let state = state()?;
         let result = find(&state, &self.container).and_then(|record| rename(&state, &record, &self.name));
         if let Err(error) = result {
-            eprintln!("stepbox: {error}");
+            complain!("stepbox: {error}");
             anyhow::bail!("failed to rename container named {}", self.container);
         }
         Ok(ExitCode::SUCCESS)

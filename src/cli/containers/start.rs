@@ -35,7 +35,7 @@ impl Args {
         Ok(guarded(true, || match self.attach || self.interactive {
             // as Docker: 1, whatever `run` would say
             true => self.attached().or_else(|error| {
-                eprintln!("stepbox: {error:#}");
+                complain!("stepbox: {error:#}");
                 Ok(1)
             }),
             false => self.in_background(),
@@ -67,13 +67,13 @@ impl Args {
             match started {
                 Ok(_) => println!("{name}"),
                 Err(error) => {
-                    eprintln!("stepbox: {error}");
+                    complain!("stepbox: {error}");
                     failed.push(name.as_str());
                 }
             }
         }
         if !failed.is_empty() {
-            eprintln!("stepbox: failed to start containers: {}", failed.join(", "));
+            complain!("stepbox: failed to start containers: {}", failed.join(", "));
             return Ok(1);
         }
         Ok(0)

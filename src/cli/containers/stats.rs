@@ -60,7 +60,7 @@ impl Args {
         let state = state()?;
         let mut code = ExitCode::SUCCESS;
         for error in self.containers.iter().filter_map(|name| find(&state, name).err()) {
-            eprintln!("stepbox: {error}");
+            complain!("stepbox: {error}");
             code = ExitCode::FAILURE;
         }
         if code != ExitCode::SUCCESS {

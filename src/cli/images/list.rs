@@ -64,7 +64,7 @@ impl Args {
         let mut code = ExitCode::SUCCESS;
         for broken in &catalog.broken {
             let name = broken.names.first().map_or_else(|| broken.digest.to_string(), ToString::to_string);
-            eprintln!("stepbox: image {name} cannot be read: {}", broken.error);
+            complain!("stepbox: image {name} cannot be read: {}", broken.error);
             code = ExitCode::FAILURE;
         }
         let children = catalog.children();
@@ -87,7 +87,7 @@ impl Args {
                 Ok(sizes) => Some(sizes.iter().sum()),
                 Err(error) => {
                     // the list is whole without its size
-                    eprintln!("stepbox: image {}: its size is not known: {error}", image.short());
+                    complain!("stepbox: image {}: its size is not known: {error}", image.short());
                     None
                 }
             };

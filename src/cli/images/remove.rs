@@ -51,9 +51,9 @@ impl Args {
                 }
             }
         }
-        errors.iter().for_each(|error| eprintln!("{error}"));
+        errors.iter().for_each(|error| complain!("{error}"));
         if removed && let Err(error) = remover.finish() {
-            eprintln!("stepbox: nothing of it is removed from the disk yet: {error}");
+            complain!("stepbox: nothing of it is removed from the disk yet: {error}");
             failed = true;
         }
         Ok(ExitCode::from(u8::from(failed)))

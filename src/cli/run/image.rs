@@ -56,7 +56,7 @@ impl Args {
                     Err(_) => false,
                 };
                 if missing {
-                    eprintln!("Unable to find image '{reference}' locally");
+                    complain!("Unable to find image '{reference}' locally");
                     self.fetch(store, &reference)?;
                 }
             }

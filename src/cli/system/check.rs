@@ -56,7 +56,7 @@ fn repair_all(state: &State, store: &Store, mut findings: Vec<Finding>) -> bool 
             match repair(state, store, finding) {
                 Ok(done) => println!("    {}: {done}", finding.place),
                 Err(why) => {
-                    eprintln!("stepbox: {}: not repaired: {why}", finding.place);
+                    complain!("stepbox: {}: not repaired: {why}", finding.place);
                     failed = true;
                 }
             }

@@ -55,7 +55,7 @@ impl Args {
     pub(in crate::cli) fn main(self) -> anyhow::Result<ExitCode> {
         let found = pass(&state()?, &self.filter, LIST)?;
         for broken in found.iter().filter(|volume| volume.damaged) {
-            eprintln!("stepbox: volume {}: what is written down of it cannot be read", broken.name);
+            complain!("stepbox: volume {}: what is written down of it cannot be read", broken.name);
         }
         let none = BTreeMap::new();
         let labels: Vec<Labels<'_>> =

@@ -30,7 +30,7 @@ impl Args {
                 Err(error) => errors.push(format!("stepbox: {error}")),
             }
         }
-        errors.iter().for_each(|error| eprintln!("{error}"));
+        errors.iter().for_each(|error| complain!("{error}"));
         Ok(ExitCode::from(u8::from(!errors.is_empty())))
     }
 }
