@@ -10,6 +10,6 @@ macro_rules! complain {
 }
 
 /// Writes these words and a line feed to standard error. Nobody can be told that nobody listens there.
-pub(crate) fn line(words: Arguments) {
+pub(crate) fn line(words: Arguments<'_>) {
     let _ = std::io::stderr().write_all(format!("{words}\n").as_bytes());
 }
