@@ -6,11 +6,13 @@
 //! ```
 //!
 //! As in the other benchmarks everybody has a turn in each round, and ratios are the medians of the rounds' own. Each
-//! contender begins with nothing of the image, and with a disk that has written everything before. Peers that the
-//! machine lacks are named as missing. Run as root for all rows; see benches/README.md.
+//! turn begins with a new disk, and with everything written that was written before. Peers that the machine lacks are
+//! named as missing. Run as root for all rows; see benches/README.md.
 
 #[path = "images/contenders.rs"]
 mod contenders;
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "support/docker.rs"]
 mod docker;
 #[path = "support/medians.rs"]
@@ -21,13 +23,14 @@ mod synthetic;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use contenders::Contender;
-use docker::Docker;
+use disk::Disk;
 use medians::{alternate, median, paired, rounds};
-use stepbox::layers::{Inflate, Ownership, apply, remove};
+use stepbox::layers::{Inflate, Ownership, apply};
 use synthetic::Synthetic;
 
 fn main() {
@@ -44,18 +47,14 @@ fn main() {
         image.plain_bytes >> 20,
         image.gzip_bytes >> 20
     );
-    let docker = Docker::start(scratch.path());
-    if let Err(why) = &docker {
-        println!("SKIP docker: {why}");
-    }
-    let docker = docker.ok();
-    let load = contenders::load(scratch.path(), &stepbox, &image, docker.as_ref());
-    compare("load an archive of plain layers, against the last row", load);
-    compare("unpack gzip layers", contenders::unpack(scratch.path(), &stepbox, &image));
-    parts(&scratch.path().join("parts"), &image);
+    let disk = Rc::new(Disk::new(scratch.path(), mebibytes << 22));
+    let load = contenders::load(&disk, &stepbox, &image);
+    compare("load an archive of plain layers", load);
+    compare("unpack gzip layers", contenders::unpack(scratch.path(), &disk, &stepbox, &image));
+    parts(&disk, &image);
 }
 
-/// Takes all in alternation and prints the table; the last of those that run is what the others are compared with.
+/// Takes all in alternation and prints the table; the first is what the others are compared with.
 fn compare(title: &str, mut contenders: Vec<Contender>) {
     contenders.retain_mut(|contender| match contender.once() {
         Ok(_) => true,
@@ -75,14 +74,15 @@ fn compare(title: &str, mut contenders: Vec<Contender>) {
 }
 
 /// One layer after the other in this process: what unpacking adds to inflating, which is the least there is to do.
-fn parts(scratch: &Path, image: &Synthetic) {
+fn parts(disk: &Disk, image: &Synthetic) {
     let mut ways = ["inflate alone", "inflate and hash, unpack"];
     let times = alternate(&mut ways, rounds(5), |way| {
+        disk.renew().expect("a disk");
         rustix::fs::sync();
         let mut took = Duration::ZERO;
         for (number, layer) in image.layers.iter().enumerate() {
             let file = File::open(&layer.gzip).expect("the layer");
-            let directory = scratch.join(number.to_string());
+            let directory = disk.path().join(number.to_string());
             std::fs::create_dir_all(&directory).expect("a directory");
             let root = File::open(&directory).expect("a directory");
             let began = Instant::now();
@@ -92,7 +92,6 @@ fn parts(scratch: &Path, image: &Synthetic) {
             }
             took += began.elapsed();
         }
-        remove(scratch).expect("removed");
         took
     });
     println!("\none layer after the other\n{:34} {:>9} {:>14}", "", "median s", "x inflate");

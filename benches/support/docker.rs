@@ -21,7 +21,7 @@ impl Docker {
         let place = |name: &str| home.join(name).display().to_string();
         std::fs::create_dir(&home).map_err(|error| error.to_string())?;
         std::fs::write(place("config"), "{}").map_err(|error| error.to_string())?;
-        let socket = format!("unix://{}", place("socket"));
+        let socket = Docker::socket(scratch);
         let log = std::fs::File::create(place("log")).map_err(|error| error.to_string())?;
         let mut command = Command::new("unshare");
         command.args([
@@ -53,6 +53,11 @@ impl Docker {
         }
         let log = std::fs::read_to_string(place("log")).unwrap_or_default();
         Err(log.lines().last().unwrap_or("dockerd does not answer").to_owned())
+    }
+
+    /// Where one that is started below this directory listens.
+    pub fn socket(scratch: &Path) -> String {
+        format!("unix://{}", scratch.join("docker/socket").display())
     }
 
     /// A command that it is to do.
