@@ -12,6 +12,7 @@
 //!
 //! See the OCI image specification. Labs 13-union-image to 19-compose, tutorials/18-engine.md, tutorials/architecture.md.
 
+mod abreast;
 pub mod address_files;
 pub mod archives;
 pub mod attach;

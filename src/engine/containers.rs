@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::ContainerError;
 use self::life::{Life, Lock, Owner, Status};
+use super::abreast;
 use super::commit;
 use super::config::ImageConfig;
 use super::events::of;
@@ -221,8 +222,9 @@ fn shown(spec: &Spec, request: &Request) -> Vec<Shown> {
 /// removed, and not shown. Where a monitor was killed, its container is cleaned up after.
 pub fn list(state: &State) -> Vec<Record> {
     let Ok(entries) = std::fs::read_dir(state.containers()) else { return Vec::new() };
-    let mut records: Vec<Record> =
-        entries.flatten().filter_map(|entry| settled(state, &entry.path())).collect();
+    let directories: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let settled = abreast::each(&directories, |directory| settled(state, directory));
+    let mut records: Vec<Record> = settled.into_iter().flatten().collect();
     records.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
     records
 }

@@ -48,6 +48,11 @@ look nine
 run --rm -v nine:/data full sh -c 'rm -r /data/*; touch /data/mine'
 say start -a made
 say ps -a --format '{{.Names}} {{.Label "x"}}'
+say create --name seen --network none -v a-long-volume-name:/data full true >/dev/null
+say ps -a --format '{{.Names}} {{.Mounts}} {{.LocalVolumes}}' -f name=seen
+say ps -a --no-trunc --format '{{.Mounts}}' -f name=seen
+say rm -v seen
+say volume rm a-long-volume-name
 say rm -v made
 look nine
 say volume rm nine

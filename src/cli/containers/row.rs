@@ -41,7 +41,7 @@ pub(in crate::cli) fn of(record: &Record, root: bool, whole: bool, size: String)
         ("ID", if whole { record.id.clone() } else { record.id[..12].into() }),
         ("Image", record.image.clone()),
         ("Labels", labels(&record.request.labels)),
-        ("LocalVolumes", "0".into()),
+        ("LocalVolumes", record.volumes().len().to_string()),
         ("Mounts", mounts(record, whole)),
         ("Names", record.name.clone()),
         ("Networks", network(record, root).into()),
@@ -61,12 +61,15 @@ fn labels(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
 }
 
+/// As Docker: a volume by its name, a directory of the host by its path.
 fn mounts(record: &Record, whole: bool) -> String {
-    let sources = record.request.binds.iter().filter_map(|mount| match &mount.source {
-        Source::Bind { path, .. } => Some(path.display().to_string()),
+    let volumes = record.volumes().iter().map(|volume| (&volume.target, volume.name.clone()));
+    let binds = record.binds().iter().filter_map(|mount| match &mount.source {
+        Source::Bind { path, .. } => Some((&mount.target, path.display().to_string())),
         _ => None,
     });
-    sources.map(|path| if whole { path } else { cut(&path, 15) }).collect::<Vec<_>>().join(",")
+    let names: BTreeMap<_, _> = volumes.chain(binds).collect();
+    names.into_values().map(|name| if whole { name } else { cut(&name, 15) }).collect::<Vec<_>>().join(",")
 }
 
 fn network(record: &Record, root: bool) -> &'static str {

@@ -8,12 +8,10 @@
 //! See the OCI image specification, image-layout.md. Lab 13-union-image, tutorials/13-union-image.md.
 
 use super::{Store, StoreError, Stored};
+use crate::engine::abreast;
 use crate::engine::config::{CHOSEN, CONFIG, DOCKER_CONFIG, Descriptor, Document, NAME};
 use crate::engine::reference::Reference;
 use std::collections::BTreeMap;
-
-/// From how many images on a second thread pays.
-const MANY: usize = 100;
 
 /// An entry of the index, with all names that it has.
 #[derive(Debug)]
@@ -41,21 +39,7 @@ impl Store {
             names.extend(entry.annotations.get(NAME).and_then(|name| name.parse::<Reference>().ok()));
         }
         let entries: Vec<(Vec<Reference>, &Descriptor)> = entries.into_values().collect();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = if entries.len() < MANY { entries.len() } else { entries.len().div_ceil(threads) };
-        let listed = std::thread::scope(|scope| {
-            let parts = entries.chunks(share.max(1));
-            let read: Vec<_> = parts
-                .map(|part| {
-                    scope.spawn(move || part.iter().map(|entry| self.listed(entry)).collect::<Vec<_>>())
-                })
-                .collect();
-            let joined = read
-                .into_iter()
-                .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            joined.collect()
-        });
-        Ok(listed)
+        Ok(abreast::each(&entries, |entry| self.listed(entry)))
     }
 
     fn listed(&self, (names, entry): &(Vec<Reference>, &Descriptor)) -> Listed {
