@@ -83,7 +83,11 @@ fn contender(name: &'static str, what: &'static str, command: impl Fn() -> Comma
     Contender { name, what, command: Box::new(command) }
 }
 
+/// Set in the mount namespace of our own.
+const APART: &str = "STEPBOX_BENCH_APART";
+
 fn main() {
+    apart();
     let scratch = tempfile::Builder::new().prefix("stepbox-bench-").tempdir().expect("make a directory");
     std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o711)).expect("open it");
     let stepbox = scratch.path().join("stepbox");
@@ -104,6 +108,36 @@ fn main() {
     }
     let user = if root { Some(NOBODY) } else { None };
     compare("rootless", rootless(scratch.path(), &stepbox, user));
+}
+
+/// Begins once more in a mount namespace of its own. There what every engine keeps below /run is on a tmpfs, as /run is;
+/// and version 2 of the cgroups is not mounted where crun, which refuses machines with both, would be missing.
+fn apart() {
+    if !rustix::process::geteuid().is_root() || std::env::var_os(APART).is_some() {
+        return;
+    }
+    let unified = Path::new("/sys/fs/cgroup/unified");
+    let controllers = std::fs::read_to_string(unified.join("cgroup.controllers")).unwrap_or_default();
+    let crun = Command::new("crun").arg("--version").stdout(Stdio::null()).status().is_ok();
+    let mut again = Command::new("unshare");
+    again.args(["--mount", "--propagation", "private", "sh", "-c"]);
+    if crun && !controllers.trim().is_empty() {
+        println!("{} is hidden from everybody: crun refuses it", unified.display());
+        again.arg(format!("umount {} && exec \"$@\"", unified.display()));
+    } else {
+        again.arg("exec \"$@\"");
+    }
+    let error = again.arg("sh").args(std::env::args_os()).env(APART, "1").exec();
+    println!("unshare: {error}: on with the mounts of this machine");
+}
+
+/// A tmpfs, where one can be mounted for us alone.
+fn memory(at: &Path) {
+    std::fs::create_dir_all(at).expect("make a directory");
+    if std::env::var_os(APART).is_some() {
+        let flags = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("tmpfs", at, "tmpfs", flags, c"mode=711").expect("mount a tmpfs");
+    }
 }
 
 /// Takes all in alternation and prints the table; the first is what the others are compared with.
@@ -155,6 +189,9 @@ fn run(command: &mut Command) -> std::io::Result<std::process::Output> {
 
 fn as_root(scratch: &Path, stepbox: &Path) -> Vec<Contender> {
     let state = scratch.join("root");
+    memory(&state.join("run"));
+    let run_time = scratch.join("run");
+    memory(&run_time);
     let Some(layer) = base_layer(stepbox, &state, None) else { return Vec::new() };
     let mut contenders = Vec::new();
     match floor(scratch) {
@@ -188,7 +225,7 @@ fn as_root(scratch: &Path, stepbox: &Path) -> Vec<Contender> {
             println!("SKIP {name}: {why}");
             continue;
         }
-        let (state, program) = (scratch.join(format!("state-{runtime}")), program.to_owned());
+        let (state, program) = (run_time.join(runtime), program.to_owned());
         contenders.push(contender(name, "cgroups, seccomp; no overlay, no cable", move || {
             let mut command = Command::new(&program);
             command.arg("--root").arg(&state).args(["run", "--bundle"]).arg(&bundle);
@@ -214,9 +251,10 @@ fn as_root(scratch: &Path, stepbox: &Path) -> Vec<Contender> {
 
 fn rootless(scratch: &Path, stepbox: &Path, user: Option<u32>) -> Vec<Contender> {
     let state = scratch.join("rootless");
-    std::fs::create_dir(&state).expect("make a directory");
+    memory(&state.join("run"));
     if let Some(user) = user {
         chown(&state, Some(user), Some(user)).expect("give it away");
+        chown(state.join("run"), Some(user), Some(user)).expect("give it away");
     }
     let become_user = move |mut command: Command| {
         command.current_dir("/");
