@@ -41,6 +41,7 @@ pub mod names;
 pub mod network;
 pub mod peers;
 pub mod platform;
+pub mod ports;
 pub mod propagation;
 pub mod reference;
 pub mod registry;

@@ -27,6 +27,8 @@ mod options;
 mod orphans;
 #[path = "run/policy.rs"]
 mod policy;
+#[path = "run/ports.rs"]
+mod ports;
 #[path = "run/privilege.rs"]
 mod privilege;
 #[path = "run/resources.rs"]

@@ -284,6 +284,8 @@ impl Asked {
             security_opt: written(&self.privilege.security_opt),
             cgroup_parent: self.limits.cgroup_parent.clone(),
             peers: self.isolation.peers(self.network.mode())?,
+            expose: self.network.expose(),
+            mac: self.network.mac(),
             lookup: self.network.lookup(),
             sysctls: self.isolation.sysctl.clone(),
             privileged: self.privilege.privileged(),

@@ -30,7 +30,8 @@ pub const NAME: &str = "org.opencontainers.image.ref.name";
 /// The annotation in which the index keeps which image of a list was pulled, by the digest of its manifest.
 pub const CHOSEN: &str = "dev.stepbox.image.manifest";
 
-type Json = serde_json::Map<String, serde_json::Value>;
+/// An object of JSON, in the order in which it was written.
+pub type Json = serde_json::Map<String, serde_json::Value>;
 
 /// What an image says about the program to run in it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::state::State;
 use crate::kernel::Op;
-use crate::kernel::netlink::Request;
+use crate::kernel::netlink::{Mac, Request};
 use crate::kernel::nft::Batch;
 use crate::launch::{Answer, perform_undo};
 use crate::spec::Net;
@@ -27,6 +27,9 @@ pub enum NetworkError {
         "--network bridge needs root, because only root may add links to this machine; without it use --network none or host"
     )]
     NotRoot,
+    /// an address on the wire, where there is none
+    #[error("conflicting options: mac-address and the network mode: only what is on a bridge has one")]
+    NoCable,
     /// every subnet of the pool is in use
     #[error("all subnets from 172.17.0.0/16 to 172.31.0.0/16 are in use on this machine: ip route")]
     NoSubnet,
@@ -38,8 +41,9 @@ pub enum NetworkError {
     Lease(#[from] std::io::Error),
 }
 
-/// Takes an address on the default bridge and describes bridge and port.
-pub fn take_port(state: &State, id: &str) -> Result<Net, NetworkError> {
+/// Takes an address on the default bridge and describes bridge and port, with this address on the wire or one that
+/// follows from the other.
+pub fn take_port(state: &State, id: &str, mac: Option<Mac>) -> Result<Net, NetworkError> {
     let leases = state.leases();
     std::fs::create_dir_all(&leases)?;
     let _lock = lock(state)?;
@@ -54,7 +58,8 @@ pub fn take_port(state: &State, id: &str) -> Result<Net, NetworkError> {
                 let _ = std::fs::remove_file(&lease);
             })?;
             let network = Network { bridge: BRIDGE.into(), gateway, prefix: PREFIX, shared: true };
-            let port = network.port(format!("veth{}", &id[..8]), address);
+            let mut port = network.port(format!("veth{}", &id[..8]), address);
+            port.mac = mac.unwrap_or(port.mac);
             return Ok(Net::Bridge { network, port, lease, holder: std::process::id() });
         }
     }

@@ -12,6 +12,7 @@ use super::peers::Peers;
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
 use crate::cgroups::devices::Rule;
+use crate::kernel::netlink::Mac;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
@@ -68,6 +69,10 @@ pub struct Request {
     pub security_opt: Vec<String>,
     /// `--cgroup-parent`
     pub cgroup_parent: Option<String>,
+    /// `--expose`: ports with their protocols, besides the image's
+    pub expose: Vec<String>,
+    /// `--mac-address`, instead of the one that follows from its address
+    pub mac: Option<Mac>,
     /// `--add-host`, `--dns`, `--dns-search`, `--dns-option`
     pub lookup: Lookup,
     /// `--cap-add`, `--cap-drop`: what root inside may have, as bits
@@ -142,6 +147,8 @@ impl Default for Request {
             cap_drop: Vec::new(),
             security_opt: Vec::new(),
             cgroup_parent: None,
+            expose: Vec::new(),
+            mac: None,
             lookup: Lookup::default(),
             capabilities: crate::privilege::default_set(),
             no_new_privs: false,

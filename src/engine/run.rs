@@ -229,8 +229,13 @@ pub fn prepare(
         NetworkMode::Default if !machine.root() => Net::None,
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
         // not by its own id: the cable of the run before goes a moment after that has ended
-        NetworkMode::Default | NetworkMode::Bridge => network::take_port(state, &super::names::new_id())?,
+        NetworkMode::Default | NetworkMode::Bridge => {
+            network::take_port(state, &super::names::new_id(), request.mac)?
+        }
     };
+    if request.mac.is_some() && !matches!(net, Net::Bridge { .. }) {
+        return Err(NetworkError::NoCable.into());
+    }
     place = Place { lent, share, network, net, volumes, ..place };
     describe(&place, &ground.config, &ground.layers, request).inspect_err(|_| {
         let _ = network::give_back(&place.net);

@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
@@ -70,6 +71,26 @@ impl Mac {
     pub fn of(address: Ipv4Addr) -> Mac {
         let [a, b, c, d] = address.octets();
         Mac([0x02, 0x42, a, b, c, d])
+    }
+}
+
+/// Text that is no address which one link can have: six octets, the first of them even, as 92:d0:c6:0a:29:33.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected six octets, the first of them even, as 92:d0:c6:0a:29:33")]
+pub struct MacError;
+
+impl FromStr for Mac {
+    type Err = MacError;
+
+    fn from_str(text: &str) -> std::result::Result<Mac, MacError> {
+        let octet = |text: &str| match text.len() {
+            2 => u8::from_str_radix(text, 16).map_err(|_| MacError),
+            _ => Err(MacError),
+        };
+        let octets: Vec<u8> = text.split([':', '-']).map(octet).collect::<std::result::Result<_, _>>()?;
+        let octets = <[u8; 6]>::try_from(octets).map_err(|_| MacError)?;
+        // an odd one is a group's, and the kernel takes none of zeros either
+        if octets[0] % 2 == 1 || octets == [0; 6] { Err(MacError) } else { Ok(Mac(octets)) }
     }
 }
 

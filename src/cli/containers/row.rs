@@ -10,6 +10,7 @@ use crate::cli::human;
 use crate::engine::containers::Record;
 use crate::engine::containers::life::Status;
 use crate::engine::peers::Mode;
+use crate::engine::ports;
 use crate::rootfs::Source;
 
 /// The heading of each field.
@@ -45,7 +46,7 @@ pub(in crate::cli) fn of(record: &Record, root: bool, whole: bool, size: String)
         ("Mounts", mounts(record, whole)),
         ("Names", record.name.clone()),
         ("Networks", network(record, root).into()),
-        ("Ports", String::new()),
+        ("Ports", ports::listed(&ports::reachable(record))),
         ("RunningFor", human::ago(second(Some(&record.created)))),
         ("Size", size),
         ("State", record.life.status.word().into()),

@@ -4,7 +4,13 @@ use std::net::IpAddr;
 
 use super::isolation;
 use crate::engine::peers::Mode;
+use crate::engine::ports;
 use crate::engine::request::{HostAddress, Lookup};
+use crate::kernel::netlink::Mac;
+
+/// The ports of one `--expose`.
+#[derive(Debug, Clone)]
+struct Ports(Vec<String>);
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Network")]
@@ -13,6 +19,12 @@ pub(super) struct Args {
     /// bridge, none, host, container:NAME (default: bridge or none)
     #[arg(long, alias = "net", value_name = "MODE", value_parser = network)]
     network: Option<Mode>,
+    /// A port that it offers, besides its image's, as 80 or 8000-8010/udp
+    #[arg(long, value_name = "PORT", value_parser = exposed)]
+    expose: Vec<Ports>,
+    /// Its address on the wire, as 92:d0:c6:0a:29:33
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    mac_address: Option<Mac>,
     /// A name for an address, or for the host (NAME:host-gateway)
     #[arg(long, value_name = "NAME:IP", value_parser = extra_host)]
     add_host: Vec<(String, HostAddress)>,
@@ -38,7 +50,11 @@ impl Args {
             (named, "hostname"),
             (!self.add_host.is_empty(), "custom host-to-IP mapping"),
             (!(self.dns.is_empty() && self.dns_search.is_empty() && self.dns_option.is_empty()), "dns"),
+            (self.mac_address.is_some(), "mac-address"),
         ];
+        if !self.expose.is_empty() {
+            anyhow::bail!("conflicting options: port exposing and the container type network mode");
+        }
         match conflicts.iter().find(|(asked, _)| *asked) {
             Some((_, what)) => anyhow::bail!("conflicting options: {what} and the network mode"),
             None => Ok(()),
@@ -53,6 +69,14 @@ impl Args {
         self.network.clone()
     }
 
+    pub(super) fn expose(&self) -> Vec<String> {
+        self.expose.iter().flat_map(|Ports(ports)| ports.clone()).collect()
+    }
+
+    pub(super) fn mac(&self) -> Option<Mac> {
+        self.mac_address
+    }
+
     pub(super) fn lookup(&self) -> Lookup {
         Lookup {
             hosts: self.add_host.clone(),
@@ -65,6 +89,14 @@ impl Args {
 
 fn network(text: &str) -> Result<Mode, String> {
     isolation::mode(text, &["bridge", "none", "host", "container:NAME"])
+}
+
+fn exposed(text: &str) -> Result<Ports, ports::PortError> {
+    ports::parse(text).map(Ports)
+}
+
+fn mac(text: &str) -> Result<Mac, String> {
+    text.parse().map_err(|_| format!("{text} is not a valid mac address"))
 }
 
 fn extra_host(text: &str) -> Result<(String, HostAddress), String> {

@@ -30,6 +30,9 @@ pub fn settings(image: &ImageConfig, request: &Request) -> ImageConfig {
     if !request.labels.is_empty() {
         config.labels = Some(request.labels.clone());
     }
+    for port in &request.expose {
+        config.exposed_ports.get_or_insert_default().entry(port.clone()).or_default();
+    }
     if let Some(signal) = &request.stop_signal {
         config.stop_signal.clone_from(signal);
     }

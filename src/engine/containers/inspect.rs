@@ -19,6 +19,7 @@ use super::{Record, process};
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::inspect::{NEVER, config};
 use crate::engine::peers::Mode;
+use crate::engine::ports;
 use crate::engine::state::State;
 use crate::engine::store::{Driver, Store, size_of_files};
 
@@ -121,6 +122,12 @@ fn program_config(record: &Record) -> Value {
     done["OpenStdin"] = request.stdin.into();
     done["StdinOnce"] = request.stdin_once.into();
     done["Image"] = record.image.as_str().into();
+    if let Some(ports) = ports::exposed(record) {
+        done["ExposedPorts"] = json!(ports);
+    }
+    if let Some(mac) = request.mac {
+        done["MacAddress"] = mac.to_string().into();
+    }
     for volume in record.volumes().iter().filter(|volume| volume.anonymous) {
         if done["Volumes"].is_null() {
             done["Volumes"] = json!({});

@@ -9,6 +9,7 @@ use crate::engine::containers::Record;
 use crate::engine::machine::Machine;
 use crate::engine::network::{Held, held_by};
 use crate::engine::peers::Mode;
+use crate::engine::ports;
 use crate::engine::state::State;
 use crate::kernel::netlink::Mac;
 
@@ -27,13 +28,13 @@ pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
         ("HairpinMode", false.into()),
         ("LinkLocalIPv6Address", "".into()),
         ("LinkLocalIPv6PrefixLen", 0.into()),
-        ("Ports", json!({})),
+        ("Ports", ports(record)),
         ("SandboxKey", key.into()),
         ("SecondaryIPAddresses", Value::Null),
         ("SecondaryIPv6Addresses", Value::Null),
         ("EndpointID", "".into()),
     ]);
-    let Addresses { gateway, address, prefix, mac } = Addresses::of(held);
+    let Addresses { gateway, address, prefix, mac } = Addresses::of(held, record.request.mac);
     put(vec![
         ("Gateway", gateway.as_str().into()),
         ("GlobalIPv6Address", "".into()),
@@ -54,6 +55,12 @@ pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
     }
     put(vec![("Networks", Value::Object(networks))]);
     Value::Object(done)
+}
+
+/// What can be reached, each with nothing that it is published as.
+fn ports(record: &Record) -> Value {
+    let names = ports::reachable(record).into_iter().map(|(port, protocol)| format!("{port}/{protocol}"));
+    Value::Object(names.map(|name| (name, Value::Null)).collect())
 }
 
 /// Which network it has; none where that is another container's.
@@ -78,13 +85,13 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn of(held: Option<Held>) -> Addresses {
+    fn of(held: Option<Held>, mac: Option<Mac>) -> Addresses {
         let Some(Held { address, gateway, prefix }) = held else { return Addresses::default() };
         Addresses {
             gateway: gateway.to_string(),
             address: address.to_string(),
             prefix,
-            mac: Mac::of(address).to_string(),
+            mac: mac.unwrap_or_else(|| Mac::of(address)).to_string(),
         }
     }
 }
