@@ -36,10 +36,22 @@ function box(x, y, width, height, attributes = {}) {
   return draw("rect", { x, y, width, height, rx: 6, ...attributes });
 }
 
-/** Where each kind of evidence stands after step `position`: what changed last first, each with its views. */
+/** Forgets what was seen of a box that is no longer the one that is meant. */
+function forgetBox(kinds) {
+  for (const { views } of kinds.values()) {
+    for (const [subject, { source }] of views) if (subject === "box" || source.includes("[BOX]")) views.delete(subject);
+  }
+}
+
+/**
+ * Where each kind of evidence stands after step `position`: what changed last first, each with its views. What was
+ * seen before a plan was undone, or of an earlier box, is no state any more.
+ */
 function stateAt(position, timeline) {
   const kinds = new Map();
   timeline.slice(0, position + 1).forEach((item, at) => {
+    if (timeline[at - 1]?.event.event === "undo" && ["step", "scope"].includes(item.event.event)) kinds.clear();
+    if (item.event.result === "[BOX]") forgetBox(kinds);
     for (const change of item.event.evidence ?? []) {
       if (!kinds.has(change.kind)) kinds.set(change.kind, { kind: change.kind, views: new Map(), changedAt: at });
       const state = kinds.get(change.kind);
@@ -47,10 +59,10 @@ function stateAt(position, timeline) {
       if (rows.length) state.changedAt = at;
       const earlier = state.views.get(change.subject);
       const changed = at < position ? [] : [...(earlier?.changed ?? []), ...rows];
-      state.views.set(change.subject, { subject: change.subject, facts: change.after, changed });
+      state.views.set(change.subject, { subject: change.subject, source: change.source, facts: change.after, changed });
     }
   });
-  return [...kinds.values()].sort((a, b) => b.changedAt - a.changedAt);
+  return [...kinds.values()].filter(({ views }) => views.size).sort((a, b) => b.changedAt - a.changedAt);
 }
 
 /** Whether this step changed the fact with this key. */
@@ -167,7 +179,7 @@ function tableFigure(views) {
 const FIGURES = {
   tree: { title: "Files, layer on layer", figure: (views, width) => treeFigure(views, width) },
   namespaces: { title: "Namespaces", figure: namespacesFigure },
-  links: { title: "Network", figure: (views, width) => linksFigure(views, width) },
+  links: { title: "Network", figure: (views, width, events) => linksFigure(views, width, events) },
   ids: { title: "User and group ids: inside → outside", figure: idsFigure },
   cgroup: { title: "Control group", figure: (views, width) => cgroupFigure(views, width) },
   caps: { title: "Capabilities", figure: (views, width) => capsFigure(views, width) },
@@ -184,6 +196,6 @@ function picture(position, timeline, width) {
     const hot = list.some((view) => view.changed.length > 0);
     const { title, figure } = FIGURES[kind] ?? { title: plain(kind), figure: tableFigure };
     const caption = make("figcaption", {}, title, hot ? make("span", { class: "mark" }, "changed here") : "");
-    return make("figure", { "data-kind": visible(kind), class: hot ? "hot" : "" }, caption, figure(list, width));
+    return make("figure", { "data-kind": visible(kind), class: hot ? "hot" : "" }, caption, figure(list, width, timeline.slice(0, position + 1)));
   });
 }
