@@ -111,6 +111,15 @@ fn labels_are_numbered_by_first_appearance() {
 }
 
 #[test]
+fn ids_are_short_and_digests_are_whole() {
+    let id = "0123456789abcdef".repeat(4);
+    let call = format!("mkdir(\"/containers/{id}/upper\", \"sha256:{id}\", \"{id}0\")");
+    let said = narrated(&[Event::Step(sample::step(Lane::Host, "s", "", &call, "0", vec![]))], false, 300);
+    let short = format!("mkdir(\"/containers/0123456789ab\u{2026}/upper\", \"sha256:{id}\", \"{id}0\") = 0");
+    assert!(said.contains(&short), "{said}");
+}
+
+#[test]
 fn json_comes_back_as_it_went() {
     let trace = sample::trace();
     let mut file = Vec::new();
