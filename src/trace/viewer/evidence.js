@@ -80,6 +80,10 @@ function unchanged(change) {
   return change.after.filter((fact) => !differ.has(name(fact)));
 }
 
+/** The same nodes; a long path is best broken behind a slash. */
+const breakable = (nodes) => nodes.flatMap((node) => (typeof node !== "string" ? [node]
+  : node.split(/(?<=\/)/).flatMap((part, at) => (at ? [make("wbr"), part] : [part]))));
+
 const MEANING = { "+": "new", "-": "gone", "~": "changed", " ": "unchanged" };
 const CLASS = { "+": "new", "-": "gone", "~": "changed", " ": "same" };
 
@@ -91,7 +95,7 @@ function factRow(sign, key, value, was) {
   return make("li", { class: `fact ${CLASS[sign]}` },
     make("span", { class: "sign", "aria-hidden": "true" }, sign.trim() || "\u00a0"),
     make("span", { class: "hidden" }, `${MEANING[sign]}: `),
-    make("span", { class: "key" }, say(key)),
+    make("span", { class: "key" }, breakable(say(key))),
     make("span", { class: "value" }, parts));
 }
 
