@@ -313,6 +313,8 @@ fn pictures_say_what_probes_of_this_machine_say() {
         ("br0 learnt 02:42:0a:09:00:02", "behind red0"),
     ];
     let inside = [("lo", "loopback up 127.0.0.1/8"), ("eth0", "veth up 10.9.0.2/24 peer elsewhere")];
+    let id = "0123456789abcdef".repeat(4);
+    let long = format!("mkdir(\"/containers/{id}\", \"sha256:{id}\")");
     let cable = "sendto(netlink, RTM_NEWLINK red0 kind=veth peer=eth0 peer address=02:42 peer netns=[BOX])";
     let links = vec![
         sample::change("links", "host", "netlink", &[], &host),
@@ -323,7 +325,7 @@ fn pictures_say_what_probes_of_this_machine_say() {
         |call: &str, result: &str, evidence| sample::step(Lane::Host, "a step", "", call, result, evidence);
     let mut steps = vec![
         step("clone3({})", "[BOX]", vec![caps("all")]),
-        step("capset({})", "0", vec![caps(&few)]),
+        step(&long, "0", vec![caps(&few)]),
         step(cable, "0", links),
         step("clone3({})", "[BOX]", vec![]),
     ];
@@ -347,6 +349,10 @@ fn pictures_say_what_probes_of_this_machine_say() {
     assert_eq!(browser.count("#picture .cap.on"), 41, "all");
     assert_eq!(browser.text("#card .count"), "step 1 of 5", "of the whole lab, not of its first plan");
     browser.press("ArrowRight");
+    assert_eq!(
+        browser.text("#card .call code"),
+        format!("mkdir(\"/containers/0123456789ab…\", \"sha256:{id}\")")
+    );
     assert_eq!(browser.count("#picture .cap.on"), 14, "names between bars");
     assert_eq!(browser.count("#picture .cap.possible"), 27);
     browser.press("ArrowRight");

@@ -21,9 +21,12 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** The text with what cannot be seen written out. */
+// An id of 64 digits: its first twelve tell it from all others. Behind `sha256:` stands a digest, which may be what is to be seen.
+const LONG_ID = /(?<![\da-f]|sha256:)([\da-f]{12})[\da-f]{52}(?![\da-f])/gi;
+
+/** The text with what cannot be seen written out, and short ids. */
 function visible(text) {
-  return text.replace(UNSEEN, (c) => {
+  return text.replace(LONG_ID, "$1…").replace(UNSEEN, (c) => {
     const code = c.codePointAt(0).toString(16);
     const short = { "\n": "\\n", "\t": "\\t", "\r": "\\r" }[c];
     return short ?? (code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`);

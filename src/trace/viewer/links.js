@@ -60,8 +60,13 @@ function netRoom(view, x, y, width, ends) {
     return port(link, x + PORT.pad, top, width - 2 * PORT.pad);
   });
   const below = y + PORT.head + links.length * (PORT.height + PORT.gap);
-  const lines = view.facts.filter((fact) => !isLink(fact)).map((fact, at) => textAt(x + PORT.pad, below + 12 + at * 17,
-    `${fact.key} ${fact.value}`, { size: 10.5, class: touched(view, fact.key) ? "strong" : "note", room: width - 2 * PORT.pad }));
+  const room = width - 2 * PORT.pad;
+  const rows = view.facts.filter((fact) => !isLink(fact)).flatMap((fact) => {
+    const fits = (fact.key.length + fact.value.length + 1) * 10.5 * MONO <= room;
+    return (fits ? [`${fact.key} ${fact.value}`] : [fact.key, `  ${fact.value}`]).map((text) => ({ text, hot: touched(view, fact.key) }));
+  });
+  const lines = rows.map(({ text, hot }, at) => textAt(x + PORT.pad + (text.startsWith(" ") ? 12 : 0), below + 12 + at * 17,
+    text.trim(), { size: 10.5, class: hot ? "strong" : "note", room }));
   const height = Math.max(PORT.head + PORT.height + PORT.gap, below - y + lines.length * 17) + 4;
   const frame = box(x + 1, y + 1, width - 2, height - 2, { class: `room ${lane}`, rx: 12 });
   const title = textAt(x + PORT.pad, y + 25, view.subject, { size: 13, class: `title ${lane}`, room: width - 24 });

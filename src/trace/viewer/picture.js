@@ -134,14 +134,15 @@ function namespacesFigure(views, width) {
 
 /** "0 65534 1" as an arrow from the ids inside to the ids outside. */
 function idsFigure(views, width) {
-  const rows = views.flatMap((view) => view.facts.flatMap((fact) => {
+  const whose = (view) => (views.length > 1 ? [{ name: view.subject, text: "", hot: false }] : []);
+  const rows = views.flatMap((view) => whose(view).concat(view.facts.flatMap((fact) => {
     const numbers = fact.value.match(/\d+/g) ?? [];
     const maps = numbers.length && numbers.length % 3 === 0 ? numbers.length / 3 : 0;
     const hot = touched(view, fact.key);
     if (!maps) return [{ name: fact.key, text: fact.value || "nobody is mapped", hot }];
     const triple = (_, at) => ({ name: fact.key, map: numbers.slice(at * 3, at * 3 + 3).map(Number), hot });
     return Array.from({ length: maps }, triple);
-  }));
+  })));
   const range = (start, count) => (count === 1 ? `${start}` : `${start} … ${start + count - 1}`);
   const [left, middle] = [Math.min(96, width * 0.24), width * 0.55];
   const shapes = rows.map((row, at) => {
@@ -177,7 +178,7 @@ function tableFigure(views) {
 }
 
 const FIGURES = {
-  tree: { title: "Files, layer on layer", figure: (views, width) => treeFigure(views, width) },
+  tree: { title: (views) => (stacksOf(views).stacks.length ? "Files, layer on layer" : "Files"), figure: (views, width) => treeFigure(views, width) },
   namespaces: { title: "Namespaces", figure: namespacesFigure },
   links: { title: "Network", figure: (views, width, events) => linksFigure(views, width, events) },
   ids: { title: "User and group ids: inside → outside", figure: idsFigure },
@@ -194,8 +195,9 @@ function picture(position, timeline, width) {
   return stateAt(position, timeline).map(({ kind, views }) => {
     const list = [...views.values()];
     const hot = list.some((view) => view.changed.length > 0);
-    const { title, figure } = FIGURES[kind] ?? { title: plain(kind), figure: tableFigure };
-    const caption = make("figcaption", {}, title, hot ? make("span", { class: "mark" }, "changed here") : "");
+    const named = plain(kind).replace(/^./, (letter) => letter.toUpperCase());
+    const { title, figure } = FIGURES[kind] ?? { title: named, figure: tableFigure };
+    const caption = make("figcaption", {}, typeof title === "function" ? title(list) : title, hot ? make("span", { class: "mark" }, "changed here") : "");
     return make("figure", { "data-kind": visible(kind), class: hot ? "hot" : "" }, caption, figure(list, width, timeline.slice(0, position + 1)));
   });
 }
