@@ -347,7 +347,8 @@ impl<W: Write> Text<W> {
     }
 
     fn end(&mut self, outcome: &str, exit_code: Option<i32>) -> io::Result<()> {
-        let code = exit_code.map_or(String::new(), |code| format!(" (exit code {code})"));
+        let unsaid = exit_code.filter(|code| !outcome.starts_with(&format!("exited {code};")));
+        let code = unsaid.map_or(String::new(), |code| format!(" (exit code {code})"));
         let outcome = self.say(outcome) + &code;
         self.rule(&outcome)?;
         for row in self.labels.legend().chunks(4) {
