@@ -81,7 +81,7 @@ fn write(stage: &mut Stage, (packed, bytes): &(Packed, Vec<u8>)) -> Result<(), L
     let why = "sorted names, one owner, one time: the same files are always the same bytes";
     stage.scope("write base.tar", why, &[], || {
         fs::write(&file, bytes)?;
-        listed(&file).map(|facts| vec![Change::found("layers", "base.tar", facts)])
+        listed(&file).map(|facts| vec![Change::found("content", "base.tar", facts)])
     })?;
     let why = "the digest names the blob that travels, the diff id what is in it, however it was packed";
     stage.scope("name it", why, &[], || {
@@ -150,7 +150,7 @@ fn commit(stage: &mut Stage, expected: Digest) -> Result<(), LabError> {
         let by_hand = if written.diff_id == expected { "the same" } else { "another" };
         let facts =
             [("diff id", written.diff_id.to_string()), ("written by hand", format!("{by_hand} diff id"))];
-        Ok::<_, io::Error>(vec![Change::found("layers", "app.tar", listed(&file)?), change("app", facts)])
+        Ok::<_, io::Error>(vec![Change::found("content", "app.tar", listed(&file)?), change("app", facts)])
     })
 }
 
@@ -186,9 +186,11 @@ fn share(stage: &mut Stage, layers: &Layers, base: &[u8], web: &[u8]) -> Result<
             Ok((name, format!("{names}: {}", if made { "unpacked" } else { "already here" })))
         });
         let facts = facts.into_iter().collect::<io::Result<Vec<_>>>()?;
-        let mut total = change("store", [("directories in layers/", count()?)]);
-        total.before = vec![Fact::new("directories in layers/", before)];
-        Ok::<_, io::Error>(vec![change("web", facts), total])
+        let total = |count| vec![Fact::new("directories in layers/", count)];
+        let mut all = Change::found("content", "the store", total(count()?));
+        all.before = total(before);
+        let facts = facts.into_iter().map(|(key, value)| Fact::new(key, value)).collect();
+        Ok::<_, io::Error>(vec![Change::found("layers", "web", facts), all])
     })
 }
 
@@ -232,5 +234,5 @@ fn tree(path: &Path) -> Probe {
 }
 
 fn change(subject: &str, facts: impl IntoIterator<Item = (impl Into<String>, String)>) -> Change {
-    Change::found("layers", subject, facts.into_iter().map(|(key, value)| Fact::new(key, value)).collect())
+    Change::found("names", subject, facts.into_iter().map(|(key, value)| Fact::new(key, value)).collect())
 }

@@ -134,7 +134,7 @@ fn look(stage: &mut Stage, image: &Image) -> Result<(), LabError> {
         };
         // ANCHOR_END: changes
         Ok::<_, io::Error>(vec![Change::found(
-            "layers",
+            "output",
             "docker diff",
             found.list.iter().map(line).collect(),
         )])
@@ -168,7 +168,7 @@ fn commit(
         // what the container had, out of the way of the next one
         fs::rename(&upper, &kept)?;
         image.layers.push((layer, written.diff_id));
-        Ok::<_, io::Error>(vec![Change::found("layers", &format!("{layer}.tar"), found)])
+        Ok::<_, io::Error>(vec![Change::found("content", &format!("{layer}.tar"), found)])
     })?;
     let before = if stage.dry() { Vec::new() } else { image.facts() };
     let why =
@@ -176,7 +176,7 @@ fn commit(
     stage.scope("make an image of it", why, &[tree(&directory)], || {
         image.history.push(format!("commit of a container: {layer}"));
         unpack(&fs::read(&file)?, &directory)?;
-        let mut made = Change::found("layers", "image", image.facts());
+        let mut made = Change::found("config", "the image", image.facts());
         made.before = before.into_iter().filter(|fact| !fact.key.ends_with(layer)).collect();
         Ok::<_, io::Error>(vec![made])
     })
@@ -222,7 +222,7 @@ fn copy(stage: &mut Stage) -> Result<(), LabError> {
             Ok(_) => "a file was made".to_string(),
             Err(errno) => stepbox::kernel::hint::errno_text(errno),
         };
-        Ok::<_, io::Error>(vec![Change::found("layers", "openat2", vec![Fact::new("RESOLVE_IN_ROOT", said)])])
+        Ok::<_, io::Error>(vec![Change::found("answer", "openat2", vec![Fact::new("RESOLVE_IN_ROOT", said)])])
     })
 }
 
@@ -233,7 +233,7 @@ fn export(stage: &mut Stage) -> Result<(), LabError> {
     stage.scope("write export.tar", why, &[], || {
         let top = File::open(&merged)?;
         archive_content(top.into(), File::create(&file)?, OPTIONS).map_err(io::Error::other)?;
-        Ok::<_, io::Error>(vec![Change::found("layers", "export.tar", listed(&file)?)])
+        Ok::<_, io::Error>(vec![Change::found("content", "export.tar", listed(&file)?)])
     })
 }
 
@@ -254,7 +254,7 @@ fn weigh(stage: &mut Stage, image: &Image) -> Result<(), LabError> {
         }
         facts.push(Fact::new("save: all layers", format!("{save} bytes, data/big among them")));
         facts.push(Fact::new("export: one tree", format!("{} bytes", size("export")?)));
-        Ok::<_, io::Error>(vec![Change::found("layers", "bytes", facts)])
+        Ok::<_, io::Error>(vec![Change::found("size", "the archives", facts)])
     })
 }
 

@@ -175,8 +175,7 @@ impl Stage {
         work: impl FnOnce() -> Result<Vec<Change>, E>,
     ) -> Result<(), LabError> {
         if self.dry {
-            println!(" ·       {name}\n      # {why}\n");
-            return Ok(());
+            return self.watcher.list_work(name, why).map_err(|error| LabError::Work(error.into()));
         }
         if self.watcher.before_work(name, why, probes) == Verdict::Quit {
             return Err(LaunchError::Quit.into());
@@ -318,7 +317,7 @@ fn perform(
     let (outcome, code) = match &result {
         Ok(()) => ("the lab is over; everything is undone".to_string(), 0),
         Err(LabError::Launch(LaunchError::Quit)) if stopped => {
-            ("stopped by the reader; everything is undone".to_string(), 0)
+            (format!("{}; everything is undone", stage.watcher.stop()), 0)
         }
         Err(error) => (format!("failed: {error}").replace('\n', "; "), 125),
     };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::Op;
 use crate::launch::{Answer, At, Observer, Verdict};
 use crate::probe::{Probe, View};
-use crate::step::{Expect, Lane, Plan};
+use crate::step::{Expect, Plan};
 use crate::trace::text::Text;
 use crate::trace::{Change, Event, PlanLine, StepEvent, Trace, html, json};
 
@@ -48,6 +48,8 @@ pub struct Watching {
 pub struct Watcher {
     how: Watching,
     text: Text<Box<dyn Write>>,
+    /// where a reader with keys reads, if not there
+    aside: Option<Text<Box<dyn Write>>>,
     trace: Trace,
     before: Vec<View>,
     seen: Vec<(Probe, View)>,
@@ -65,13 +67,18 @@ impl Watcher {
             true => Box::new(io::stderr()),
             false => Box::new(io::stdout()),
         };
+        let here = how.to_stderr || io::stdout().is_terminal();
         let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(100, |size| size.ws_col.into());
-        let text = Text::new(out, how.colour).width(if columns == 0 { 100 } else { columns });
+        let text =
+            |out: Box<dyn Write>| Text::new(out, how.colour).width(if columns == 0 { 100 } else { columns });
+        let aside = (how.step && !here).then(|| text(Box::new(io::stderr())));
+        let text = text(out);
         let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
         let trace = Trace::new(title, question, host, &kernel);
         Watcher {
             how,
             text,
+            aside,
             trace,
             before: Vec::new(),
             seen: Vec::new(),
@@ -101,8 +108,7 @@ impl Watcher {
             self.stopped = true;
             return Verdict::Quit;
         }
-        let heading = format!(" \u{b7}  {name}");
-        let next = Next { heading, why, call: None, probes, lane: Lane::Host, box_pid: None };
+        let next = Next { place: None, name, why, call: None, probes, box_pid: None };
         self.wait(&next, done + 1)
     }
 
@@ -137,6 +143,21 @@ impl Watcher {
         self.text.plan(&lines)?;
         self.next_plan(plan);
         Ok(())
+    }
+
+    /// Lists work instead of doing it.
+    pub fn list_work(&mut self, name: &str, why: &str) -> io::Result<()> {
+        self.text.announce(None, name, why, None)
+    }
+
+    /// Who has stopped the run.
+    pub fn stop(&self) -> String {
+        match self.how.until {
+            Some(until) if self.last.max(self.offset) >= until => {
+                format!("stopped after step {until}, as asked")
+            }
+            _ => "stopped by the reader".into(),
+        }
     }
 
     /// The run is over: says how, and writes the trace files.

@@ -236,7 +236,7 @@ fn until(_stage: &Stage, player: &Player, lab: Lab) -> Result<Completion, Failed
     let said =
         player.play(lab.name, &[&RUN[..], &["--until", &last.to_string(), "--json", &path_text]].concat());
     expect(&said, 0)?;
-    if !said.out.contains("stopped by the reader; everything is undone") {
+    if !said.out.contains(&format!("stopped after step {last}, as asked; everything is undone")) {
         return Err(format!("--until {last} does not say that it stopped:\n{}", said.out).into());
     }
     let trace = read(&path)?;

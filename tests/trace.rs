@@ -111,6 +111,15 @@ fn labels_are_numbered_by_first_appearance() {
 }
 
 #[test]
+fn ids_are_short_and_digests_are_whole() {
+    let id = "0123456789abcdef".repeat(4);
+    let call = format!("mkdir(\"/containers/{id}/upper\", \"sha256:{id}\", \"{id}0\")");
+    let said = narrated(&[Event::Step(sample::step(Lane::Host, "s", "", &call, "0", vec![]))], false, 300);
+    let short = format!("mkdir(\"/containers/0123456789ab\u{2026}/upper\", \"sha256:{id}\", \"{id}0\") = 0");
+    assert!(said.contains(&short), "{said}");
+}
+
+#[test]
 fn json_comes_back_as_it_went() {
     let trace = sample::trace();
     let mut file = Vec::new();
@@ -249,7 +258,7 @@ fn the_page_takes_clicks_the_scrubber_and_addresses() {
 fn a_hostile_name_does_not_run() {
     let Some(mut browser) = opened("a_hostile_name_does_not_run", &hostile()) else { return };
     browser.press("ArrowRight");
-    assert_eq!(browser.text("#card .count"), "step 1 of 0");
+    assert_eq!(browser.text("#card .count"), "step 1 of 1");
     assert_eq!(
         browser.count("#picture figure"),
         8,
@@ -289,4 +298,71 @@ fn trees_of_several_directories_are_drawn_as_stacks() {
         browser.evaluate("[...document.querySelectorAll('#picture svg')].map((s) => s.ariaLabel).join('; ')");
     assert_eq!(drawn, "layers: lower1; layers: upper; layers: lower; layers: merged over lower2 over lower1");
     assert_eq!(browser.text("#picture .stacks .file .name"), "a");
+}
+
+#[test]
+fn pictures_say_what_probes_of_this_machine_say() {
+    let few = stepbox::kernel::flags::capabilities(0xa80425fb);
+    let caps = |now: &str| {
+        sample::change("caps", "box", "/proc/[BOX]/status", &[], &[("CapEff", now), ("CapBnd", "all")])
+    };
+    let host = [
+        ("br0", "bridge up 10.9.0.1/24 02:42:0a:09:00:01"),
+        ("red0", "veth up master br0 peer elsewhere"),
+        ("route default", "via 203.0.113.1 dev eth0"),
+        ("br0 learnt 02:42:0a:09:00:02", "behind red0"),
+    ];
+    let inside = [("lo", "loopback up 127.0.0.1/8"), ("eth0", "veth up 10.9.0.2/24 peer elsewhere")];
+    let id = "0123456789abcdef".repeat(4);
+    let long = format!("mkdir(\"/containers/{id}\", \"sha256:{id}\")");
+    let cable = "sendto(netlink, RTM_NEWLINK red0 kind=veth peer=eth0 peer address=02:42 peer netns=[BOX])";
+    let links = vec![
+        sample::change("links", "host", "netlink", &[], &host),
+        sample::change("links", "box", "netlink", &[], &inside),
+    ];
+    let mut trace = Trace::new("pictures", "", "toy", "");
+    let step =
+        |call: &str, result: &str, evidence| sample::step(Lane::Host, "a step", "", call, result, evidence);
+    let mut steps = vec![
+        step("clone3({})", "[BOX]", vec![caps("all")]),
+        step(&long, "0", vec![caps(&few)]),
+        step(cable, "0", links),
+        step("clone3({})", "[BOX]", vec![]),
+    ];
+    for (at, step) in steps.iter_mut().enumerate() {
+        (step.index, step.total) = (at + 1, 3);
+    }
+    trace.events = steps.into_iter().map(Event::Step).collect();
+    let undo = "umount2(\"/\", 0)";
+    trace.events.push(Event::Undo { index: 3, name: "a step".into(), call: undo.into(), result: "0".into() });
+    trace.events.push(Event::Step(sample::step(
+        Lane::Host,
+        "afterwards",
+        "",
+        "mkdir(\"a\", 0755)",
+        "0",
+        vec![],
+    )));
+
+    let Some(mut browser) = opened("pictures_say_what_probes_of_this_machine_say", &trace) else { return };
+    browser.press("ArrowRight");
+    assert_eq!(browser.count("#picture .cap.on"), 41, "all");
+    assert_eq!(browser.text("#card .count"), "step 1 of 5", "of the whole lab, not of its first plan");
+    browser.press("ArrowRight");
+    assert_eq!(
+        browser.text("#card .call code"),
+        format!("mkdir(\"/containers/0123456789ab…\", \"sha256:{id}\")")
+    );
+    assert_eq!(browser.count("#picture .cap.on"), 14, "names between bars");
+    assert_eq!(browser.count("#picture .cap.possible"), 27);
+    browser.press("ArrowRight");
+    assert_eq!(browser.count("#picture g.link"), 4, "a route is no link, nor is what a bridge has learnt");
+    assert_eq!(browser.count("#picture g.link.down"), 0);
+    assert_eq!(browser.count("#picture g.cable"), 1, "the call says where the other end lies");
+    browser.press("ArrowRight");
+    assert_eq!(browser.count("#picture .cap.on"), 0, "another box: nobody has looked at it yet");
+    assert_eq!(browser.count("#picture g.link"), 2, "the host is the same");
+    (0..2).for_each(|_| browser.press("ArrowRight"));
+    assert_eq!(browser.text("#card h2"), "afterwards");
+    assert_eq!(browser.count("#picture figure"), 0, "what was seen before the undo is no state any more");
 }

@@ -18,8 +18,6 @@ use stepbox::lab::{LabError, Stage};
 use stepbox::layers::{Digest, Inflate, chain_ids};
 use stepbox::trace::{Change, Fact};
 
-use super::change;
-
 /// Both acts: the image is written, then read.
 pub fn image(stage: &mut Stage) -> Result<(), LabError> {
     let (root, tars) = (stage.dir.join("image"), ["base.tar", "app.tar"].map(|name| stage.dir.join(name)));
@@ -31,7 +29,7 @@ pub fn image(stage: &mut Stage) -> Result<(), LabError> {
     stage.scope("write the image app:v1", why, &[], || {
         let [base, app] = tars.map(fs::read);
         write(&root, [base?, wrapped(&app?)?]).map_err(io::Error::other)?;
-        Ok::<_, io::Error>(vec![change("image", files(&root)?)])
+        Ok::<_, io::Error>(vec![Change::found("content", "image/", files(&root)?)])
     })?;
     let mut walk = Walk { root, at: Value::Null, config: Value::Null };
     walk.index(stage)?;
@@ -90,10 +88,10 @@ fn document(layers: &[NewLayer; 2]) -> Document {
 }
 
 /// The documents, and every blob by the first digits of its name.
-fn files(root: &Path) -> io::Result<Vec<(String, String)>> {
+fn files(root: &Path) -> io::Result<Vec<Fact>> {
     let mut found = Vec::new();
     for name in ["oci-layout", "index.json"] {
-        found.push((name.to_owned(), format!("{} bytes", root.join(name).metadata()?.len())));
+        found.push(Fact::new(name, format!("{} bytes", root.join(name).metadata()?.len())));
     }
     let mut blobs = Vec::new();
     for entry in fs::read_dir(root.join("blobs/sha256"))? {
@@ -102,7 +100,7 @@ fn files(root: &Path) -> io::Result<Vec<(String, String)>> {
         blobs.push((format!("blobs/sha256/{name}\u{2026}"), format!("{} bytes", entry.metadata()?.len())));
     }
     blobs.sort();
-    found.append(&mut blobs);
+    found.extend(blobs.into_iter().map(|(name, size)| Fact::new(name, size)));
     Ok(found)
 }
 

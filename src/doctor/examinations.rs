@@ -143,8 +143,8 @@ fn tmpfs() -> Step {
 
 // ANCHOR: proc
 fn proc(machine: &Machine) -> Plan {
-    let mount =
-        namespaces::own_proc("/proc".as_ref()).why("refused to whom the present /proc is not fully visible");
+    let mount = namespaces::own_proc("/proc".as_ref())
+        .why("refused to whoever does not see all of the present /proc");
     born(machine, NEWUSER | NEWNS | NEWPID).inside([chroot::private(), mount])
 }
 // ANCHOR_END: proc

@@ -79,16 +79,19 @@ fn line(text: &mut String, name: &str, finding: &Finding, colour: bool) {
     }
 }
 
-/// Breaks at blanks; a word wider than the room stands alone.
+/// Breaks at blanks; a word wider than the room, such as a list of flags, also behind its bars.
 fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        match rows.last_mut() {
-            Some(row) if row.chars().count() + 1 + word.chars().count() <= room => {
-                row.push(' ');
-                row.push_str(word);
+        let bar = if word.chars().count() > room { '|' } else { '\n' };
+        for (at, piece) in word.split_inclusive(bar).enumerate() {
+            let blank = if at == 0 { " " } else { "" };
+            match rows.last_mut() {
+                Some(row) if row.chars().count() + blank.len() + piece.chars().count() <= room => {
+                    row.extend([blank, piece]);
+                }
+                _ => rows.push(piece.to_string()),
             }
-            _ => rows.push(word.to_string()),
         }
     }
     rows

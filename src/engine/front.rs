@@ -16,6 +16,7 @@
 //! See pipe(7), poll(2), unix(7).
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::containers::Record;
 use super::containers::life::{self, Life, Status};
@@ -90,6 +91,10 @@ impl Front<'_> {
         if !stays {
             // before its directory goes: who waits for that tells what comes of it afterwards
             state.events().tell(&ended);
+        }
+        if O::WATCHING {
+            // whoever reads along sees what it printed before what is undone
+            linger(&mut carrier, Some(&signals), Some(Duration::from_secs(1)))?;
         }
         for (op, errno) in running.undo(observer) {
             complain!("stepbox: not undone: {op}: {}", hint::errno_text(errno));

@@ -34,7 +34,7 @@ pub struct Flags {
     #[arg(long, value_name = "N")]
     pub until: Option<usize>,
     /// Print the plan; do nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["step", "auto", "json", "html"])]
     pub dry_run: bool,
     /// Write the trace to FILE as JSON
     #[arg(long, value_name = "FILE")]

@@ -10,19 +10,18 @@ use crate::kernel::process;
 use crate::launch::{At, Verdict};
 use crate::probe::Probe;
 use crate::step::Lane;
-
-const KEYS: &str = "[Enter] next  [b]ack  [i]nspect  [s]hell  [c]ontinue  [q]uit";
+use crate::trace::Change;
+use crate::trace::text::Text;
 
 /// What comes next.
 pub(super) struct Next<'a> {
-    /// number, side and name
-    pub(super) heading: String,
+    /// its number, and who does it; none for work that is many calls
+    pub(super) place: Option<(usize, Lane)>,
+    pub(super) name: &'a str,
     pub(super) why: &'a str,
     /// the call; none for work that is many
     pub(super) call: Option<String>,
     pub(super) probes: &'a [Probe],
-    /// who does it
-    pub(super) lane: Lane,
     /// the box, if it is there
     pub(super) box_pid: Option<i32>,
 }
@@ -30,18 +29,23 @@ pub(super) struct Next<'a> {
 impl<'a> Next<'a> {
     pub(super) fn step(at: At<'a>, number: usize) -> Next<'a> {
         Next {
-            heading: format!("{number} {}  {}", at.step.lane.name(), at.step.name),
+            place: Some((number, at.step.lane)),
+            name: at.step.name,
             why: at.step.why,
             call: Some(at.step.op.to_string()),
             probes: &at.step.show,
-            lane: at.step.lane,
             box_pid: at.box_pid,
         }
+    }
+
+    fn lane(&self) -> Lane {
+        self.place.map_or(Lane::Host, |(_, lane)| lane)
     }
 }
 
 impl Watcher {
-    /// Shows what comes next and waits for a key.
+    /// Shows what comes next and waits for a key. Where narration and keys share a terminal, what was shown is not
+    /// told again: its answer follows.
     pub(super) fn pause(&mut self, next: &Next<'_>) -> Verdict {
         let mut back = self.trace.events.len();
         loop {
@@ -64,17 +68,16 @@ impl Watcher {
         }
     }
 
+    /// Where the reader with the keys reads.
+    fn aside(&mut self) -> &mut Text<Box<dyn Write>> {
+        self.aside.as_mut().unwrap_or(&mut self.text)
+    }
+
     fn prompt(&mut self, next: &Next<'_>) {
-        let (dim, bold, plain) =
-            if self.how.colour { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-        eprintln!("\n{bold}next {}{plain}", next.heading);
-        if !next.why.is_empty() {
-            eprintln!("      {dim}# {}{plain}", next.why);
-        }
-        if let Some(call) = &next.call {
-            eprintln!("      {call}");
-        }
-        eprint!("{dim}{KEYS}{plain} ");
+        let (dim, plain) = if self.how.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        let _ = self.aside().announce(next.place, next.name, next.why, next.call.as_deref());
+        let take = next.place.map_or("do it".into(), |(number, _)| format!("take step {number}"));
+        eprint!("{dim}[Enter] {take}  [b]ack  [i]nspect  [s]hell  [c]ontinue  [q]uit{plain} ");
         let _ = io::stderr().flush();
     }
 
@@ -85,7 +88,8 @@ impl Watcher {
             return 0;
         };
         eprintln!("(recorded, {} of {})", place + 1, self.trace.events.len());
-        let _ = self.text.event(&self.trace.events[place]);
+        let event = self.trace.events[place].clone();
+        let _ = self.aside().again(&event);
         place
     }
 
@@ -95,18 +99,21 @@ impl Watcher {
             eprintln!("(this step has no evidence of its own; s opens a shell to look around)");
         }
         for view in next.probes.iter().map(|probe| probe.look(next.box_pid)) {
-            eprintln!("{} of {}  ({})", view.kind, view.subject, view.source);
-            for fact in &view.facts {
-                eprintln!("  {}   {}", fact.key.escape_debug(), fact.value.escape_debug());
-            }
+            let _ = self.aside().look(&Change {
+                kind: view.kind.into(),
+                subject: view.subject,
+                source: view.source,
+                before: Vec::new(),
+                after: view.facts,
+            });
         }
     }
 }
 
 /// A shell where the next step would be taken: in the box's namespaces for the box's lane, else here.
 fn shell(next: &Next<'_>) {
-    let pid = if next.lane == Lane::Container { next.box_pid } else { None };
-    eprintln!("(a shell of the {}; exit comes back)", next.lane.name());
+    let pid = if next.lane() == Lane::Container { next.box_pid } else { None };
+    eprintln!("(a shell of the {}; exit comes back)", next.lane().name());
     let env = std::env::vars_os().map(|(name, value)| {
         let mut pair = name;
         pair.push("=");

@@ -316,8 +316,8 @@ fn cgroup_tree(tree: &CgroupTree, mount: &Mount) -> Vec<Step> {
     let mut steps = vec![Step::new("make room for cgroups", op).why("v1 has one tree per controller")];
     for (name, options) in hierarchies {
         let path = root.join(name);
-        let why = "a mount needs a directory to hang on";
-        steps.push(Step::new("make room for a controller", Op::mkdir(&path)).why(why));
+        let room = Step::new("make room for a controller", Op::mkdir(&path));
+        steps.push(room.why("a mount needs a directory to hang on"));
         let op = Op::mount("cgroup", &path, "cgroup", flags, options);
         steps.push(Step::new("mount a cgroup tree", op).why(why));
     }

@@ -99,6 +99,26 @@ impl Labels {
     }
 }
 
+/// The text with every id of 64 hexadecimal digits cut to its first twelve, as Docker shows ids. One behind `sha256:` is
+/// a digest, and may be what is to be seen.
+pub fn shorten(text: &str) -> String {
+    const ID: usize = 64;
+    const SHOWN: usize = 12;
+    let mut done = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let (head, tail) = rest.split_at(begin);
+        let digits = tail.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(tail.len());
+        done.push_str(head);
+        match digits == ID && !done.ends_with("sha256:") {
+            true => done.extend([&tail[..SHOWN], "\u{2026}"]),
+            false => done.push_str(&tail[..digits]),
+        }
+        rest = &tail[digits..];
+    }
+    done + rest
+}
+
 /// Whether the text ends in a kind of namespace.
 fn names_a_namespace(text: &str) -> bool {
     let word = text.rsplit(|c: char| !c.is_ascii_lowercase() && c != '_').next();

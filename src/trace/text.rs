@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::diff::Difference;
-use super::stable::Labels;
+use super::stable::{Labels, shorten};
 use super::{Change, Event, Fact, Lane, PlanLine, StepEvent, failed};
 use terminal::{Line, Style, escape};
 
@@ -33,6 +33,8 @@ const FIRST_LOOK: usize = 12;
 const DIFFERENCES: usize = 24;
 /// Keys up to this width are padded, so that their values stand in one column.
 const KEY: usize = 28;
+/// The same for paths, which are longer, and whose values are short.
+const PATH: usize = 40;
 
 /// Tells events to a terminal, a file or a buffer.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub struct Text<W> {
     labels: Labels,
     seen: BTreeSet<(String, String)>,
     last: Last,
+    announced: bool,
 }
 
 /// What was printed last; blank lines follow from it.
@@ -63,7 +66,7 @@ impl<W: Write> Text<W> {
     /// A narrator for a terminal of [`WIDTH`] columns.
     pub fn new(out: W, colour: bool) -> Self {
         let (labels, seen) = (Labels::default(), BTreeSet::new());
-        Self { out, colour, width: WIDTH, labels, seen, last: Last::Nothing }
+        Self { out, colour, width: WIDTH, labels, seen, last: Last::Nothing, announced: false }
     }
 
     /// The same narrator for a terminal as wide as this.
@@ -78,27 +81,91 @@ impl<W: Write> Text<W> {
     /// What the output reports.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         self.labels.learn(event);
-        let last = if matches!(event, Event::Undo { .. }) { Last::Undo } else { Last::Paragraph };
-        if self.last != Last::Nothing && (self.last, last) != (Last::Undo, Last::Undo) {
-            writeln!(self.out)?;
+        let announced = std::mem::take(&mut self.announced);
+        match event {
+            Event::Step(step) if announced => {
+                let answer = self.answered(Line::default(), step);
+                self.print(CALL, &answer)?;
+                self.evidence(&step.evidence)?;
+                return self.out.flush();
+            }
+            Event::Scope { evidence, .. } if announced => {
+                self.evidence(evidence)?;
+                return self.out.flush();
+            }
+            Event::Undo { .. } => self.begin(Last::Undo)?,
+            _ => self.begin(Last::Paragraph)?,
         }
-        self.last = last;
         match event {
             Event::Act { title, text } => self.act(title, text)?,
             Event::Step(step) => self.step(step)?,
             Event::Scope { name, why, evidence, .. } => {
-                let heading = Line::of(Style::Dim, " \u{b7} ").pad(9).then(Style::Bold, &self.say(name));
-                self.print(HEADING, &heading)?;
+                self.heading(None, name)?;
                 self.why(why)?;
                 self.evidence(evidence)?;
             }
             Event::Undo { index, call, result, .. } => {
                 let undo = Line::of(Style::Dim, &format!("undo {index:>2}  "));
-                let line = self.answered(undo, call, result);
+                let undo = undo.then(Style::Plain, &format!("{} ", self.say(call)));
+                let line = self.answer(undo, result);
                 self.print((0, 13), &line)?;
             }
             Event::End { outcome, exit_code } => self.end(outcome, *exit_code)?,
         }
+        self.out.flush()
+    }
+
+    /// A blank line before what begins now, but not between two undos.
+    fn begin(&mut self, next: Last) -> io::Result<()> {
+        if self.last != Last::Nothing && (self.last, next) != (Last::Undo, Last::Undo) {
+            writeln!(self.out)?;
+        }
+        self.last = next;
+        Ok(())
+    }
+
+    /// Tells what comes next, all but its answer: the next event is that answer, unless [`Text::again`] comes between.
+    /// Work that is not one kernel operation has no place and no call.
+    ///
+    /// # Errors
+    /// What the output reports.
+    pub fn announce(
+        &mut self,
+        place: Option<(usize, Lane)>,
+        name: &str,
+        why: &str,
+        call: Option<&str>,
+    ) -> io::Result<()> {
+        self.begin(Last::Paragraph)?;
+        self.heading(place, name)?;
+        self.why(why)?;
+        if let Some(call) = call {
+            let call = Line::of(Style::Plain, &self.say(call));
+            self.print(CALL, &call)?;
+        }
+        self.announced = true;
+        self.out.flush()
+    }
+
+    /// Tells an event that was told before, whole, whatever was seen since.
+    ///
+    /// # Errors
+    /// What the output reports.
+    pub fn again(&mut self, event: &Event) -> io::Result<()> {
+        self.announced = false;
+        let seen = std::mem::take(&mut self.seen);
+        let told = self.event(event);
+        self.seen = seen;
+        told
+    }
+
+    /// Tells all that one piece of evidence says now.
+    ///
+    /// # Errors
+    /// What the output reports.
+    pub fn look(&mut self, change: &Change) -> io::Result<()> {
+        self.whose(change)?;
+        self.first_look(change, DIFFERENCES)?;
         self.out.flush()
     }
 
@@ -107,14 +174,8 @@ impl<W: Write> Text<W> {
     /// # Errors
     /// What the output reports.
     pub fn plan(&mut self, lines: &[PlanLine]) -> io::Result<()> {
-        for (at, line) in lines.iter().enumerate() {
-            if at > 0 {
-                writeln!(self.out)?;
-            }
-            self.heading(line.index, line.lane, &line.name)?;
-            self.why(&line.why)?;
-            let call = Line::of(Style::Plain, &self.say(&line.call));
-            self.print(CALL, &call)?;
+        for line in lines {
+            self.announce(Some((line.index, line.lane)), &line.name, &line.why, Some(&line.call))?;
             if let Some(undo) = &line.undo {
                 let undo = Line::of(Style::Dim, &format!("undo: {}", self.say(undo)));
                 self.print(CALL, &undo)?;
@@ -143,25 +204,26 @@ impl<W: Write> Text<W> {
     }
 
     fn step(&mut self, step: &StepEvent) -> io::Result<()> {
-        self.heading(step.index, step.lane, &step.name)?;
+        self.heading(Some((step.index, step.lane)), &step.name)?;
         self.why(&step.why)?;
-        let mut call = self.answered(Line::default(), &step.call, &step.result);
-        if step.provoked {
-            call = call.then(Style::Dim, " (expected)");
-        }
+        let call = format!("{} ", self.say(&step.call));
+        let call = self.answered(Line::of(Style::Plain, &call), step);
         self.print(CALL, &call)?;
         self.evidence(&step.evidence)
     }
 
-    fn heading(&mut self, index: usize, lane: Lane, name: &str) -> io::Result<()> {
+    fn heading(&mut self, place: Option<(usize, Lane)>, name: &str) -> io::Result<()> {
+        let name = self.say(name);
+        let Some((index, lane)) = place else {
+            return self.print(HEADING, &Line::of(Style::Dim, " \u{b7} ").pad(9).then(Style::Bold, &name));
+        };
         let style = match lane {
             Lane::Host => Style::Host,
             Lane::Container => Style::Container,
         };
         let number =
             Line::of(Style::Dim, &format!("{index:>2} ")).then(style, &format!("{:<6}", lane.name()));
-        let line = number.then(Style::Bold, &self.say(name));
-        self.print(HEADING, &line)
+        self.print(HEADING, &number.then(Style::Bold, &name))
     }
 
     fn why(&mut self, why: &str) -> io::Result<()> {
@@ -172,10 +234,15 @@ impl<W: Write> Text<W> {
         self.print((6, 8), &line)
     }
 
-    /// A call and the kernel's answer to it.
-    fn answered(&mut self, line: Line, call: &str, result: &str) -> Line {
+    /// The kernel's answer to a step, behind its call.
+    fn answered(&mut self, call: Line, step: &StepEvent) -> Line {
+        let line = self.answer(call, &step.result);
+        if step.provoked { line.then(Style::Dim, " (expected)") } else { line }
+    }
+
+    fn answer(&mut self, line: Line, result: &str) -> Line {
         let style = if failed(result) { Style::Bad } else { Style::Good };
-        line.then(Style::Plain, &format!("{} = ", self.say(call))).then(style, &self.say(result))
+        line.then(Style::Plain, "= ").then(style, &self.say(result))
     }
 
     fn evidence(&mut self, evidence: &[Change]) -> io::Result<()> {
@@ -189,8 +256,8 @@ impl<W: Write> Text<W> {
                 self.whose(change)?;
             }
             match differences.is_empty() {
-                true => self.first_look(&change.after)?,
-                false => self.differences(&differences)?,
+                true => self.first_look(change, FIRST_LOOK)?,
+                false => self.differences(&differences, widest(change))?,
             }
         }
         Ok(())
@@ -212,12 +279,13 @@ impl<W: Write> Text<W> {
         self.print(FACT, &line)
     }
 
-    fn first_look(&mut self, facts: &[Fact]) -> io::Result<()> {
+    fn first_look(&mut self, change: &Change, most: usize) -> io::Result<()> {
+        let facts = &change.after;
         if facts.is_empty() {
             return self.print(FACT, &Line::of(Style::Dim, "  (nothing)"));
         }
-        let shown = &facts[..facts.len().min(FIRST_LOOK)];
-        let column = column(shown.iter().map(|fact| fact.key.as_str()));
+        let shown = &facts[..facts.len().min(most)];
+        let column = column(shown.iter().map(|fact| fact.key.as_str()), widest(change));
         for fact in shown {
             let line = self.fact(Style::Plain, ' ', fact, column);
             self.print(FACT, &line)?;
@@ -225,28 +293,41 @@ impl<W: Write> Text<W> {
         self.more(facts.len() - shown.len())
     }
 
-    fn differences(&mut self, differences: &[Difference<'_>]) -> io::Result<()> {
-        let shown = &differences[..differences.len().min(DIFFERENCES)];
-        let column = column(shown.iter().map(|difference| match difference {
-            Difference::Gone(fact) | Difference::New(fact) => fact.key.as_str(),
-            Difference::Changed { after, .. } => after.key.as_str(),
-        }));
-        for difference in shown {
-            let line = match difference {
-                Difference::Gone(fact) => {
-                    let key = Fact { key: fact.key.clone(), value: String::new() };
-                    self.fact(Style::Bad, '-', &key, column)
-                }
-                Difference::New(fact) => self.fact(Style::Good, '+', fact, column),
-                Difference::Changed { before, after } => {
-                    let (before, value) = (blank(&before.value), blank(&after.value));
-                    let fact = Fact { key: after.key.clone(), value: format!("{before} -> {value}") };
-                    self.fact(Style::Changed, '~', &fact, column)
-                }
-            };
-            self.print(FACT, &line)?;
+    fn differences(&mut self, differences: &[Difference<'_>], widest: usize) -> io::Result<()> {
+        let key = |difference: &Difference<'_>| match difference {
+            Difference::Gone(fact) | Difference::New(fact) => fact.key.clone(),
+            Difference::Changed { after, .. } => after.key.clone(),
+        };
+        // what is gone stands first, and gives way: what is there now says more
+        let gone = differences.iter().take_while(|one| matches!(one, Difference::Gone(_))).count();
+        let left_out = differences.len().saturating_sub(DIFFERENCES).min(gone);
+        let (gone, there) = (&differences[..gone - left_out], &differences[gone..]);
+        let (there, rest) = there.split_at(there.len().min(DIFFERENCES));
+        let keys: Vec<String> = gone.iter().chain(there).map(key).collect();
+        let column = column(keys.iter().map(String::as_str), widest);
+        for (shown, more) in [(gone, left_out), (there, rest.len())] {
+            for difference in shown {
+                self.difference(difference, column)?;
+            }
+            self.more(more)?;
         }
-        self.more(differences.len() - shown.len())
+        Ok(())
+    }
+
+    fn difference(&mut self, difference: &Difference<'_>, column: usize) -> io::Result<()> {
+        let line = match difference {
+            Difference::Gone(fact) => {
+                let key = Fact { key: fact.key.clone(), value: String::new() };
+                self.fact(Style::Bad, '-', &key, column)
+            }
+            Difference::New(fact) => self.fact(Style::Good, '+', fact, column),
+            Difference::Changed { before, after } => {
+                let (before, value) = (blank(&before.value), blank(&after.value));
+                let fact = Fact { key: after.key.clone(), value: format!("{before} -> {value}") };
+                self.fact(Style::Changed, '~', &fact, column)
+            }
+        };
+        self.print(FACT, &line)
     }
 
     /// "+ upper/app.conf   whiteout (character device 0:0)"
@@ -266,7 +347,8 @@ impl<W: Write> Text<W> {
     }
 
     fn end(&mut self, outcome: &str, exit_code: Option<i32>) -> io::Result<()> {
-        let code = exit_code.map_or(String::new(), |code| format!(" (exit code {code})"));
+        let unsaid = exit_code.filter(|code| !outcome.starts_with(&format!("exited {code};")));
+        let code = unsaid.map_or(String::new(), |code| format!(" (exit code {code})"));
         let outcome = self.say(outcome) + &code;
         self.rule(&outcome)?;
         for row in self.labels.legend().chunks(4) {
@@ -277,9 +359,9 @@ impl<W: Write> Text<W> {
         Ok(())
     }
 
-    /// A text of the trace as it is printed: nothing that moves the cursor, labels for numbers.
+    /// A text of the trace as it is printed: nothing that moves the cursor, labels for numbers, short ids.
     fn say(&mut self, text: &str) -> String {
-        self.labels.apply(&escape(text))
+        self.labels.apply(&shorten(&escape(text)))
     }
 
     fn print(&mut self, indents: (usize, usize), line: &Line) -> io::Result<()> {
@@ -292,9 +374,14 @@ fn blank(value: &str) -> &str {
     if value.is_empty() { "(empty)" } else { value }
 }
 
+/// How wide the keys' column may be.
+fn widest(change: &Change) -> usize {
+    if change.kind == "tree" { PATH } else { KEY }
+}
+
 /// How wide the keys' column is.
-fn column<'a>(keys: impl Iterator<Item = &'a str>) -> usize {
-    keys.map(|key| key.chars().count()).filter(|width| *width <= KEY).max().unwrap_or(0)
+fn column<'a>(keys: impl Iterator<Item = &'a str>, widest: usize) -> usize {
+    keys.map(|key| key.chars().count()).filter(|width| *width <= widest).max().unwrap_or(0)
 }
 
 /// Whether the facts tell enough without a heading: their keys are paths or files, and no other evidence of the

@@ -26,10 +26,10 @@ fn a_reader_who_stops_leaves_nothing() {
     let Some(terminal) = Terminal::open("a_reader_who_stops_leaves_nothing", &site) else { return };
     for enters in [0, 3, 25, 45] {
         terminal.types("clear; tmux clear-history; $S run --rm --step stepbox/base true; echo left with $?");
-        terminal.shows("next 1 host");
+        terminal.shows("take step 1 ");
         for step in 0..enters {
             terminal.press("Enter");
-            terminal.shows(&format!("next {} ", step + 2));
+            terminal.shows(&format!("take step {} ", step + 2));
         }
         terminal.press("q");
         terminal.shows("\nleft with 0");

@@ -20,7 +20,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     pub(in crate::cli) explain: bool,
     /// Print the plan; do nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["step", "json_trace", "html_trace"])]
     pub(in crate::cli) dry_run: bool,
     /// Write the trace to FILE as JSON
     #[arg(long, value_name = "FILE")]

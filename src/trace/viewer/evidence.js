@@ -21,9 +21,12 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** The text with what cannot be seen written out. */
+// An id of 64 digits: its first twelve tell it from all others. Behind `sha256:` stands a digest, which may be what is to be seen.
+const LONG_ID = /(?<![\da-f]|sha256:)([\da-f]{12})[\da-f]{52}(?![\da-f])/gi;
+
+/** The text with what cannot be seen written out, and short ids. */
 function visible(text) {
-  return text.replace(UNSEEN, (c) => {
+  return text.replace(LONG_ID, "$1…").replace(UNSEEN, (c) => {
     const code = c.codePointAt(0).toString(16);
     const short = { "\n": "\\n", "\t": "\\t", "\r": "\\r" }[c];
     return short ?? (code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`);
@@ -80,6 +83,10 @@ function unchanged(change) {
   return change.after.filter((fact) => !differ.has(name(fact)));
 }
 
+/** The same nodes; a long path is best broken behind a slash. */
+const breakable = (nodes) => nodes.flatMap((node) => (typeof node !== "string" ? [node]
+  : node.split(/(?<=\/)/).flatMap((part, at) => (at ? [make("wbr"), part] : [part]))));
+
 const MEANING = { "+": "new", "-": "gone", "~": "changed", " ": "unchanged" };
 const CLASS = { "+": "new", "-": "gone", "~": "changed", " ": "same" };
 
@@ -91,7 +98,7 @@ function factRow(sign, key, value, was) {
   return make("li", { class: `fact ${CLASS[sign]}` },
     make("span", { class: "sign", "aria-hidden": "true" }, sign.trim() || "\u00a0"),
     make("span", { class: "hidden" }, `${MEANING[sign]}: `),
-    make("span", { class: "key" }, say(key)),
+    make("span", { class: "key" }, breakable(say(key))),
     make("span", { class: "value" }, parts));
 }
 

@@ -83,13 +83,14 @@ const CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill set
   "sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control " +
   "setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore").split(" ");
 
-/** A set, from the hexadecimal mask of /proc/PID/status or from names. */
+/** A set, as probes tell it ("all", "none", "CHOWN|KILL") or as the hexadecimal mask of /proc/PID/status. */
 function capSet(value) {
+  if (value.trim() === "all") return new Set(CAPABILITIES);
   if (/^(0x)?[0-9a-f]{8,16}$/i.test(value.trim())) {
     const mask = BigInt(`0x${value.trim().replace(/^0x/i, "")}`);
     return new Set(CAPABILITIES.filter((_, bit) => (mask >> BigInt(bit)) & 1n));
   }
-  return new Set(value.toLowerCase().split(/[\s,]+/).map((name) => name.replace(/^cap_/, "")));
+  return new Set(value.toLowerCase().split(/[\s,|]+/).map((name) => name.replace(/^cap_/, "")));
 }
 
 /** One square a capability: filled when it is in the effective set, hollow when only a program could gain it. */

@@ -4,6 +4,9 @@
 //        │ br0      │         │ lo       │
 //        │ └ veth1 ─┼─────────┼─ eth0    │      `master br0` is a branch, `peer box:eth0` a cable
 //        └──────────┘         └──────────┘
+//
+// Routes and what a bridge has learnt are no ports: they stand as lines below them. A probe cannot tell where the other
+// end of a cable lies; the call that laid it can.
 
 const PORT = { height: 44, gap: 10, head: 38, pad: 14 };
 
@@ -18,9 +21,12 @@ function linkOf(fact, subject, hot) {
   return { subject, name: fact.key, type: words[0] ?? "", up, master, peer, addresses, hot, value: fact.value };
 }
 
+/** Whether a fact tells of a link, and not of a route or of what a bridge has learnt. */
+const isLink = (fact) => !/^route | learnt /.test(fact.key);
+
 /** A namespace's ports: each bridge is followed by what is plugged into it. */
 function portsOf(view) {
-  const links = view.facts.map((fact) => linkOf(fact, view.subject, touched(view, fact.key)));
+  const links = view.facts.filter(isLink).map((fact) => linkOf(fact, view.subject, touched(view, fact.key)));
   const names = new Set(links.map((link) => link.name));
   const free = links.filter((link) => !names.has(link.master));
   return free.flatMap((link) => [link, ...links.filter((other) => other.master === link.name)]);
@@ -53,10 +59,18 @@ function netRoom(view, x, y, width, ends) {
     ends.set(`${view.subject}:${link.name}`, { link, left: x + PORT.pad, right: x + width - PORT.pad, y: top + PORT.height / 2 });
     return port(link, x + PORT.pad, top, width - 2 * PORT.pad);
   });
-  const height = PORT.head + Math.max(1, links.length) * (PORT.height + PORT.gap) + 4;
+  const below = y + PORT.head + links.length * (PORT.height + PORT.gap);
+  const room = width - 2 * PORT.pad;
+  const rows = view.facts.filter((fact) => !isLink(fact)).flatMap((fact) => {
+    const fits = (fact.key.length + fact.value.length + 1) * 10.5 * MONO <= room;
+    return (fits ? [`${fact.key} ${fact.value}`] : [fact.key, `  ${fact.value}`]).map((text) => ({ text, hot: touched(view, fact.key) }));
+  });
+  const lines = rows.map(({ text, hot }, at) => textAt(x + PORT.pad + (text.startsWith(" ") ? 12 : 0), below + 12 + at * 17,
+    text.trim(), { size: 10.5, class: hot ? "strong" : "note", room }));
+  const height = Math.max(PORT.head + PORT.height + PORT.gap, below - y + lines.length * 17) + 4;
   const frame = box(x + 1, y + 1, width - 2, height - 2, { class: `room ${lane}`, rx: 12 });
   const title = textAt(x + PORT.pad, y + 25, view.subject, { size: 13, class: `title ${lane}`, room: width - 24 });
-  return { height, shapes: [frame, title, ...shapes] };
+  return { height, shapes: [frame, title, ...shapes, ...lines] };
 }
 
 /** A cable from one port to its peer, drawn once. */
@@ -75,8 +89,21 @@ function cable(end, ends) {
   return draw("g", { class: `cable${hot}` }, draw("path", { d: path }), plug(a.right, a.y), plug(a.left === b.left ? b.right : b.left, b.y));
 }
 
+/** The cables into the box that lives now: "host:red0" to "box:eth0", from the calls that laid them. */
+function cablesLaid(events) {
+  const laid = new Map();
+  for (const { event } of events) {
+    if (event.event !== "step") continue;
+    if (event.result === "[BOX]") laid.clear();
+    const found = /RTM_NEWLINK (\S+) kind=veth peer=(\S+) .*netns=\[BOX\]/.exec(event.call);
+    if (found) laid.set(`host:${found[1]}`, `box:${found[2]}`).set(`box:${found[2]}`, `host:${found[1]}`);
+  }
+  return laid;
+}
+
 /** The first namespace (the host) on the left, all others on the right. */
-function linksFigure(views, width) {
+function linksFigure(views, width, events) {
+  const laid = cablesLaid(events);
   const sorted = [...views].sort((a, b) => (b.subject === "host") - (a.subject === "host"));
   const ends = new Map();
   const gap = Math.max(24, Math.min(96, width * 0.14));
@@ -89,6 +116,7 @@ function linksFigure(views, width) {
     shapes.push(...right.shapes);
     y += right.height + 14;
   }
+  for (const [name, { link }] of ends) link.peer = laid.get(name) ?? link.peer;
   const cables = [...ends.values()].map((end) => cable(end, ends)).filter(Boolean);
   return canvas(width, Math.max(left.height, y - 14), "network namespaces, links and cables", ...shapes, ...cables);
 }

@@ -36,10 +36,22 @@ function box(x, y, width, height, attributes = {}) {
   return draw("rect", { x, y, width, height, rx: 6, ...attributes });
 }
 
-/** Where each kind of evidence stands after step `position`: what changed last first, each with its views. */
+/** Forgets what was seen of a box that is no longer the one that is meant. */
+function forgetBox(kinds) {
+  for (const { views } of kinds.values()) {
+    for (const [subject, { source }] of views) if (subject === "box" || source.includes("[BOX]")) views.delete(subject);
+  }
+}
+
+/**
+ * Where each kind of evidence stands after step `position`: what changed last first, each with its views. What was
+ * seen before a plan was undone, or of an earlier box, is no state any more.
+ */
 function stateAt(position, timeline) {
   const kinds = new Map();
   timeline.slice(0, position + 1).forEach((item, at) => {
+    if (timeline[at - 1]?.event.event === "undo" && ["step", "scope"].includes(item.event.event)) kinds.clear();
+    if (item.event.result === "[BOX]") forgetBox(kinds);
     for (const change of item.event.evidence ?? []) {
       if (!kinds.has(change.kind)) kinds.set(change.kind, { kind: change.kind, views: new Map(), changedAt: at });
       const state = kinds.get(change.kind);
@@ -47,10 +59,10 @@ function stateAt(position, timeline) {
       if (rows.length) state.changedAt = at;
       const earlier = state.views.get(change.subject);
       const changed = at < position ? [] : [...(earlier?.changed ?? []), ...rows];
-      state.views.set(change.subject, { subject: change.subject, facts: change.after, changed });
+      state.views.set(change.subject, { subject: change.subject, source: change.source, facts: change.after, changed });
     }
   });
-  return [...kinds.values()].sort((a, b) => b.changedAt - a.changedAt);
+  return [...kinds.values()].filter(({ views }) => views.size).sort((a, b) => b.changedAt - a.changedAt);
 }
 
 /** Whether this step changed the fact with this key. */
@@ -122,14 +134,15 @@ function namespacesFigure(views, width) {
 
 /** "0 65534 1" as an arrow from the ids inside to the ids outside. */
 function idsFigure(views, width) {
-  const rows = views.flatMap((view) => view.facts.flatMap((fact) => {
+  const whose = (view) => (views.length > 1 ? [{ name: view.subject, text: "", hot: false }] : []);
+  const rows = views.flatMap((view) => whose(view).concat(view.facts.flatMap((fact) => {
     const numbers = fact.value.match(/\d+/g) ?? [];
     const maps = numbers.length && numbers.length % 3 === 0 ? numbers.length / 3 : 0;
     const hot = touched(view, fact.key);
     if (!maps) return [{ name: fact.key, text: fact.value || "nobody is mapped", hot }];
     const triple = (_, at) => ({ name: fact.key, map: numbers.slice(at * 3, at * 3 + 3).map(Number), hot });
     return Array.from({ length: maps }, triple);
-  }));
+  })));
   const range = (start, count) => (count === 1 ? `${start}` : `${start} … ${start + count - 1}`);
   const [left, middle] = [Math.min(96, width * 0.24), width * 0.55];
   const shapes = rows.map((row, at) => {
@@ -165,9 +178,9 @@ function tableFigure(views) {
 }
 
 const FIGURES = {
-  tree: { title: "Files, layer on layer", figure: (views, width) => treeFigure(views, width) },
+  tree: { title: (views) => (stacksOf(views).stacks.length ? "Files, layer on layer" : "Files"), figure: (views, width) => treeFigure(views, width) },
   namespaces: { title: "Namespaces", figure: namespacesFigure },
-  links: { title: "Network", figure: (views, width) => linksFigure(views, width) },
+  links: { title: "Network", figure: (views, width, events) => linksFigure(views, width, events) },
   ids: { title: "User and group ids: inside → outside", figure: idsFigure },
   cgroup: { title: "Control group", figure: (views, width) => cgroupFigure(views, width) },
   caps: { title: "Capabilities", figure: (views, width) => capsFigure(views, width) },
@@ -182,8 +195,9 @@ function picture(position, timeline, width) {
   return stateAt(position, timeline).map(({ kind, views }) => {
     const list = [...views.values()];
     const hot = list.some((view) => view.changed.length > 0);
-    const { title, figure } = FIGURES[kind] ?? { title: plain(kind), figure: tableFigure };
-    const caption = make("figcaption", {}, title, hot ? make("span", { class: "mark" }, "changed here") : "");
-    return make("figure", { "data-kind": visible(kind), class: hot ? "hot" : "" }, caption, figure(list, width));
+    const named = plain(kind).replace(/^./, (letter) => letter.toUpperCase());
+    const { title, figure } = FIGURES[kind] ?? { title: named, figure: tableFigure };
+    const caption = make("figcaption", {}, typeof title === "function" ? title(list) : title, hot ? make("span", { class: "mark" }, "changed here") : "");
+    return make("figure", { "data-kind": visible(kind), class: hot ? "hot" : "" }, caption, figure(list, width, timeline.slice(0, position + 1)));
   });
 }

@@ -18,6 +18,7 @@ let position = 0;
 
 const number = (at) => (timeline[at].event.event === "step" ? timeline[at].event.index : undefined);
 const firstWith = (index) => timeline.findIndex((_, at) => number(at) === index);
+const steps = timeline.filter(({ event }) => event.event === "step").length;
 const laneOf = ({ event }) => event.lane ?? (["end", "start"].includes(event.event) ? "both" : "host");
 
 function addressOf(at) {
@@ -70,7 +71,6 @@ function badge(lane) {
 /** The card of the start: the question, and how to go on. */
 function startCard() {
   const acts = trace.events.filter((event) => event.event === "act");
-  const steps = timeline.filter(({ event }) => event.event === "step").length;
   const begin = make("button", { type: "button", class: "begin" }, "Begin ", make("span", { "aria-hidden": "true" }, "→"));
   begin.addEventListener("click", () => go(1));
   const key = (name) => make("kbd", {}, name);
@@ -93,7 +93,8 @@ function cardOf(item, at) {
   const { event } = item;
   if (event.event === "start") return startCard();
   const lane = laneOf(item);
-  const total = event.event === "step" ? ` of ${event.total}` : "";
+  // a lab has several plans, and a run may end before its plan does
+  const total = event.event === "step" ? ` of ${Math.max(event.total, steps)}` : "";
   const heading = { step: `step ${markOf(item)}${total}`, scope: "work of the engine", undo: "undo", end: "the end" }[event.event];
   const micros = event.micros < 1000 ? `${event.micros} µs` : `${(event.micros / 1000).toFixed(1)} ms`;
   const eyebrow = make("p", { class: "eyebrow" }, lane === "both" ? "" : badge(lane), make("span", { class: "count" }, heading),
@@ -108,10 +109,10 @@ function cardOf(item, at) {
   return parts;
 }
 
-/** What the event's probes saw. A first look is shown whole when nothing differs anywhere. */
+/** What the event's probes saw. An act's first look is shown whole when nothing differs anywhere. */
 function evidenceOf(at) {
   const name = (change) => JSON.stringify([change.kind, change.subject]);
-  const earlier = new Set(timeline.slice(0, at).flatMap(({ event }) => (event.evidence ?? []).map(name)));
+  const earlier = new Set(timeline.slice(0, at).filter(({ act }) => act === timeline[at].act).flatMap(({ event }) => (event.evidence ?? []).map(name)));
   const evidence = timeline[at].event.evidence ?? [];
   const still = evidence.every((change) => differences(change).length === 0);
   return evidence.map((change) => changeBlock(change, still && !earlier.has(name(change))));
