@@ -70,8 +70,13 @@ pub(super) fn network(net: &Net) -> Vec<Step> {
 pub(super) fn sysctls(settings: &[(PathBuf, String)]) -> Vec<Step> {
     let write = |(file, text): &(PathBuf, String)| {
         let op = Op::write(Path::new("/proc/sys").join(file), text);
-        Step::new("set a kernel parameter", op)
-            .why("this one belongs to a namespace of the box, not to the machine")
+        Step::new("set a kernel parameter", op).why(match file.to_str() {
+            Some("net/ipv4/ip_unprivileged_port_start") => {
+                "the network is the box's own: to listen on port 80 in it needs no capability"
+            }
+            Some("net/ipv4/ping_group_range") => "to ping needs no capability either",
+            _ => "this one belongs to a namespace of the box, not to the machine",
+        })
     };
     settings.iter().map(write).collect()
 }

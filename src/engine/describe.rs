@@ -242,7 +242,22 @@ fn sysctls(
             false => Err(wrong("belongs to a namespace that is the host's here")),
         }
     };
-    request.sysctls.iter().map(check).collect()
+    let asked: Vec<(PathBuf, String)> = request.sysctls.iter().map(check).collect::<Result<_, _>>()?;
+    let usual = usual_sysctls(place).into_iter().map(|(name, value)| (PathBuf::from(name), value.to_owned()));
+    let usual = usual.filter(|(file, _)| !asked.iter().any(|(other, _)| other == file));
+    Ok(usual.chain(asked.iter().cloned()).collect())
+}
+
+/// As Docker since 20.10: in a network of its own a container needs no capability to listen on any port, nor to ping. Which
+/// groups may ping cannot be said in a user namespace that has not all of them.
+fn usual_sysctls(place: &Place) -> Vec<(&'static str, &'static str)> {
+    const PORTS: (&str, &str) = ("net/ipv4/ip_unprivileged_port_start", "0");
+    const PING: (&str, &str) = ("net/ipv4/ping_group_range", "0 2147483647");
+    match place.network {
+        NetworkMode::Host | NetworkMode::Join { .. } => Vec::new(),
+        _ if place.machine.all_powerful() => vec![PORTS, PING],
+        _ => vec![PORTS],
+    }
 }
 
 /// Which devices may be used, only root of the machine can say.
