@@ -108,6 +108,17 @@ fn a_certificate_must_be_trusted() {
 }
 
 #[test]
+fn only_a_host_is_a_registry() {
+    let place = Place::new();
+    let expected = "is not a registry: expected HOST or HOST:PORT, without https:// and without a path";
+    for server in ["", "a b", "localhost:80@registry.invalid", "a.b:x"] {
+        place.refused("one", &["login", "-u", "jane", "-p", "x", server], &format!("{server:?} {expected}"));
+    }
+    place.refused("one", &["search", "localhost:80@registry.invalid/x"], expected);
+    assert!(!place.docker().exists(), "nothing is kept");
+}
+
+#[test]
 fn a_password_goes_to_no_token_service_without_tls() {
     let test = "a_password_goes_to_no_token_service_without_tls";
     if std::process::Command::new("openssl").arg("version").output().is_err() {

@@ -159,6 +159,22 @@ fn an_identity_token_goes_in_the_body_of_a_post() {
     );
 }
 
+/// What goes over loopback may be plain; that says nothing of what goes further.
+#[test]
+fn a_registry_on_loopback_sends_no_password_over_the_network() {
+    for realm in ["http://registry.invalid/token", "http://localhost:80@registry.invalid/token"] {
+        let challenge = format!("Bearer realm=\"{realm}\"");
+        let peer = Peer::start(move |_, _| {
+            Answer::status("401 Unauthorized").header("WWW-Authenticate", challenge.clone())
+        });
+        let place = Place::new();
+        log_in(&place, &peer.host, jane());
+        let name = format!("{}/x/y", peer.host);
+        let error = pull(&place.client(), &place.store("store"), &name).expect_err("refused").to_string();
+        assert!(error.contains(&format!("{realm:?} of {} is without TLS: refused", peer.host)), "{error}");
+    }
+}
+
 #[test]
 fn a_redirect_takes_no_credentials_along() {
     let Honest { layer, config, manifest } = Honest::new(10);

@@ -73,7 +73,7 @@ impl Client {
 
     /// The same with other credentials.
     pub(super) fn open_as(&self, registry: &str, login: Option<Login>) -> Result<Session<'_>, RegistryError> {
-        let mut failed = None;
+        let (registry, mut failed) = (endpoint::host(registry)?, None);
         for origin in endpoint::origins(registry, &self.transport.policy) {
             let url: Uri = format!("{origin}/v2/").parse().map_err(|_| no_host(registry))?;
             let home = endpoint::origin(&url);
@@ -240,8 +240,7 @@ impl Session<'_> {
     }
 
     fn service<'b>(&'b self, realm: &'b str, service: Option<&'b str>) -> Service<'b> {
-        let plain = self.origin.starts_with("http://");
-        Service { registry: &self.registry, plain, realm, service }
+        Service { registry: &self.registry, origin: &self.origin, realm, service }
     }
 
     /// Proves a login, and returns the identity token that may stand for its password from now on.

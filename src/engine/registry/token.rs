@@ -9,6 +9,7 @@
 //! See the distribution project's token and OAuth2 specifications. Lab 16-registry.
 
 use super::credentials::{Login, Secret, basic};
+use super::endpoint;
 use super::error::RegistryError;
 use super::refusal::Refusal;
 use super::transport::{Ask, Payload, Transport, address};
@@ -41,8 +42,8 @@ pub(super) struct Token {
 pub(super) struct Service<'a> {
     /// the registry that named it
     pub(super) registry: &'a str,
-    /// whether the registry itself is spoken to without TLS
-    pub(super) plain: bool,
+    /// where that answers, `https://host:port`
+    pub(super) origin: &'a str,
     pub(super) realm: &'a str,
     pub(super) service: Option<&'a str>,
 }
@@ -109,11 +110,15 @@ impl Service<'_> {
     /// Its address. A name and a password must not go over the network for all to see.
     fn realm(&self, transport: &Transport) -> Result<Uri, RegistryError> {
         let realm: Uri = self.realm.parse().map_err(|_| self.bad("is no address"))?;
-        let authority = realm.authority().map_or("", |authority| authority.as_str()).to_owned();
+        // where the registry itself is spoken to without TLS, its own host is no worse at another port
+        let beside = || {
+            let home: Option<Uri> = self.origin.parse().ok();
+            home.is_some_and(|home| home.scheme_str() == Some("http") && home.host() == realm.host())
+        };
         match realm.scheme_str() {
             Some("https") => Ok(realm),
-            Some("http") if self.plain || transport.policy.plain(&authority) => Ok(realm),
-            Some("http") => Err(self.bad("is without TLS: refused")),
+            Some("http") if transport.policy.plain(endpoint::host_and_port(&realm)) || beside() => Ok(realm),
+            Some("http") => Err(self.bad("is without TLS: refused, unless --insecure-registry names its host")),
             _ => Err(self.bad("is no address")),
         }
     }

@@ -162,7 +162,7 @@ impl Transport {
     }
 
     fn agent(&self, url: &Uri) -> &Agent {
-        let authority = url.authority().map_or("", |authority| authority.as_str());
+        let authority = endpoint::host_and_port(url);
         let (any, loopback) = (self.policy.unverified(authority), endpoint::is_loopback(authority));
         self.agents[usize::from(any) * 2 + usize::from(loopback)].get_or_init(|| {
             let tls = TlsConfig::builder().disable_verification(any);
