@@ -172,6 +172,16 @@ pub enum RegistryError {
         /// what is read at most
         limit: u64,
     },
+    /// A catalog longer than any honest one.
+    #[error("{what} has no end: more than {pages} pages, or {bytes} bytes")]
+    Pages {
+        /// which
+        what: String,
+        /// how many pages are read at most
+        pages: usize,
+        /// how many bytes of them
+        bytes: u64,
+    },
     /// A document that does not end in time.
     #[error("{what} is not there after {seconds} seconds")]
     TooSlow {

@@ -12,10 +12,9 @@ use super::credentials::{Login, Secret, basic};
 use super::endpoint;
 use super::error::RegistryError;
 use super::refusal::Refusal;
-use super::transport::{Ask, Payload, Transport, address};
+use super::transport::{Answer, Ask, Payload, Transport, Unread, address};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use std::io::Read;
 use std::time::{Duration, Instant};
 use ureq::http::header::{CONTENT_TYPE, HeaderValue};
 use ureq::http::{Method, Uri};
@@ -104,7 +103,7 @@ impl Service<'_> {
         if !answer.status.is_success() {
             return Err(RegistryError::Token { realm: address(&realm), refusal: Refusal::of(answer) });
         }
-        self.granted(answer.body.into_reader().take(LONGEST))
+        self.granted(answer)
     }
 
     /// Its address. A name and a password must not go over the network for all to see.
@@ -118,7 +117,9 @@ impl Service<'_> {
         match realm.scheme_str() {
             Some("https") => Ok(realm),
             Some("http") if transport.policy.plain(endpoint::host_and_port(&realm)) || beside() => Ok(realm),
-            Some("http") => Err(self.bad("is without TLS: refused, unless --insecure-registry names its host")),
+            Some("http") => {
+                Err(self.bad("is without TLS: refused, unless --insecure-registry names its host"))
+            }
             _ => Err(self.bad("is no address")),
         }
     }
@@ -128,9 +129,12 @@ impl Service<'_> {
         format!("{realm}{joint}{query}").parse().map_err(|_| self.bad("is no address"))
     }
 
-    fn granted(&self, mut answer: impl Read) -> Result<Token, RegistryError> {
-        let mut text = Vec::new();
-        answer.read_to_end(&mut text).map_err(|_| self.bad("broke off its answer"))?;
+    fn granted(&self, answer: Answer) -> Result<Token, RegistryError> {
+        let text = answer.whole(LONGEST).map_err(|unread| match unread {
+            Unread::Long => self.bad("answers more than 1 MiB"),
+            Unread::Slow(_) => self.bad("does not come to an end with its answer"),
+            Unread::Broken(_) => self.bad("broke off its answer"),
+        })?;
         // what is wrong with it is not shown: it may hold a token
         let granted: Granted = serde_json::from_slice(&text).map_err(|_| self.bad("answers no JSON"))?;
         let token = granted.token.or(granted.access_token).filter(|token| !token.is_empty());
