@@ -17,9 +17,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest document that is read, in bytes.
 const DOCUMENT: u64 = 8 << 20;
+/// How much of documents is read in all: a list may name the same one again and again.
+const DOCUMENTS: u64 = 64 << 20;
 /// How many links one name may go through.
 const LINKS: u32 = 8;
 /// Enough to see what a member is compressed with.
@@ -31,6 +34,8 @@ const PIECE: usize = 256 << 10;
 pub(super) struct Contents {
     file: File,
     members: HashMap<Vec<u8>, Place>,
+    /// how many bytes of documents may still be read
+    left: AtomicU64,
 }
 
 /// What a name stands for.
@@ -63,7 +68,7 @@ impl Contents {
             let clean = clean(name, b"").map_err(|why| unfit(name, why))?;
             members.insert(clean, Place::of(&member).map_err(|why| unfit(name, why))?);
         }
-        Ok(Contents { file, members })
+        Ok(Contents { file, members, left: AtomicU64::new(DOCUMENTS) })
     }
 
     /// Whether there is a member of this name.
@@ -96,6 +101,10 @@ impl Contents {
         let part = self.part(name)?;
         if part.size > DOCUMENT {
             return Err(unfit(name.as_bytes(), Unfit::Long(part.size)));
+        }
+        let spend = |left: u64| left.checked_sub(part.size);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err() {
+            return Err(unfit(name.as_bytes(), Unfit::Documents(DOCUMENTS)));
         }
         let mut bytes = Vec::new();
         self.reader(part).read_to_end(&mut bytes).map_err(ArchiveError::Read)?;

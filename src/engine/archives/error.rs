@@ -33,6 +33,9 @@ pub enum Unfit {
     /// a document that is too long to be one
     #[error("it has {0} bytes, more than a document may have")]
     Long(u64),
+    /// documents again and again
+    #[error("with it, more than {0} bytes of documents would have to be read: load the archive in parts")]
+    Documents(u64),
     /// a blob that is not what its name says
     #[error("its content is {0}")]
     Digest(Digest),
