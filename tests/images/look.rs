@@ -78,6 +78,16 @@ fn the_history_of_an_image() {
     );
 }
 
+/// What an image says of itself was written by others.
+#[test]
+fn a_history_does_not_drive_the_terminal() {
+    let site = Site::ours();
+    site.says("mkdir $D/r && tar -C $D/r -c . | $S import -m \"$(printf 'a\\033[2Jb\\302\\233c')\" - x");
+    let said = site.says("$S history x && $S history --format '{{.Comment}}' x");
+    assert!(!said.contains(['\u{1b}', '\u{9b}']), "{said:?}");
+    assert_eq!(said.matches(r"a\u{1b}[2Jb\u{9b}c").count(), 2, "{said}");
+}
+
 #[test]
 fn an_image_is_shown_as_docker_shows_it() {
     let site = three();
