@@ -1,8 +1,9 @@
-//! Moments and durations on the command line, as Docker takes them: for `logs` and `events`.
+//! Moments and durations on the command line, as Docker takes them, for `logs` and `events`; and the one that the
+//! environment asks for, for `commit` and `import`.
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 /// A time as Docker takes it: RFC 3339, as much of it as there is; seconds since 1970; or a while ago, as Go writes
@@ -25,6 +26,17 @@ pub(super) fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     bail!(
         "invalid value for \"since\" or \"until\": {text:?} is no time, no number of seconds and no duration"
     )
+}
+
+/// The time that reproducible builds ask for, in the variable `SOURCE_DATE_EPOCH`; none where nothing is in it.
+pub(super) fn epoch() -> anyhow::Result<Option<Timestamp>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map(Some)
+        .with_context(|| format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds since 1970"))
 }
 
 /// `1h30m`, `42m`, `10s`, `1.5s`, `100ms`.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::cli::moment::epoch;
 use crate::cli::store;
 use crate::engine::images::{self, Change};
 use crate::engine::instruction;
@@ -36,7 +37,8 @@ impl Args {
             reference.as_ref().is_none_or(|name| name.digest().is_none()),
             "cannot import digest reference"
         );
-        let mut change = Change { message: self.message.clone(), created: epoch()?, ..Change::default() };
+        let created = epoch()?.map(|time| time.to_string());
+        let mut change = Change { message: self.message.clone(), created, ..Change::default() };
         instruction::change(&mut change.config, &self.change)?;
         let id = self.import(&store()?, reference.as_ref(), change)?;
         println!("{id}");
@@ -62,15 +64,4 @@ impl Args {
         );
         Ok(images::import(store, archive, name, change)?)
     }
-}
-
-/// The time that reproducible builds ask for, in seconds since 1970, as RFC 3339.
-fn epoch() -> anyhow::Result<Option<String>> {
-    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let seconds = text.to_str().and_then(|text| text.parse().ok());
-    let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    let time = time.with_context(|| format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds"))?;
-    Ok(Some(time.to_string()))
 }
