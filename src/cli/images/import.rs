@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::cli::moment::epoch;
 use crate::cli::store;
@@ -56,6 +56,11 @@ impl Args {
             let stdin = std::io::stdin();
             anyhow::ensure!(!stdin.is_terminal(), "standard input is a terminal: pipe an archive in");
             return Ok(images::import(store, stdin.lock(), name, change)?);
+        }
+        let address =
+            self.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
+        if let Some(address) = address {
+            bail!("importing from an address is not supported: curl -fL {address} | stepbox import - NAME");
         }
         let archive = File::open(&self.file).with_context(|| format!("cannot read {shown}"))?;
         anyhow::ensure!(
