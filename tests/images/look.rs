@@ -176,6 +176,19 @@ fn one_image_that_cannot_be_read_does_not_hide_the_others() {
     assert!(!store(&site).blob_path(manifest.digest).exists(), "its blobs are gone");
 }
 
+/// While nobody knows what it needs, nothing is removed from the disk; what has left the list is told all the same.
+#[test]
+fn a_prune_beside_an_image_that_cannot_be_read_says_what_went() {
+    let site = three();
+    let two = store(&site).find("lib/two").expect("found");
+    std::fs::write(store(&site).blob_path(two.digest), "damage").expect("written");
+    let said = site.sh("$S image prune -f");
+    assert!(said.code == 1 && said.out.starts_with("Deleted Images:\ndeleted: sha256:"), "{}", said.out);
+    let words =
+        format!("stepbox: nothing of it is removed from the disk yet: blob {} is damaged", two.digest);
+    assert!(said.err.starts_with(&words), "{}", said.err);
+}
+
 #[test]
 fn a_thousand_images_are_listed() {
     let site = Site::ours();
