@@ -20,9 +20,6 @@ use crate::layers::Digest;
 /// How many right passwords are remembered; there are seldom more users.
 const REMEMBERED: usize = 1000;
 
-/// What the password of a name that is not known is compared with: bcrypt's cost is htpasswd's default.
-const NOBODY: &str = "$2y$05$Z3ZPqyB8ry3kFsvCWuK8R.vPTLLjJ0IESuX7LIE/UXoZsQZNJ.IE2";
-
 /// Why a password file cannot be used. Its content is never shown.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
@@ -91,7 +88,9 @@ impl Passwords {
     pub(super) fn admit(&self, credentials: &str) -> bool {
         let Some((name, password)) = basic(credentials) else { return false };
         let hash = self.users.get(&name);
-        let verified = bcrypt::verify(password, hash.map_or(NOBODY, String::as_str)).unwrap_or(false);
+        // somebody's stands for that of a name that is not known: it costs what this file's cost
+        let Some(compared) = hash.or_else(|| self.users.values().next()) else { return false };
+        let verified = bcrypt::verify(password, compared).unwrap_or(false);
         let admitted = verified && hash.is_some();
         if admitted {
             let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,8 +145,25 @@ mod tests {
             assert_eq!(passwords.admit(&credentials), right, "{credentials}");
             assert_eq!(passwords.knows(&credentials), right, "{credentials}");
         }
-        // the time of a name that is not known is that of a real comparison
-        assert!(bcrypt::verify("x", NOBODY).is_ok());
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_costs_as_much_as_one_that_is() {
+        let hash = bcrypt::hash("secret", 8).expect("hashed");
+        let passwords = load(&format!("ada:{hash}\n")).expect("a file as htpasswd writes it");
+        let clock = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let cost = |credentials: &str| {
+            let began = clock();
+            assert!(!passwords.admit(&format!("Basic {}", BASE64_STANDARD.encode(credentials))));
+            let ended = clock();
+            (ended.tv_sec - began.tv_sec) * 1_000_000 + (ended.tv_nsec - began.tv_nsec) / 1000
+        };
+        let (known, unknown) = (cost("ada:x"), cost("bob:x"));
+        assert!(unknown * 2 > known && known * 2 > unknown, "{known} and {unknown} microseconds");
+        assert!(
+            !passwords.admit(&format!("Basic {}", BASE64_STANDARD.encode("bob:secret"))),
+            "ada's password"
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Connection {
             }
         }
         let authorities = self.cacert.clone();
-        let settings = Settings { insecure, authorities, credentials: credentials(), wire: None };
+        let settings = Settings { insecure, authorities, credentials: credentials(), ..Settings::default() };
         Ok(Client::new(settings)?)
     }
 }

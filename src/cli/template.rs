@@ -12,6 +12,7 @@
 //! See <https://pkg.go.dev/text/template> and <https://docs.docker.com/config/formatting/>.
 
 mod compare;
+mod constant;
 mod exec;
 mod functions;
 mod lex;

@@ -44,8 +44,8 @@ pub struct Wish {
     pub changes: Vec<String>,
     /// a running container stands still meanwhile
     pub pause: bool,
-    /// no time in it is later than this, in seconds since 1970 (`SOURCE_DATE_EPOCH`)
-    pub epoch: Option<i64>,
+    /// no time in it is later than this (`SOURCE_DATE_EPOCH`)
+    pub epoch: Option<jiff::Timestamp>,
 }
 
 /// Why there is no image of a container.
@@ -64,9 +64,6 @@ pub enum CommitError {
     /// an instruction
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// a time that is none
-    #[error("SOURCE_DATE_EPOCH={0} is no time that can be written")]
-    Epoch(i64),
     /// it could not be stopped, or not be started again
     #[error("cannot pause container {container}: {what}")]
     Pause {
@@ -100,10 +97,7 @@ pub fn commit(
     let (below, document) = image(store, record)?;
     let mut config = record.config.clone();
     instruction::change(&mut config, &wish.changes)?;
-    let created = match wish.epoch {
-        Some(epoch) => jiff::Timestamp::from_second(epoch).map_err(|_| CommitError::Epoch(epoch))?,
-        None => jiff::Timestamp::now(),
-    };
+    let created = wish.epoch.unwrap_or_else(jiff::Timestamp::now);
     let view = View::of(state, record)?;
     let mut draft = store.draft(&document.rootfs.diff_ids)?;
     // its image may be removed meanwhile
@@ -157,7 +151,8 @@ fn layer(view: &View<'_>, draft: &mut Draft<'_>, wish: &Wish) -> Result<Option<N
         return Ok(None);
     }
     let owner = view.is_rootless().then_some((0, 0));
-    let options = DiffOptions { compression: Compression::Gzip, epoch: wish.epoch, owner };
+    let epoch = wish.epoch.map(jiff::Timestamp::as_second);
+    let options = DiffOptions { compression: Compression::Gzip, epoch, owner };
     let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     let (reader, writer) = pipe.map_err(CommitError::Pipe)?;
     let (not_for_it, writer, upper) = ([reader.as_raw_fd()], RefCell::new(Some(writer)), view.upper());

@@ -47,6 +47,7 @@ pub use wire::{Exchange, Wire};
 use credentials::Credentials;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use transport::Transport;
 
 /// What the user said about registries.
@@ -60,6 +61,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// who sees each request; then there is one at a time
     pub wire: Option<Arc<dyn Wire>>,
+    /// how long a document may take; two minutes where nothing is said
+    pub patience: Option<Duration>,
 }
 
 /// A client of registries. It touches the network with its first request, and reads what the machine trusts with the
@@ -78,6 +81,7 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Client, RegistryError> {
         let mut transport = Transport::new(settings.insecure, settings.authorities.as_deref())?;
         transport.wire = settings.wire;
+        transport.patience = settings.patience.unwrap_or(transport.patience);
         Ok(Client { transport, credentials: settings.credentials })
     }
 

@@ -27,6 +27,19 @@ fn large(mebibytes: usize) -> Vec<u8> {
     Image::of(vec![layer(0), layer(1)]).old_docker(Raw::default(), &["large"]).end()
 }
 
+/// What has no room is not what is wrong with the archive, also where all of it is a single write.
+#[test]
+fn an_archive_that_finds_no_room_is_not_called_broken() {
+    let site = Site::ours();
+    fs::write(site.path().join("small"), Image::new("s").oci("small").end()).expect("written");
+    site.says("gzip -k $D/small; $S images");
+    // files of 4 KiB at the most, in blocks of 512 bytes
+    let said = site.sh("trap '' XFSZ; ulimit -f 8; exec $S load -i $D/small.gz");
+    let directory = site.root_directory().join("tmp");
+    let words = format!("stepbox: unpack the archive in {}: File too large", directory.display());
+    assert!(said.code == 1 && said.err.starts_with(&words), "{} {}", said.code, said.err);
+}
+
 #[test]
 fn killed_in_the_middle_there_is_no_image() {
     let site = Site::ours();

@@ -45,6 +45,19 @@ fn index_with(from: &str, to: &str) -> Vec<u8> {
     layout(raw, &[serde_json::from_str(&entry).expect("JSON")]).end()
 }
 
+/// A few mebibytes that would become terabytes in memory.
+#[test]
+fn one_document_named_a_thousand_times() {
+    let mut big = Image::of(Vec::new());
+    big.config["filler"] = "x".repeat(1 << 20).into();
+    let item = json!({"Config": "big.json", "RepoTags": null, "Layers": []});
+    let raw = Raw::default().entry(b"big.json", b'0', b"", &big.config_bytes());
+    refused(
+        &raw.file("manifest.json", &json!(vec![item; 1000]).to_string()).end(),
+        &["member 'big.json' refused: with it, more than 67108864 bytes of documents"],
+    );
+}
+
 #[test]
 fn names_and_links_that_lead_out() {
     let good = || Image::new("x").old_docker(Raw::default(), tags());

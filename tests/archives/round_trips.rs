@@ -89,6 +89,23 @@ fn names_go_along_as_in_docker() {
     assert!(missing.to_string().starts_with("Unable to find image 'nope:latest' locally"), "{missing}");
 }
 
+/// An archive without it would look whole to whoever keeps it.
+#[test]
+fn a_tag_that_cannot_be_read_is_not_left_out() {
+    let (_directory, store) = store();
+    for (text, name) in [("a", "me/a:1"), ("b", "me/a:2")] {
+        load_bytes(&store, &Image::new(text).oci(name).end()).expect("loaded");
+    }
+    let broken = store.find("me/a:2").expect("found").digest;
+    std::fs::write(store.blob_path(broken), "{").expect("written");
+    let error = save(&store, &["me/a".to_owned()], Format::Docker, Vec::new()).expect_err("one is damaged");
+    assert!(error.to_string().contains(&broken.to_string()), "{error}");
+    assert_eq!(
+        document(&saved(&store, &["me/a:1"], Format::Docker), "manifest.json")[0]["RepoTags"][0],
+        "me/a:1"
+    );
+}
+
 #[test]
 fn every_form_of_archive_is_read() {
     let image = Image::new("x");

@@ -82,6 +82,13 @@ fn the_same_files_make_the_same_image() {
     assert_eq!(blob(&site, &one)["created"], "2001-09-09T01:46:40Z");
     assert_eq!(site.says("$S images | grep -c none"), "1\n");
     site.refused("SOURCE_DATE_EPOCH=soon $S commit one", 1, &["SOURCE_DATE_EPOCH", "soon"]);
+    site.refused(
+        "SOURCE_DATE_EPOCH=99999999999999 $S commit one",
+        1,
+        &["is \"99999999999999\", not a number"],
+    );
+    // as in `import`, and in most that heed it: empty is not set
+    site.says("SOURCE_DATE_EPOCH= $S commit one");
 }
 
 #[test]

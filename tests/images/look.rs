@@ -78,6 +78,16 @@ fn the_history_of_an_image() {
     );
 }
 
+/// What an image says of itself was written by others.
+#[test]
+fn a_history_does_not_drive_the_terminal() {
+    let site = Site::ours();
+    site.says("mkdir $D/r && tar -C $D/r -c . | $S import -m \"$(printf 'a\\033[2Jb\\302\\233c')\" - x");
+    let said = site.says("$S history x && $S history --format '{{.Comment}}' x");
+    assert!(!said.contains(['\u{1b}', '\u{9b}']), "{said:?}");
+    assert_eq!(said.matches(r"a\u{1b}[2Jb\u{9b}c").count(), 2, "{said}");
+}
+
 #[test]
 fn an_image_is_shown_as_docker_shows_it() {
     let site = three();
@@ -164,6 +174,19 @@ fn one_image_that_cannot_be_read_does_not_hide_the_others() {
         ]
     );
     assert!(!store(&site).blob_path(manifest.digest).exists(), "its blobs are gone");
+}
+
+/// While nobody knows what it needs, nothing is removed from the disk; what has left the list is told all the same.
+#[test]
+fn a_prune_beside_an_image_that_cannot_be_read_says_what_went() {
+    let site = three();
+    let two = store(&site).find("lib/two").expect("found");
+    std::fs::write(store(&site).blob_path(two.digest), "damage").expect("written");
+    let said = site.sh("$S image prune -f");
+    assert!(said.code == 1 && said.out.starts_with("Deleted Images:\ndeleted: sha256:"), "{}", said.out);
+    let words =
+        format!("stepbox: nothing of it is removed from the disk yet: blob {} is damaged", two.digest);
+    assert!(said.err.starts_with(&words), "{}", said.err);
 }
 
 #[test]

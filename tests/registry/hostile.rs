@@ -1,11 +1,14 @@
 //! Peers that lie: each is refused by name, and the store stays as it was.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use stepbox::engine::config::{CONFIG, DOCKER_MANIFEST, INDEX, MANIFEST};
+use stepbox::engine::registry::{Client, Settings};
 use stepbox::layers::Digest;
 
 use crate::peer::{Answer, Asked, Peer};
-use crate::place::{Place, assert_untouched, pull};
+use crate::place::{Place, assert_untouched, pull, reference};
 use support::archive::{Raw, gzip};
 
 /// An image that is what it says, as documents.
@@ -185,6 +188,54 @@ fn what_never_ends_is_refused() {
     };
     refused(&registry(manifest, blobs, around), "", "after 10 redirects");
     refused(&lists(7), "", "lists of lists without an end");
+}
+
+/// A byte now and then is no silence, and no answer either.
+#[test]
+fn what_trickles_in_is_not_waited_for() {
+    let place = Place::new();
+    let patience = Some(Duration::from_millis(300));
+    let client = Client::new(Settings { patience, ..Settings::default() }).expect("a client");
+    let document = Peer::start(|asked, _| match asked.path.as_str() {
+        "/v2/" => Answer::ok("{}"),
+        _ => Answer::ok("{").trickling(),
+    });
+    let refusal = Peer::start(|_, _| Answer::status("403 Forbidden").trickling());
+    let token = Peer::start(|asked, host| match asked.path.as_str() {
+        "/v2/" => Answer::status("401 Unauthorized")
+            .header("WWW-Authenticate", format!("Bearer realm=\"http://{host}/token\"")),
+        _ => Answer::ok("{").trickling(),
+    });
+    let began = Instant::now();
+    for (peer, words) in [
+        (&document, "x/y:latest is not there after 0 seconds"),
+        (&refusal, "is no registry: GET /v2/ answers forbidden"),
+        (&token, "does not come to an end with its answer"),
+    ] {
+        let name = format!("{}/x/y", peer.host);
+        let error = pull(&client, &place.store("store"), &name).expect_err(words).to_string();
+        assert!(error.contains(words), "no {words:?} in: {error}");
+    }
+    let found = client.search("x", 5, &format!("http://{}/other", token.host)).expect_err("it trickles");
+    assert!(found.to_string().contains("the search for \"x\" is not there"), "{found}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// Pages upon pages of a catalog are read into memory.
+#[test]
+fn a_catalog_has_an_end() {
+    let page = [br#"{"tags":["a"]}"#.as_slice(), &vec![b' '; 4_000_000]].concat();
+    let peer = Peer::start(move |asked, _| match asked.path.as_str() {
+        "/v2/" => Answer::ok("{}"),
+        path => Answer::ok(page.clone()).header("Link", format!("<{path}1>; rel=\"next\"")),
+    });
+    let name = format!("{}/x/y", peer.host);
+    let error = Place::new().client().tags(&reference(&name)).expect_err("it never ends").to_string();
+    assert!(
+        error.contains("/v2/x/y/tags/list has no end: more than 1000 pages, or 67108864 bytes"),
+        "{error}"
+    );
+    assert!(peer.asked().len() < 20, "{}", peer.asked().len());
 }
 
 /// A list of a list of a list …

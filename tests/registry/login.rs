@@ -6,6 +6,8 @@ use std::process::Stdio;
 use crate::place::{Place, image};
 use crate::server::{Server, Setup};
 use support::player::{Said, built};
+use support::screen::Terminal;
+use support::site::Site;
 
 /// `jane`, `open sesame`
 const HTPASSWD: &str = "jane:$2b$04$RwimZ3cSD2d6CDRGAcVldOTGHU30OxERrfWThs07oyfb/CnvyZf4u\n";
@@ -105,6 +107,44 @@ fn a_certificate_must_be_trusted() {
     let other = format!("localhost:{port}/x/y:1");
     place.refused("six", &["pull", "--cacert", &authority, &other], "issued for another name");
     place.refused("six", &["pull", "--cacert", "/dev/null", &name], "holds no certificate");
+}
+
+#[test]
+fn a_question_that_is_left_leaves_a_terminal_that_shows_what_is_typed() {
+    let site = Site::ours();
+    let test = "a_question_that_is_left_leaves_a_terminal_that_shows_what_is_typed";
+    let Some(terminal) = Terminal::open(test, &site) else { return };
+    // words are typed in halves: what is typed is on the screen too
+    let says = "stty -a | grep -q -e ' -echo ' && echo mu''te || echo audi''ble";
+    terminal.types("export DOCKER_CONFIG=$D/docker");
+    terminal.types("$S login localhost:1");
+    terminal.shows("Username:");
+    terminal.types("jane");
+    terminal.shows("Password:");
+    terminal.press("C-c");
+    // what is typed before the terminal is as it was is thrown away, as by getpass(3)
+    terminal.shows("interrupted");
+    terminal.types(&format!("echo code $?; {says}"));
+    terminal.shows("code 1");
+    terminal.shows("audible");
+    terminal.types("clear; echo onc''e mo''re; $S login -u jane localhost:1");
+    terminal.shows("once more\nPassword:");
+    terminal.types("open sesame");
+    terminal.shows("cannot reach localhost:1");
+    terminal.types(says);
+    let screen = terminal.shows("audible");
+    assert!(!screen.contains("sesame"), "{screen}");
+}
+
+#[test]
+fn only_a_host_is_a_registry() {
+    let place = Place::new();
+    let expected = "is not a registry: expected HOST or HOST:PORT, without https:// and without a path";
+    for server in ["", "a b", "localhost:80@registry.invalid", "a.b:x"] {
+        place.refused("one", &["login", "-u", "jane", "-p", "x", server], &format!("{server:?} {expected}"));
+    }
+    place.refused("one", &["search", "localhost:80@registry.invalid/x"], expected);
+    assert!(!place.docker().exists(), "nothing is kept");
 }
 
 #[test]

@@ -37,11 +37,14 @@ pub struct Answer {
     endless: bool,
     /// nothing comes after the body, and the connection stays
     stalls: bool,
+    /// the body again and again, with a pause after each
+    trickles: bool,
 }
 
 impl Answer {
     pub fn status(status: &'static str) -> Answer {
-        Answer { status, headers: Vec::new(), body: Vec::new(), length: None, endless: false, stalls: false }
+        let (headers, body) = (Vec::new(), Vec::new());
+        Answer { status, headers, body, length: None, endless: false, stalls: false, trickles: false }
     }
 
     pub fn ok(body: impl Into<Vec<u8>>) -> Answer {
@@ -73,6 +76,15 @@ impl Answer {
     pub fn stalling(mut self) -> Answer {
         self.stalls = true;
         self
+    }
+
+    /// It says its body again and again, slowly, and never comes to an end.
+    pub fn trickling(mut self) -> Answer {
+        self.trickles = true;
+        if self.body.is_empty() {
+            self.body.push(b' ');
+        }
+        self.claiming(60_000)
     }
 
     pub fn endless(mut self) -> Answer {
@@ -184,7 +196,9 @@ fn serve(
             // until the other side is gone
             return reader.read(&mut [0]).map(drop);
         }
-        if !answer.endless {
+        if answer.trickles {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        } else if !answer.endless {
             return out.flush();
         }
     }

@@ -138,6 +138,35 @@ fn an_upload_goes_on_where_it_was_cut() {
     assert!(finished.path.ends_with(&format!("?state=a%3Db&digest={digest}")), "{}", finished.path);
 }
 
+/// Each of its answers looks like progress, and together they are none.
+#[test]
+fn an_upload_that_goes_to_and_fro_is_given_up() {
+    let (looked, sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let peer = Peer::start(move |asked, host| {
+        let place = format!("http://{host}/v2/x/y/blobs/uploads/1");
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/v2/") => Answer::ok("{}"),
+            ("HEAD", _) => Answer::status("404 Not Found"),
+            ("GET", _) => {
+                let last = [4999, 2999][looked.fetch_add(1, Ordering::Relaxed) % 2];
+                let answer = Answer::status("204 No Content").header("Range", format!("0-{last}"));
+                answer.header("Location", place)
+            }
+            ("PATCH", _) if sent.fetch_add(1, Ordering::Relaxed) < 50 => {
+                Answer::status("503 Service Unavailable").header("Retry-After", "0")
+            }
+            ("PATCH", _) => Answer::status("403 Forbidden"),
+            _ => Answer::status("202 Accepted").header("Location", place),
+        }
+    });
+    let place = Place::new();
+    let (store, name) = (place.store("store"), format!("{}/x/y", peer.host));
+    image(&store, &name, "text", FILLER);
+    let error = place.client().push(&store, &reference(&name), &Silent).expect_err("given up").to_string();
+    assert!(error.contains("service unavailable"), "{error}");
+    assert!(peer.asked().iter().filter(|asked| asked.method == "PATCH").count() < 10);
+}
+
 #[test]
 fn who_is_killed_leaves_nothing_that_is_not_swept() {
     let Honest { layer, config, manifest } = Honest::new(FILLER);

@@ -159,6 +159,22 @@ fn an_identity_token_goes_in_the_body_of_a_post() {
     );
 }
 
+/// What goes over loopback may be plain; that says nothing of what goes further.
+#[test]
+fn a_registry_on_loopback_sends_no_password_over_the_network() {
+    for realm in ["http://registry.invalid/token", "http://localhost:80@registry.invalid/token"] {
+        let challenge = format!("Bearer realm=\"{realm}\"");
+        let peer = Peer::start(move |_, _| {
+            Answer::status("401 Unauthorized").header("WWW-Authenticate", challenge.clone())
+        });
+        let place = Place::new();
+        log_in(&place, &peer.host, jane());
+        let name = format!("{}/x/y", peer.host);
+        let error = pull(&place.client(), &place.store("store"), &name).expect_err("refused").to_string();
+        assert!(error.contains(&format!("{realm:?} of {} is without TLS: refused", peer.host)), "{error}");
+    }
+}
+
 #[test]
 fn a_redirect_takes_no_credentials_along() {
     let Honest { layer, config, manifest } = Honest::new(10);
@@ -185,6 +201,37 @@ fn a_redirect_takes_no_credentials_along() {
     let asked = storage.asked();
     assert_eq!(asked.len(), 2, "config and layer");
     assert!(asked.iter().all(|asked| asked.header("authorization").is_none()), "{asked:?}");
+}
+
+/// CVE-2020-15157: where a redirect leads, somebody else may answer, and name a token service of his own.
+#[test]
+fn who_is_redirected_to_names_nobody_who_gets_the_password() {
+    let thief = Arc::new(service("token"));
+    let hears = thief.clone();
+    let storage = Arc::new(Peer::start(move |_, _| wants_a_token(&hears)));
+    let to = storage.host.clone();
+    let elsewhere = move |asked: &Asked| {
+        Answer::status("307 Temporary Redirect").header("Location", format!("http://{to}{}", asked.path))
+    };
+    let moves = elsewhere.clone();
+    let documents = Peer::start(move |asked, _| match (asked.path.as_str(), asked.header("authorization")) {
+        (_, None) => Answer::status("401 Unauthorized").header("WWW-Authenticate", "Basic realm=\"x\""),
+        ("/v2/", _) => Answer::ok("{}"),
+        _ => moves(asked),
+    });
+    let everything = Peer::start(move |asked, _| elsewhere(asked));
+    let place = Place::new();
+    for peer in [&documents, &everything] {
+        log_in(&place, &peer.host, jane());
+        let name = format!("{}/x/y", peer.host);
+        let error = pull(&place.client(), &place.store("store"), &name).expect_err("refused").to_string();
+        assert!(error.contains("pull access denied"), "{error}");
+    }
+    let login = place.client().login(&everything.host, jane()).expect_err("refused").to_string();
+    assert!(login.contains("login attempt to"), "{login}");
+    assert_eq!(thief.asked().len(), 0, "{:?}", thief.asked());
+    assert!(storage.asked().len() > 2);
+    assert!(storage.asked().iter().all(|asked| asked.header("authorization").is_none()));
 }
 
 #[test]

@@ -96,6 +96,11 @@ fn all_tags_go_together() {
     for tag in ["1", "2", "3"] {
         image(&place.store("one"), &format!("{name}:{tag}"), tag, 10);
     }
+    // what cannot be read elsewhere in the store is nothing to this repository
+    let one = place.store("one");
+    image(&one, "another", "another", 10);
+    let another = one.find("another").expect("found").digest;
+    std::fs::write(one.blob_path(another), "{").expect("written");
     place.says("one", &["push", "-a", "-q", &name]);
     let said = place.says("two", &["pull", "-a", &name]);
     assert!(said.ends_with(&format!("Status: Downloaded newer image for {name}\n{name}\n")), "{said}");

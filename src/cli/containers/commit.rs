@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-
+use crate::cli::moment::epoch;
 use crate::cli::{state, store};
 use crate::engine::commit::{self, Wish};
 use crate::engine::containers;
@@ -46,12 +45,7 @@ impl Args {
         if reference.as_ref().is_some_and(|reference| reference.digest().is_some()) {
             anyhow::bail!("refusing to create a tag with a digest reference");
         }
-        let epoch = match std::env::var("SOURCE_DATE_EPOCH") {
-            Ok(text) => Some(text.parse().with_context(|| {
-                format!("SOURCE_DATE_EPOCH={text:?} is not a number of seconds since 1970")
-            })?),
-            Err(_) => None,
-        };
+        let epoch = epoch()?;
         let (state, store) = (state()?, store()?);
         let record = containers::find(&state, &self.container)?;
         let wish = Wish {

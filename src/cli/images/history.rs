@@ -45,10 +45,10 @@ impl Args {
             let created = step.created.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
             let second = created.map(jiff::Timestamp::as_second);
             let id = step.id.map(|id| if self.no_trunc { id.to_string() } else { id.hex()[..12].into() });
-            let by = step.created_by.replace('\t', " ");
+            let by = shown(&step.created_by.replace('\t', " "));
             let at = created.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
             row([
-                ("Comment", step.comment),
+                ("Comment", shown(&step.comment)),
                 ("CreatedAt", at.unwrap_or_default()),
                 ("CreatedBy", if self.no_trunc { by } else { shortened(&by, 45) }),
                 ("CreatedSince", human::ago(second)),
@@ -66,6 +66,15 @@ impl Args {
         print!("{}", if self.quiet { listing.quiet(format)? } else { listing.text(format)? });
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What others wrote must not drive the terminal. Docker lets it; a line break and a tab are left to it.
+fn shown(text: &str) -> String {
+    let shown = |letter: char| match letter.is_control() && !matches!(letter, '\n' | '\t') {
+        true => letter.escape_default().to_string(),
+        false => letter.into(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A text of at most so many letters; the last one says that there were more.

@@ -5,8 +5,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
+use crate::cli::moment::epoch;
 use crate::cli::store;
 use crate::engine::images::{self, Change};
 use crate::engine::instruction;
@@ -36,7 +37,8 @@ impl Args {
             reference.as_ref().is_none_or(|name| name.digest().is_none()),
             "cannot import digest reference"
         );
-        let mut change = Change { message: self.message.clone(), created: epoch()?, ..Change::default() };
+        let created = epoch()?.map(|time| time.to_string());
+        let mut change = Change { message: self.message.clone(), created, ..Change::default() };
         instruction::change(&mut change.config, &self.change)?;
         let id = self.import(&store()?, reference.as_ref(), change)?;
         println!("{id}");
@@ -55,6 +57,11 @@ impl Args {
             anyhow::ensure!(!stdin.is_terminal(), "standard input is a terminal: pipe an archive in");
             return Ok(images::import(store, stdin.lock(), name, change)?);
         }
+        let address =
+            self.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
+        if let Some(address) = address {
+            bail!("importing from an address is not supported: curl -fL {address} | stepbox import - NAME");
+        }
         let archive = File::open(&self.file).with_context(|| format!("cannot read {shown}"))?;
         anyhow::ensure!(
             !archive.metadata()?.is_dir(),
@@ -62,15 +69,4 @@ impl Args {
         );
         Ok(images::import(store, archive, name, change)?)
     }
-}
-
-/// The time that reproducible builds ask for, in seconds since 1970, as RFC 3339.
-fn epoch() -> anyhow::Result<Option<String>> {
-    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let seconds = text.to_str().and_then(|text| text.parse().ok());
-    let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    let time = time.with_context(|| format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds"))?;
-    Ok(Some(time.to_string()))
 }

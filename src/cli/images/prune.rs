@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::cli::confirm::{prune, say_deleted};
 use crate::cli::{state, store};
 use crate::engine::images::filter::Filter;
@@ -48,5 +50,5 @@ pub(in crate::cli) fn remove(
     };
     let lines: Vec<String> = pruned.gone.iter().map(line).collect();
     say_deleted("Images", lines.iter().map(String::as_str));
-    Ok(pruned.freed)
+    pruned.freed.context("nothing of it is removed from the disk yet")
 }

@@ -7,7 +7,6 @@ use crate::cli::progress::{Output, Progress};
 use crate::cli::{connection, store};
 use crate::engine::reference::Reference;
 use crate::engine::registry::RegistryError;
-use crate::engine::store::Store;
 
 // The options of `push`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +31,12 @@ impl Args {
         let tagged = has_tag(&self.name, &reference);
         let references = match self.all_tags {
             true if tagged => anyhow::bail!("tag can't be used with --all-tags/-a"),
-            true => tags(&store, &reference)?,
+            true => match store.tagged(&reference)? {
+                none if none.is_empty() => {
+                    return Err(RegistryError::NoSuchTag(reference.familiar_name()).into());
+                }
+                tags => tags,
+            },
             false => vec![reference.clone()],
         };
         if !self.quiet && !self.all_tags && !tagged {
@@ -46,18 +50,4 @@ impl Args {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The tags of this repository that are here.
-fn tags(store: &Store, reference: &Reference) -> anyhow::Result<Vec<Reference>> {
-    let mut found = Vec::new();
-    for stored in store.list()? {
-        found.extend(stored?.reference.filter(|name| {
-            whole_name(name) == whole_name(reference) && name.tag().is_some() && name.digest().is_none()
-        }));
-    }
-    if found.is_empty() {
-        return Err(RegistryError::NoSuchTag(reference.familiar_name()).into());
-    }
-    Ok(found)
 }

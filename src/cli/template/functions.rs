@@ -13,6 +13,9 @@ pub(super) const KNOWN: &[&str] = &[
     "or", "pad", "print", "printf", "println", "slice", "split", "title", "truncate", "upper", "urlquery",
 ];
 
+/// The most blanks that `pad` puts on one side; `printf` takes no larger width either.
+const BLANKS: usize = 1_000_000;
+
 /// Why a call came to nothing.
 pub(super) enum Wrong {
     /// too many arguments, or too few
@@ -54,10 +57,13 @@ pub(super) fn call<'d>(name: &str, args: &[Val<'d>], types: &Types) -> Result<Va
         "split" => Val::owned(split(text(0)?, text(1)?)),
         "join" => Val::owned(join(&args[0], text(1)?)?),
         "pad" => {
-            let blanks = |count| " ".repeat(count);
+            let blanks = |at| match whole(at)? {
+                count if count <= BLANKS => Ok(" ".repeat(count)),
+                count => Err(Wrong::Call(format!("{count} blanks are more than {BLANKS}"))),
+            };
             match text(0)? {
                 "" => Val::owned(""),
-                inner => Val::owned(blanks(whole(1)?) + inner + &blanks(whole(2)?)),
+                inner => Val::owned(blanks(1)? + inner + &blanks(2)?),
             }
         }
         "truncate" => Val::owned(text(0)?.chars().take(whole(1)?).collect::<String>()),

@@ -1,17 +1,19 @@
 //! From words to nodes, with Go's complaints. See text/template/parse/parse.go.
 
-use serde_json::Number;
-
+use super::constant::{number, unquote};
 use super::functions;
 use super::lex::{KEYWORDS, Token, lex};
 use super::node::{Arg, Branch, Command, Kind, Node, Pipe};
+
+/// How many parts may stand one in another: each takes a piece of the stack.
+const DEEPEST: u32 = 200;
 
 /// Where it went wrong, and how.
 type Wrong = (usize, String);
 
 /// The nodes of a template.
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, Wrong> {
-    let mut parser = Parser { tokens: lex(text), at: 0, variables: vec!["$".into()], loops: 0 };
+    let mut parser = Parser { tokens: lex(text), at: 0, variables: vec!["$".into()], loops: 0, depth: 0 };
     let (nodes, end) = parser.list()?;
     match end {
         Ending::File => Ok(nodes),
@@ -33,6 +35,8 @@ struct Parser {
     at: usize,
     variables: Vec<String>,
     loops: u32,
+    /// how many parts and parentheses are open
+    depth: u32,
 }
 
 impl Parser {
@@ -58,6 +62,17 @@ impl Parser {
         while *self.peek() == Token::Space {
             self.at += 1;
         }
+    }
+
+    /// Reads what stands in something else.
+    fn within<T>(&mut self, read: impl FnOnce(&mut Parser) -> Result<T, Wrong>) -> Result<T, Wrong> {
+        if self.depth == DEEPEST {
+            return self.wrong(format!("max expression depth exceeded: {DEEPEST}"));
+        }
+        self.depth += 1;
+        let done = read(self);
+        self.depth -= 1;
+        done
     }
 
     fn unexpected<T>(&self, token: &Token, context: &str) -> Result<T, Wrong> {
@@ -109,7 +124,7 @@ impl Parser {
         match word.as_str() {
             "if" | "with" | "range" => {
                 self.at += 1;
-                self.branch(&word)
+                self.within(|parser| parser.branch(&word))
             }
             "break" | "continue" => {
                 self.at += 1;
@@ -150,7 +165,7 @@ impl Parser {
         self.skip_space();
         if word == "if" && matches!(self.peek(), Token::Word(next) if next == "if") {
             self.at += 1;
-            return Ok(vec![self.branch("if")?]);
+            return Ok(vec![self.within(|parser| parser.branch("if"))?]);
         }
         self.right("else")?;
         match self.list()? {
@@ -300,7 +315,8 @@ impl Parser {
             },
             Token::Open => {
                 self.at += 1;
-                let pipe = self.pipeline("parenthesized pipeline", &Token::Close)?;
+                let inner = |parser: &mut Parser| parser.pipeline("parenthesized pipeline", &Token::Close);
+                let pipe = self.within(inner)?;
                 return Ok(Some(Arg { pos, kind: Kind::Pipe(pipe) }));
             }
             _ => return Ok(None),
@@ -335,66 +351,4 @@ fn shown(token: &Token) -> String {
         Token::Other(letter) => quoted(&letter.to_string()),
         Token::Error(what) => what.clone(),
     }
-}
-
-fn number(text: &str) -> Option<Number> {
-    let plain = text.replace('_', "").to_ascii_lowercase();
-    let (sign, digits) = match plain.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, plain.strip_prefix('+').unwrap_or(&plain)),
-    };
-    let octal = digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2), ("0", 8)] {
-        if let Some(digits) = digits.strip_prefix(prefix)
-            && (prefix != "0" || octal)
-        {
-            return Some((sign * i64::from_str_radix(digits, radix).ok()?).into());
-        }
-    }
-    match digits.parse::<i64>() {
-        Ok(number) => Some((sign * number).into()),
-        Err(_) if digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') => {
-            Number::from_f64(sign as f64 * digits.parse::<f64>().ok()?)
-        }
-        Err(_) => None,
-    }
-}
-
-/// What stands between the quotes of a Go string or character.
-fn unquote(text: &str) -> Option<String> {
-    let inner = &text[1..text.len() - 1];
-    if text.starts_with('`') {
-        return Some(inner.into());
-    }
-    let mut done = String::new();
-    let mut letters = inner.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '\\' {
-            done.push(letter);
-            continue;
-        }
-        let code = |letters: &mut std::str::Chars<'_>, count: usize, radix: u32| {
-            let digits: String = letters.take(count).collect();
-            char::from_u32(u32::from_str_radix(&digits, radix).ok().filter(|_| digits.len() == count)?)
-        };
-        done.push(match letters.next()? {
-            'a' => '\u{7}',
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'v' => '\u{b}',
-            'x' => code(&mut letters, 2, 16)?,
-            'u' => code(&mut letters, 4, 16)?,
-            'U' => code(&mut letters, 8, 16)?,
-            first @ '0'..='7' => {
-                let digits: String = std::iter::once(first).chain(letters.by_ref().take(2)).collect();
-                char::from_u32(u32::from_str_radix(&digits, 8).ok()?)?
-            }
-            other @ ('\\' | '"' | '\'') => other,
-            _ => return None,
-        });
-    }
-    Some(done)
 }

@@ -67,6 +67,28 @@ fn lines_and_columns_of_later_lines_are_told() {
     assert!(answer("a\n{{if}}").starts_with("E template parsing error: template: :2: missing value"));
 }
 
+/// Docker's Go has a stack that grows, and memory that it is refused by an error; this program would be aborted.
+#[test]
+fn no_template_takes_the_program_down() {
+    let nested = |open: &str, inner: &str, close: &str, times: usize| {
+        answer(&format!("{}{inner}{}", open.repeat(times), close.repeat(times)))
+    };
+    let within = |times| nested("{{if true}}", "x", "{{end}}", times);
+    assert_eq!(within(200), "O x\n");
+    let too_deep = "E template parsing error: template: :1: max expression depth exceeded: 200\nC 64\n";
+    assert_eq!(within(201), too_deep);
+    assert_eq!(nested("{{if false}}{{else}}", "x", "{{end}}", 10_000), too_deep);
+    assert_eq!(answer(&format!("{{{{if 0}}}}{}{{{{end}}}}", "{{else if 0}}".repeat(10_000))), too_deep);
+    assert_eq!(answer(&format!("{{{{{}1{}}}}}", "(".repeat(10_000), ")".repeat(10_000))), too_deep);
+    for blanks in ["1000001", "99999999999", "9223372036854775807"] {
+        let said = answer(&format!("{{{{pad \"x\" {blanks} 0}}}}"));
+        assert!(
+            said.contains(&format!("error calling pad: {blanks} blanks are more than 1000000")),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn what_is_left_out_is_refused_by_name() {
     for word in ["define \"x\"", "template \"x\"", "block \"x\" ."] {

@@ -15,20 +15,27 @@ use crate::engine::store::Store;
 use crate::layers::{Compression, Digest, Inflate, Kind, Member, Members};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest document that is read, in bytes.
 const DOCUMENT: u64 = 8 << 20;
+/// How much of documents is read in all: a list may name the same one again and again.
+const DOCUMENTS: u64 = 64 << 20;
 /// How many links one name may go through.
 const LINKS: u32 = 8;
 /// Enough to see what a member is compressed with.
 const HEAD: u64 = 16;
+/// How much is inflated at once, in bytes.
+const PIECE: usize = 256 << 10;
 
 /// An archive whose members are known.
 pub(super) struct Contents {
     file: File,
     members: HashMap<Vec<u8>, Place>,
+    /// how many bytes of documents may still be read
+    left: AtomicU64,
 }
 
 /// What a name stands for.
@@ -50,7 +57,7 @@ pub(super) struct Part {
 impl Contents {
     /// Finds the members of the archive in this file, from where it stands.
     pub(super) fn open(file: File, store: &Store) -> Result<Contents, ArchiveError> {
-        let file = in_place(file, store).map_err(ArchiveError::Read)?;
+        let file = in_place(file, store)?;
         if file.metadata().map_err(ArchiveError::Read)?.len() == 0 {
             return Err(ArchiveError::Empty);
         }
@@ -61,7 +68,7 @@ impl Contents {
             let clean = clean(name, b"").map_err(|why| unfit(name, why))?;
             members.insert(clean, Place::of(&member).map_err(|why| unfit(name, why))?);
         }
-        Ok(Contents { file, members })
+        Ok(Contents { file, members, left: AtomicU64::new(DOCUMENTS) })
     }
 
     /// Whether there is a member of this name.
@@ -94,6 +101,10 @@ impl Contents {
         let part = self.part(name)?;
         if part.size > DOCUMENT {
             return Err(unfit(name.as_bytes(), Unfit::Long(part.size)));
+        }
+        let spend = |left: u64| left.checked_sub(part.size);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err() {
+            return Err(unfit(name.as_bytes(), Unfit::Documents(DOCUMENTS)));
         }
         let mut bytes = Vec::new();
         self.reader(part).read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
@@ -167,19 +178,33 @@ fn clean(name: &[u8], from: &[u8]) -> Result<Vec<u8>, Unfit> {
 }
 
 /// The same archive as a plain tar in a file that begins with it.
-fn in_place(mut file: File, store: &Store) -> io::Result<File> {
-    // only a file that stands at its beginning has places; what a pipe answers does not matter
-    let seekable = file.metadata()?.is_file() && file.stream_position().is_ok_and(|at| at == 0);
-    if seekable {
-        let mut head = [0; HEAD as usize];
-        let count = file.read_at(&mut head, 0)?;
-        if Inflate::new(&head[..count])?.compression() == Compression::None {
-            return Ok(file);
+fn in_place(mut file: File, store: &Store) -> Result<File, ArchiveError> {
+    if is_in_place(&mut file).map_err(ArchiveError::Read)? {
+        return Ok(file);
+    }
+    let directory = store.root().join("tmp");
+    let spooled = |source| ArchiveError::Spool { directory: directory.clone(), source };
+    let mut spool = tempfile::tempfile_in(&directory).map_err(spooled)?;
+    let (mut inflate, mut piece) = (Inflate::new(file).map_err(ArchiveError::Read)?, vec![0; PIECE]);
+    loop {
+        match inflate.read(&mut piece) {
+            Ok(0) => return Ok(spool),
+            Ok(count) => spool.write_all(&piece[..count]).map_err(spooled)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ArchiveError::Read(error)),
         }
     }
-    let mut spool = tempfile::tempfile_in(store.root().join("tmp"))?;
-    io::copy(&mut Inflate::new(file)?, &mut io::BufWriter::with_capacity(256 * 1024, &mut spool))?;
-    Ok(spool)
+}
+
+/// Whether it can be read where it lies: a plain tar in a file, from its beginning.
+fn is_in_place(file: &mut File) -> io::Result<bool> {
+    // what a pipe answers when it is asked for its place does not matter
+    if !file.metadata()?.is_file() || !file.stream_position().is_ok_and(|at| at == 0) {
+        return Ok(false);
+    }
+    let mut head = [0; HEAD as usize];
+    let count = file.read_at(&mut head, 0)?;
+    Ok(Inflate::new(&head[..count])?.compression() == Compression::None)
 }
 
 /// A reader of a part of a file.

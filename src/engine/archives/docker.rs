@@ -11,7 +11,8 @@
 use super::contents::{Contents, Part, called};
 use super::error::{ArchiveError, Unfit, unfit};
 use super::load::{Layer, Planned};
-use super::{Item, MANIFEST, oci};
+use super::oci::{self, Parts};
+use super::{Item, MANIFEST};
 use crate::engine::config::{self, Descriptor, Document, Manifest};
 use crate::engine::reference::Reference;
 use crate::layers::{Compression, Digest};
@@ -29,7 +30,7 @@ pub(super) fn plan(contents: &Contents) -> Result<Vec<Planned>, ArchiveError> {
 fn image(
     contents: &Contents,
     item: &Item,
-    manifests: &[(Descriptor, Vec<u8>)],
+    manifests: &HashMap<Parts, (Descriptor, Vec<u8>)>,
     blobs: &mut HashMap<u64, Descriptor>,
 ) -> Result<Planned, ArchiveError> {
     let names = item.repo_tags.iter().flatten().map(|tag| name(tag)).collect::<Result<_, _>>()?;
@@ -55,12 +56,8 @@ fn image(
         blobs.insert(part.offset, descriptor.clone());
         layers.push(Layer { descriptor, diff_id: *diff_id, member: member.clone(), part });
     }
-    let same = |manifest: &Manifest| {
-        let digests = manifest.layers.iter().map(|layer| layer.digest);
-        manifest.config.digest == id && digests.eq(layers.iter().map(|layer| layer.descriptor.digest))
-    };
-    let parsed = |bytes: &Vec<u8>| serde_json::from_slice(bytes).is_ok_and(|manifest| same(&manifest));
-    let (descriptor, manifest) = match manifests.iter().find(|(_, bytes)| parsed(bytes)) {
+    let parts = (id, layers.iter().map(|layer| layer.descriptor.digest).collect());
+    let (descriptor, manifest) = match manifests.get(&parts) {
         Some((descriptor, bytes)) => (descriptor.clone(), bytes.clone()),
         None => manifest(Descriptor::new(config::CONFIG, id, config.len() as u64), &layers),
     };

@@ -4,6 +4,7 @@ use crate::engine::reference::ReferenceError;
 use crate::engine::store::StoreError;
 use crate::layers::{Digest, LayerError};
 use std::io;
+use std::path::PathBuf;
 
 /// Why a member cannot be what it is taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum Unfit {
     /// a document that is too long to be one
     #[error("it has {0} bytes, more than a document may have")]
     Long(u64),
+    /// documents again and again
+    #[error("with it, more than {0} bytes of documents would have to be read: load the archive in parts")]
+    Documents(u64),
     /// a blob that is not what its name says
     #[error("its content is {0}")]
     Digest(Digest),
@@ -101,6 +105,14 @@ pub enum ArchiveError {
     /// The archive cannot be read.
     #[error("read the archive: {0}")]
     Read(io::Error),
+    /// An archive that cannot be read in place has no room.
+    #[error("unpack the archive in {}: {source}", directory.display())]
+    Spool {
+        /// where it was to lie meanwhile
+        directory: PathBuf,
+        /// what the kernel answered
+        source: io::Error,
+    },
     /// There is nothing in it, not even an end.
     #[error("the archive is empty")]
     Empty,

@@ -13,6 +13,11 @@ use super::load::{Layer, Planned};
 use super::{CONTAINERD_NAME, INDEX};
 use crate::engine::config::{self, Descriptor, Document, Index, Manifest};
 use crate::engine::reference::Reference;
+use crate::layers::Digest;
+use std::collections::{HashMap, HashSet};
+
+/// What an image is made of: its config, and its layers, bottom first.
+pub(super) type Parts = (Digest, Vec<Digest>);
 
 /// How deep lists may stand in lists.
 const DEPTH: u32 = 4;
@@ -31,13 +36,21 @@ pub(super) fn plan(contents: &Contents) -> Result<Vec<Planned>, ArchiveError> {
     Ok(planned)
 }
 
-/// The manifests that an archive of Docker's has beside its own list; none where they cannot be read.
-pub(super) fn manifests_beside(contents: &Contents) -> Vec<(Descriptor, Vec<u8>)> {
+/// The manifests that an archive of Docker's has beside its own list, by config and layers; none where they cannot be
+/// read.
+pub(super) fn manifests_beside(contents: &Contents) -> HashMap<Parts, (Descriptor, Vec<u8>)> {
+    let mut beside = HashMap::new();
     if !contents.has(INDEX) {
-        return Vec::new();
+        return beside;
     }
-    let entries = index(contents).map(|index| index.manifests).unwrap_or_default();
-    entries.iter().filter_map(|entry| manifest(contents, entry, 0).ok()).collect()
+    let (entries, mut seen) = (index(contents).map(|index| index.manifests), HashSet::new());
+    for entry in entries.unwrap_or_default().iter().filter(|entry| seen.insert(entry.digest)) {
+        let Ok((descriptor, bytes)) = manifest(contents, entry, 0) else { continue };
+        let Ok(parsed) = serde_json::from_slice::<Manifest>(&bytes) else { continue };
+        let layers = parsed.layers.iter().map(|layer| layer.digest).collect();
+        beside.entry((parsed.config.digest, layers)).or_insert((descriptor, bytes));
+    }
+    beside
 }
 
 fn index(contents: &Contents) -> Result<Index, ArchiveError> {

@@ -88,23 +88,18 @@ fn pick(store: &Store, names: &[String]) -> Result<Vec<Picked>, ArchiveError> {
             });
             take(stored, reference);
         }
-        for stored in tagged {
-            let reference = stored.reference.clone();
-            take(stored, reference);
+        for reference in tagged {
+            take(store.find(&reference.canonical())?, Some(reference));
         }
     }
     Ok(all)
 }
 
-/// The images of a name that was given without a tag.
-fn every_tag(store: &Store, name: &str) -> Result<Vec<Stored>, ArchiveError> {
+/// The names that are meant by one without a tag.
+fn every_tag(store: &Store, name: &str) -> Result<Vec<Reference>, ArchiveError> {
     // with a tag of its own it is no name to put a tag behind
     let Ok(asked) = format!("{name}:latest").parse::<Reference>() else { return Ok(Vec::new()) };
-    let same = |stored: &Stored| {
-        let known = stored.reference.as_ref();
-        known.is_some_and(|known| known.tag().is_some() && known.familiar_name() == asked.familiar_name())
-    };
-    Ok(store.list()?.into_iter().flatten().filter(same).collect())
+    Ok(store.tagged(&asked)?)
 }
 
 /// What goes into the file.

@@ -7,25 +7,25 @@ use super::filter::{Filter, Filters};
 use super::remove::{Gone, Remover};
 use crate::engine::containers::Record;
 use crate::engine::events::{Kind, of};
-use crate::engine::store::Store;
+use crate::engine::store::{Store, StoreError};
 use crate::layers::Digest;
 
 /// The filters that a prune understands.
 pub const FILTERS: &[&str] = &["dangling", "label", "label!", "until"];
 
 /// What a prune removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Pruned {
     /// names, images and layers, in order
     pub gone: Vec<Gone>,
-    /// bytes of the layers' files
-    pub freed: u64,
+    /// bytes of the layers' files; an error where they are on the disk still
+    pub freed: Result<u64, StoreError>,
 }
 
 /// Removes the images without a name; with `all` every one that no container uses.
 ///
 /// # Errors
-/// Those of the filters and of the store. What something needs stays, and is no error.
+/// Those of the filters and of the store, where nothing has gone. What something needs stays, and is no error.
 pub fn prune(
     store: &Store,
     containers: Vec<Record>,
@@ -48,8 +48,10 @@ pub fn prune(
         }
     }
     remover.commit()?;
-    let freed = remover.finish()?;
-    store.events().tell(&[of::pruned(Kind::Image, freed)]);
+    let freed = remover.finish();
+    if let Ok(freed) = freed {
+        store.events().tell(&[of::pruned(Kind::Image, freed)]);
+    }
     Ok(Pruned { gone, freed })
 }
 

@@ -17,15 +17,15 @@ use super::token::query;
 use super::transport::{Ask, Payload};
 use crate::engine::reference::Reference;
 use serde::Deserialize;
-use std::io::Read;
 use ureq::http::{Method, Uri};
 
 /// Where Docker's own registry is searched.
 pub const HUB: &str = "https://index.docker.io";
 /// The longest page.
 const PAGE: u64 = 4 << 20;
-/// How many pages are read: a registry must not keep us for ever.
+/// How many pages are read, and how many bytes in all: a registry must not keep us for ever, nor fill our memory.
 const PAGES: usize = 1000;
+const ALL: u64 = 64 << 20;
 
 /// A repository that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -91,9 +91,7 @@ impl Client {
         if !answer.status.is_success() {
             return Err(RegistryError::Refused { what, refusal: Refusal::of(answer) });
         }
-        let mut text = Vec::new();
-        let read = answer.body.into_reader().take(PAGE).read_to_end(&mut text);
-        read.map_err(|error| RegistryError::unreachable(&url, error.into()))?;
+        let text = answer.whole(PAGE).map_err(|unread| unread.of(&what, &url, PAGE))?;
         let results: Result<Results, _> = serde_json::from_slice(&text);
         Ok(results.map_err(|error| RegistryError::Json { what, error })?.results)
     }
@@ -136,19 +134,22 @@ impl Session<'_> {
     ) -> Result<(), RegistryError> {
         let what = format!("{}/v2/{}", self.registry, first.split('?').next().unwrap_or_default());
         let mut next = format!("{}/v2/{first}", self.origin).parse::<Uri>().ok();
+        let mut left = ALL;
         for _ in 0..PAGES {
             let Some(url) = next else { return Ok(()) };
             let place = Place::Url(url.clone());
             let (method, payload) = (Method::GET, Payload::Nothing);
             let errand = Errand { method, place, headers: Vec::new(), payload, scopes };
             let (head, bytes) = self.document(&errand, PAGE, &what)?;
+            let Some(rest) = left.checked_sub(bytes.len() as u64) else { break };
+            left = rest;
             let json = |error| RegistryError::Json { what: what.clone(), error };
             if !take(serde_json::from_slice(&bytes).map_err(json)?) {
                 return Ok(());
             }
             next = head.link.as_deref().and_then(|link| following(&url, link));
         }
-        Err(RegistryError::TooLong { what, limit: PAGE * PAGES as u64 })
+        Err(RegistryError::Pages { what, pages: PAGES, bytes: ALL })
     }
 }
 

@@ -13,6 +13,7 @@
 //!
 //! See dockerd(8), insecure registries. Lab 16-registry.
 
+use crate::engine::reference::Reference;
 use std::net::IpAddr;
 use std::str::FromStr;
 use ureq::http::Uri;
@@ -40,14 +41,18 @@ impl FromStr for Insecure {
     type Err = HostError;
 
     fn from_str(text: &str) -> Result<Insecure, HostError> {
-        // the grammar of names says what a host is
-        let named = format!("{text}/x").parse::<crate::engine::reference::Reference>();
-        match named {
-            Ok(reference) if reference.registry() == text => Ok(Insecure(text.to_owned())),
-            // a host without a dot is one all the same: it stands alone here
-            Ok(reference) if reference.repository() == format!("{text}/x") => Ok(Insecure(text.to_owned())),
-            _ => Err(HostError(text.to_owned())),
-        }
+        host(text).map(|host| Insecure(host.to_owned()))
+    }
+}
+
+/// The text, if it can be a registry's host.
+pub(super) fn host(text: &str) -> Result<&str, HostError> {
+    // the grammar of names says what a host is
+    match format!("{text}/x").parse::<Reference>() {
+        Ok(reference) if reference.registry() == text => Ok(text),
+        // a host without a dot is one all the same: it stands alone here
+        Ok(reference) if reference.repository() == format!("{text}/x") => Ok(text),
+        _ => Err(HostError(text.to_owned())),
     }
 }
 
@@ -94,6 +99,12 @@ pub(super) fn is_loopback(authority: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Host and port of an address, without the name of a user: `http://localhost:1@far.example/` leads far away.
+pub(super) fn host_and_port(url: &Uri) -> &str {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 /// The part of an address that credentials belong to: `https://host:port`.
@@ -167,5 +178,8 @@ mod tests {
         }
         assert_eq!(origin(&from), "https://a:1");
         assert_eq!(origin(&"https://A/".parse().expect("a URL")), "https://a:443");
+        let posing: Uri = "http://localhost:80@far.example:81/".parse().expect("a URL");
+        assert_eq!(host_and_port(&posing), "far.example:81");
+        assert_eq!(origin(&posing), "http://far.example:81");
     }
 }

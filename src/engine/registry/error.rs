@@ -3,6 +3,7 @@
 //! Lab 16-registry.
 
 use super::credentials::CredentialError;
+use super::endpoint::{self, HostError};
 use super::refusal::Refusal;
 use crate::engine::platform::Platform;
 use crate::engine::store::StoreError;
@@ -22,6 +23,9 @@ pub enum RegistryError {
         /// what the connection said
         error: Box<ureq::Error>,
     },
+    /// What was given as a registry cannot be one.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// Its certificate proves nothing to us.
     #[error(
         "the certificate of {host} is not to be trusted: {reason}\nhint: name its authority with --cacert FILE, or do without proof: --insecure-registry {host}"
@@ -168,6 +172,16 @@ pub enum RegistryError {
         /// what is read at most
         limit: u64,
     },
+    /// A catalog longer than any honest one.
+    #[error("{what} has no end: more than {pages} pages, or {bytes} bytes")]
+    Pages {
+        /// which
+        what: String,
+        /// how many pages are read at most
+        pages: usize,
+        /// how many bytes of them
+        bytes: u64,
+    },
     /// A document that does not end in time.
     #[error("{what} is not there after {seconds} seconds")]
     TooSlow {
@@ -292,7 +306,7 @@ impl From<StoreError> for RegistryError {
 impl RegistryError {
     /// A request that got no answer.
     pub(super) fn unreachable(url: &Uri, error: ureq::Error) -> RegistryError {
-        let host = url.authority().map(ToString::to_string).unwrap_or_default();
+        let host = endpoint::host_and_port(url).to_owned();
         match certificate(&error) {
             Some(reason) => RegistryError::Untrusted { host, reason },
             None => RegistryError::Unreachable { host, error: Box::new(error) },

@@ -12,12 +12,10 @@ use super::error::RegistryError;
 use super::refusal::{Refusal, printable};
 use super::retry::Patience;
 use super::session::{Errand, Place, Session};
-use super::transport::{Answer, Payload};
+use super::transport::{Answer, Payload, Unread};
 use crate::engine::config::{self, Descriptor, Index, Manifest};
 use crate::layers::Digest;
 use serde_json::Value;
-use std::io::Read;
-use std::time::{Duration, Instant};
 use ureq::http::Method;
 use ureq::http::header::ACCEPT;
 
@@ -25,8 +23,6 @@ use ureq::http::header::ACCEPT;
 const MANIFEST: u64 = 4 << 20;
 /// The longest config: what the store reads.
 const CONFIG: u64 = 8 << 20;
-/// How long a document may take.
-const PATIENT: Duration = Duration::from_secs(120);
 
 /// Media types of configs of images; Docker takes the last two for one as well.
 const CONFIGS: &[&str] =
@@ -158,14 +154,10 @@ impl Session<'_> {
                 return Err(RegistryError::Refused { what: what.to_owned(), refusal: Refusal::of(answer) });
             }
             let (head, url) = (Head::of(&answer), answer.url.clone());
-            match whole(answer, limit, what) {
+            match answer.whole(limit) {
                 Ok(bytes) => return Ok((head, bytes)),
-                Err(Broken::Ours(error)) => return Err(error),
-                Err(Broken::Connection(error)) => {
-                    if !patience.wait(None) {
-                        return Err(RegistryError::unreachable(&url, ureq::Error::from(error)));
-                    }
-                }
+                Err(Unread::Broken(_)) if patience.wait(None) => {}
+                Err(unread) => return Err(unread.of(what, &url, limit)),
             }
         }
     }
@@ -187,37 +179,6 @@ impl Head {
             .map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let content_digest = answer.header("docker-content-digest").and_then(|text| text.trim().parse().ok());
         Head { content_type, content_digest, link: answer.header("link").map(str::to_owned) }
-    }
-}
-
-enum Broken {
-    Ours(RegistryError),
-    Connection(std::io::Error),
-}
-
-/// Reads to the end, but not for ever.
-fn whole(answer: Answer, limit: u64, what: &str) -> Result<Vec<u8>, Broken> {
-    let too_long = || Broken::Ours(RegistryError::TooLong { what: what.to_owned(), limit });
-    if answer.body.content_length().is_some_and(|length| length > limit) {
-        return Err(too_long());
-    }
-    let began = Instant::now();
-    let (mut bytes, mut chunk) = (Vec::new(), vec![0; 32 << 10]);
-    let mut reader = answer.body.into_reader();
-    loop {
-        match reader.read(&mut chunk) {
-            Ok(0) => return Ok(bytes),
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Broken::Connection(error)),
-        }
-        if bytes.len() as u64 > limit {
-            return Err(too_long());
-        }
-        if began.elapsed() > PATIENT {
-            let seconds = PATIENT.as_secs();
-            return Err(Broken::Ours(RegistryError::TooSlow { what: what.to_owned(), seconds }));
-        }
     }
 }
 

@@ -10,7 +10,6 @@
 
 use super::transport::Answer;
 use serde::Deserialize;
-use std::io::Read;
 
 /// How much of an answer is read.
 const LONGEST: u64 = 64 << 10;
@@ -47,9 +46,7 @@ struct Entry {
 impl Refusal {
     /// Reads it from an answer.
     pub(super) fn of(answer: Answer) -> Refusal {
-        let (status, mut text) = (answer.status, Vec::new());
-        // what cannot be read says nothing
-        let _ = answer.body.into_reader().take(LONGEST).read_to_end(&mut text);
+        let (status, text) = (answer.status, answer.beginning(LONGEST));
         let errors = serde_json::from_slice::<Errors>(&text).ok();
         let first = errors.as_ref().and_then(|errors| errors.errors.first());
         let said = match (first, errors.as_ref().and_then(|errors| errors.details.as_deref())) {

@@ -73,12 +73,15 @@ impl Client {
 
     /// The same with other credentials.
     pub(super) fn open_as(&self, registry: &str, login: Option<Login>) -> Result<Session<'_>, RegistryError> {
-        let mut failed = None;
+        let (registry, mut failed) = (endpoint::host(registry)?, None);
         for origin in endpoint::origins(registry, &self.transport.policy) {
             let url: Uri = format!("{origin}/v2/").parse().map_err(|_| no_host(registry))?;
+            let home = endpoint::origin(&url);
             match self.transport.send(&Ask::new(Method::GET, url)) {
                 Ok(answer) => {
-                    let challenge = Challenge::of(challenges(&answer));
+                    // who was only redirected to is not believed about whom to give a password
+                    let theirs = endpoint::origin(&answer.url) != home;
+                    let challenge = Challenge::of(challenges(&answer)).filter(|_| !theirs);
                     let known = answer.header("docker-distribution-api-version").is_some();
                     return match answer.status {
                         StatusCode::UNAUTHORIZED | StatusCode::OK => Ok(Session {
@@ -167,8 +170,7 @@ impl Session<'_> {
             Place::Url(url) => url.clone(),
         };
         // a place that the registry names may be another host's: that one has no claim on our credentials
-        let home: Option<Uri> = self.origin.parse().ok();
-        let ours = home.is_some_and(|home| endpoint::origin(&home) == endpoint::origin(&url));
+        let ours = self.is_home(&url);
         let mut ask = Ask {
             method: errand.method.clone(),
             url,
@@ -181,7 +183,8 @@ impl Session<'_> {
             payload: errand.payload,
         };
         let answer = self.client.transport.send(&ask)?;
-        if answer.status != StatusCode::UNAUTHORIZED || !ours {
+        // nor has one that a redirect led to, whatever it wants to see and from whose token service
+        if answer.status != StatusCode::UNAUTHORIZED || !ours || !self.is_home(&answer.url) {
             return Ok(answer);
         }
         let challenge = Challenge::of(challenges(&answer)).or_else(|| self.challenge.clone());
@@ -194,6 +197,11 @@ impl Session<'_> {
             Some(_) => self.client.transport.send(&ask),
             None => Ok(answer),
         }
+    }
+
+    fn is_home(&self, url: &Uri) -> bool {
+        let home: Option<Uri> = self.origin.parse().ok();
+        home.is_some_and(|home| endpoint::origin(&home) == endpoint::origin(url))
     }
 
     /// What lets a request in, by what the registry wants to see.
@@ -232,8 +240,7 @@ impl Session<'_> {
     }
 
     fn service<'b>(&'b self, realm: &'b str, service: Option<&'b str>) -> Service<'b> {
-        let plain = self.origin.starts_with("http://");
-        Service { registry: &self.registry, plain, realm, service }
+        Service { registry: &self.registry, origin: &self.origin, realm, service }
     }
 
     /// Proves a login, and returns the identity token that may stand for its password from now on.

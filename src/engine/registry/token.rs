@@ -9,12 +9,12 @@
 //! See the distribution project's token and OAuth2 specifications. Lab 16-registry.
 
 use super::credentials::{Login, Secret, basic};
+use super::endpoint;
 use super::error::RegistryError;
 use super::refusal::Refusal;
-use super::transport::{Ask, Payload, Transport, address};
+use super::transport::{Answer, Ask, Payload, Transport, Unread, address};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use std::io::Read;
 use std::time::{Duration, Instant};
 use ureq::http::header::{CONTENT_TYPE, HeaderValue};
 use ureq::http::{Method, Uri};
@@ -41,8 +41,8 @@ pub(super) struct Token {
 pub(super) struct Service<'a> {
     /// the registry that named it
     pub(super) registry: &'a str,
-    /// whether the registry itself is spoken to without TLS
-    pub(super) plain: bool,
+    /// where that answers, `https://host:port`
+    pub(super) origin: &'a str,
     pub(super) realm: &'a str,
     pub(super) service: Option<&'a str>,
 }
@@ -103,17 +103,23 @@ impl Service<'_> {
         if !answer.status.is_success() {
             return Err(RegistryError::Token { realm: address(&realm), refusal: Refusal::of(answer) });
         }
-        self.granted(answer.body.into_reader().take(LONGEST))
+        self.granted(answer)
     }
 
     /// Its address. A name and a password must not go over the network for all to see.
     fn realm(&self, transport: &Transport) -> Result<Uri, RegistryError> {
         let realm: Uri = self.realm.parse().map_err(|_| self.bad("is no address"))?;
-        let authority = realm.authority().map_or("", |authority| authority.as_str()).to_owned();
+        // where the registry itself is spoken to without TLS, its own host is no worse at another port
+        let beside = || {
+            let home: Option<Uri> = self.origin.parse().ok();
+            home.is_some_and(|home| home.scheme_str() == Some("http") && home.host() == realm.host())
+        };
         match realm.scheme_str() {
             Some("https") => Ok(realm),
-            Some("http") if self.plain || transport.policy.plain(&authority) => Ok(realm),
-            Some("http") => Err(self.bad("is without TLS: refused")),
+            Some("http") if transport.policy.plain(endpoint::host_and_port(&realm)) || beside() => Ok(realm),
+            Some("http") => {
+                Err(self.bad("is without TLS: refused, unless --insecure-registry names its host"))
+            }
             _ => Err(self.bad("is no address")),
         }
     }
@@ -123,9 +129,12 @@ impl Service<'_> {
         format!("{realm}{joint}{query}").parse().map_err(|_| self.bad("is no address"))
     }
 
-    fn granted(&self, mut answer: impl Read) -> Result<Token, RegistryError> {
-        let mut text = Vec::new();
-        answer.read_to_end(&mut text).map_err(|_| self.bad("broke off its answer"))?;
+    fn granted(&self, answer: Answer) -> Result<Token, RegistryError> {
+        let text = answer.whole(LONGEST).map_err(|unread| match unread {
+            Unread::Long => self.bad("answers more than 1 MiB"),
+            Unread::Slow(_) => self.bad("does not come to an end with its answer"),
+            Unread::Broken(_) => self.bad("broke off its answer"),
+        })?;
         // what is wrong with it is not shown: it may hold a token
         let granted: Granted = serde_json::from_slice(&text).map_err(|_| self.bad("answers no JSON"))?;
         let token = granted.token.or(granted.access_token).filter(|token| !token.is_empty());

@@ -21,7 +21,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION};
 use ureq::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
@@ -33,6 +33,8 @@ const CONNECT: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long the first line of an answer may take: a registry hashes a whole layer before it answers.
 const ANSWER: Duration = Duration::from_secs(300);
+/// How long a document may take, however it trickles in.
+const DOCUMENT: Duration = Duration::from_secs(120);
 /// How often a request may be sent elsewhere.
 const REDIRECTS: usize = 10;
 
@@ -72,12 +74,73 @@ pub(super) struct Answer {
     /// who gave it, after all redirects
     pub(super) url: Uri,
     pub(super) body: Body,
+    patience: Duration,
+}
+
+/// Why a body is not here as a whole.
+pub(super) enum Unread {
+    /// it is longer than it may be
+    Long,
+    /// it is not there after so many seconds
+    Slow(u64),
+    /// the connection broke
+    Broken(io::Error),
 }
 
 impl Answer {
     /// A header's value as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, which is neither longer than this nor for ever on its way.
+    pub(super) fn whole(self, limit: u64) -> Result<Vec<u8>, Unread> {
+        let mut bytes = Vec::new();
+        match self.read(limit, &mut bytes) {
+            Ok(()) => Ok(bytes),
+            Err(unread) => Err(unread),
+        }
+    }
+
+    /// As much of the body as comes, up to this; it says less where the rest does not.
+    pub(super) fn beginning(self, most: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.read(most, &mut bytes);
+        bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        bytes
+    }
+
+    fn read(self, limit: u64, into: &mut Vec<u8>) -> Result<(), Unread> {
+        if self.body.content_length().is_some_and(|length| length > limit) {
+            return Err(Unread::Long);
+        }
+        let (began, mut reader, mut chunk) = (Instant::now(), self.body.into_reader(), vec![0; 32 << 10]);
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(count) => into.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Unread::Broken(error)),
+            }
+            if into.len() as u64 > limit {
+                return Err(Unread::Long);
+            }
+            if began.elapsed() > self.patience {
+                return Err(Unread::Slow(self.patience.as_secs()));
+            }
+        }
+    }
+}
+
+impl Unread {
+    /// The same, with what it was and where it came from.
+    pub(super) fn of(self, what: &str, url: &Uri, limit: u64) -> RegistryError {
+        let what = what.to_owned();
+        match self {
+            Unread::Long => RegistryError::TooLong { what, limit },
+            Unread::Slow(seconds) => RegistryError::TooSlow { what, seconds },
+            Unread::Broken(error) => RegistryError::unreachable(url, error.into()),
+        }
     }
 }
 
@@ -86,6 +149,7 @@ impl Answer {
 pub(super) struct Transport {
     pub(super) policy: Policy,
     pub(super) wire: Option<Arc<dyn Wire>>,
+    pub(super) patience: Duration,
     authorities: Vec<Certificate<'static>>,
     /// by whether any certificate will do, and whether it is loopback
     agents: [OnceLock<Agent>; 4],
@@ -97,7 +161,8 @@ impl Transport {
         authorities: Option<&Path>,
     ) -> Result<Transport, RegistryError> {
         let authorities = authorities.map(read_authorities).transpose()?.unwrap_or_default();
-        Ok(Transport { policy: Policy(insecure), wire: None, authorities, agents: Default::default() })
+        let (policy, agents) = (Policy(insecure), Default::default());
+        Ok(Transport { policy, wire: None, patience: DOCUMENT, authorities, agents })
     }
 
     /// Sends a request to where it leads. Only what carries nothing is sent on by a redirect.
@@ -158,11 +223,12 @@ impl Transport {
             }
         };
         let (head, body) = answer.map_err(failed)?.into_parts();
-        Ok(Answer { status: head.status, headers: head.headers, url: ask.url.clone(), body })
+        let (status, headers, url) = (head.status, head.headers, ask.url.clone());
+        Ok(Answer { status, headers, url, body, patience: self.patience })
     }
 
     fn agent(&self, url: &Uri) -> &Agent {
-        let authority = url.authority().map_or("", |authority| authority.as_str());
+        let authority = endpoint::host_and_port(url);
         let (any, loopback) = (self.policy.unverified(authority), endpoint::is_loopback(authority));
         self.agents[usize::from(any) * 2 + usize::from(loopback)].get_or_init(|| {
             let tls = TlsConfig::builder().disable_verification(any);

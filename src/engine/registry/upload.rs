@@ -78,6 +78,7 @@ impl Uploads<'_> {
     pub(super) fn send(&self, parcel: &Parcel<'_>) -> Result<(), RegistryError> {
         let mut patience = Patience::default();
         let mut reached = (self.begin(parcel.digest)?, 0);
+        let mut farthest = 0;
         loop {
             let (place, from) = &reached;
             let sent = self.part(parcel, place, *from);
@@ -94,8 +95,10 @@ impl Uploads<'_> {
             }
             reached = match self.look(place) {
                 Some((place, now)) if now <= parcel.size => {
-                    if now > *from {
+                    // a registry that loses what it had does not get on by having it again
+                    if now > farthest {
                         patience.restore();
+                        farthest = now;
                     }
                     (place, now)
                 }

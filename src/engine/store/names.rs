@@ -90,6 +90,23 @@ impl Store {
             .map_err(|source| StoreError::Json { what: path.display().to_string(), source })
     }
 
+    /// The names with a tag in the repository of this one, whether what they stand for can be read or not.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] or [`StoreError::Json`] for the index itself.
+    pub fn tagged(&self, repository: &Reference) -> Result<Vec<Reference>, StoreError> {
+        let index = self.index()?;
+        let names = index.manifests.iter().filter_map(|entry| entry.annotations.get(NAME)?.parse().ok());
+        Ok(names
+            .filter(|name: &Reference| {
+                name.registry() == repository.registry()
+                    && name.repository() == repository.repository()
+                    && name.tag().is_some()
+                    && name.digest().is_none()
+            })
+            .collect())
+    }
+
     /// Names the image that another name or id stands for.
     ///
     /// # Errors
