@@ -17,6 +17,7 @@ pub mod life;
 pub mod pause;
 pub mod remove;
 pub mod rename;
+pub mod reserve;
 pub mod start;
 pub mod stats;
 pub mod top;

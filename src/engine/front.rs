@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::containers::Record;
 use super::containers::life::{self, Life, Status};
+use super::containers::reserve::Reserved;
 use super::events::{Event, of};
 use super::log::{self, Log};
 use super::monitor::carrier::{Asked, Carrier};
@@ -55,13 +56,22 @@ pub struct Front<'a> {
     pub part: Part,
 }
 
+/// What is held for a container until its program runs; from then on its record and its mounts do.
+#[derive(Debug)]
+pub struct Ahead {
+    /// nobody removes them
+    pub volumes: Held,
+    /// nobody else gets it; none for a dry run
+    pub name: Option<Reserved>,
+}
+
 impl Front<'_> {
     /// Runs it: takes the plan, attends to it, undoes it. Signals are blocked from before the first step, so that none
-    /// can end us half-way. Its volumes are held until the plan is taken.
+    /// can end us half-way.
     ///
     /// # Errors
     /// Why it did not run; then everything is undone.
-    pub fn run<O: Observer>(&self, volumes: Held, observer: &mut O) -> Result<Exit, RunError> {
+    pub fn run<O: Observer>(&self, ahead: Ahead, observer: &mut O) -> Result<Exit, RunError> {
         let Front { state, spec, plan, record, .. } = *self;
         let request = &record.request;
         std::fs::create_dir_all(state.containers())?;
@@ -77,7 +87,7 @@ impl Front<'_> {
             launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd));
         self.told(&begun, launched.is_ok());
         let mut running = launched?;
-        drop(volumes);
+        drop(ahead);
         if !request.remove {
             running.keep(of_the_user);
         }
