@@ -25,7 +25,7 @@ use std::time::Duration;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::containers::life::{Status, now};
-use super::containers::{ContainerError, Record, cgroup, process};
+use super::containers::{ContainerError, Record, cgroup, directory, process};
 use super::describe;
 use super::events::{Event, Events, of};
 use super::machine::Machine;
@@ -92,6 +92,7 @@ struct Story {
     id: String,
     command: Vec<String>,
     record: Record,
+    directory: PathBuf,
     events: Events,
 }
 
@@ -103,8 +104,10 @@ impl Story {
 
 impl Prepared {
     fn ended(&self, exit: Exit) {
-        if let Some(Story { id, record, events, .. }) = &self.story {
-            events.tell(&[of::exec_die(id, exit.code(), record)]);
+        if let Some(Story { id, record, directory, events, .. }) = &self.story {
+            // it can be renamed meanwhile
+            let now = Record::read(directory);
+            events.tell(&[of::exec_die(id, exit.code(), now.as_ref().unwrap_or(record))]);
         }
     }
 }
@@ -136,6 +139,7 @@ pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared
         id: names::new_id(),
         command: asked.command.clone(),
         record: record.clone(),
+        directory: directory(state, record),
         events: state.events(),
     });
     Ok(Prepared { plan, cwd, container: record.id.clone(), story })
