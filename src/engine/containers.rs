@@ -41,6 +41,7 @@ use super::store::{Driver, Image, Store, StoreError};
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::{self, Cgroup};
 use crate::journal;
+use crate::kernel::op::Peer;
 use crate::layers::{Digest, chain_ids};
 use crate::rootfs::{Mount, Source};
 use crate::spec::Spec;
@@ -336,7 +337,7 @@ pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
 ///
 /// # Errors
 /// [`ContainerError::NotRunning`].
-pub fn process(state: &State, record: &Record) -> Result<i32, ContainerError> {
+pub fn process(state: &State, record: &Record) -> Result<Peer, ContainerError> {
     let running = record.running().then(|| journal::box_of(&state.journal(&record.id))).flatten();
     running.ok_or_else(|| ContainerError::NotRunning(record.name.clone()))
 }

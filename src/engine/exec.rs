@@ -40,7 +40,8 @@ use super::users;
 use crate::attend::attend;
 use crate::join::{self, Entry};
 use crate::kernel::apart::stay_behind;
-use crate::kernel::process::{Exit, differing, signal, start_time};
+use crate::kernel::op::Peer;
+use crate::kernel::process::{Exit, differing, signal};
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Running, launch};
@@ -118,8 +119,8 @@ impl Prepared {
 /// A container that does not run or stands still; a user whom it does not know.
 pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared, RunError> {
     let gone = || ContainerError::NotRunning(record.id.clone());
-    let pid = entered(state, record)?;
-    let start = start_time(pid).ok_or_else(gone)?;
+    // as its journal has them: the start of whoever has the number now may be a stranger's
+    let Peer { pid, start } = entered(state, record)?;
     let (machine, request) = (Machine::look(), &record.request);
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let user = asked.user.as_deref().unwrap_or(&record.config.user);
@@ -146,7 +147,7 @@ pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared
 }
 
 /// The process of a container that can be entered.
-fn entered(state: &State, record: &Record) -> Result<i32, ContainerError> {
+fn entered(state: &State, record: &Record) -> Result<Peer, ContainerError> {
     let gone = || ContainerError::NotRunning(record.id.clone());
     match record.life.status {
         Status::Paused => return Err(ContainerError::Paused(record.name.clone())),
@@ -154,11 +155,11 @@ fn entered(state: &State, record: &Record) -> Result<i32, ContainerError> {
         Status::Created | Status::Exited => return Err(gone()),
         Status::Running => {}
     }
-    let pid = process(state, record).map_err(|_| gone())?;
+    let peer = process(state, record).map_err(|_| gone())?;
     let root = |path: &str| std::fs::metadata(path).map(|root| (root.dev(), root.ino()));
     // a run in the foreground is written down before its root is its own: until then, what is there is the host's
-    match (root(&format!("/proc/{pid}/root/")), root("/")) {
-        (Ok(theirs), Ok(ours)) if theirs != ours => Ok(pid),
+    match (root(&format!("/proc/{}/root/", peer.pid)), root("/")) {
+        (Ok(theirs), Ok(ours)) if theirs != ours => Ok(peer),
         _ => Err(gone()),
     }
 }

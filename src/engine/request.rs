@@ -13,6 +13,7 @@ use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
 use crate::cgroups::devices::Rule;
 use crate::kernel::netlink::Mac;
+use crate::kernel::op::Peer;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
@@ -280,8 +281,8 @@ pub enum Shm {
     None,
     /// the host's
     Hosts,
-    /// that of the container whose namespaces are in this directory, as /proc/PID/ns
-    Theirs(PathBuf),
+    /// that of the container that this process is of
+    Theirs(Peer),
 }
 
 /// `--security-opt seccomp=…`.
@@ -309,8 +310,8 @@ pub enum NetworkMode {
     Host,
     /// another container's
     Join {
-        /// the file of its network namespace
-        file: PathBuf,
+        /// its process
+        peer: Peer,
         /// its directory, where its hosts and resolv.conf lie
         directory: PathBuf,
         /// its host name, which goes with its address

@@ -26,7 +26,7 @@ use crate::engine::store::{Driver, Store, size_of_files};
 /// Everything that is known of a container; with `sizes` also how much it has written.
 pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record, sizes: bool) -> Value {
     let directory = state.containers().join(&record.id);
-    let pid = process(state, record).unwrap_or(0);
+    let pid = process(state, record).map_or(0, |peer| peer.pid);
     let image = catalog.images.iter().find(|image| Some(image.id) == record.image_id);
     let path = |name: &str| {
         let file = directory.join(name);
