@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a file, plain tar     ──────────────────────> read in place, several layers at once
-//!   a pipe, gzip, zstd    ── inflate ─> a file without a name, in the store
+//!   a pipe, gzip, zstd    ── inflate ─> a file without a name, in the store, no longer than its limits say
 //!                                         └─ gone with us, however we end
 //! ```
 //!
@@ -12,7 +12,7 @@
 
 use super::error::{ArchiveError, Unfit, unfit};
 use crate::engine::store::Store;
-use crate::layers::{Compression, Digest, Inflate, Kind, Member, Members};
+use crate::layers::{Compression, Digest, Inflate, Kind, Limits, Member, Members, SpoolError, spool};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -49,8 +49,8 @@ pub(super) struct Part {
 
 impl Contents {
     /// Finds the members of the archive in this file, from where it stands.
-    pub(super) fn open(file: File, store: &Store) -> Result<Contents, ArchiveError> {
-        let file = in_place(file, store).map_err(ArchiveError::Read)?;
+    pub(super) fn open(file: File, store: &Store, limits: Limits) -> Result<Contents, ArchiveError> {
+        let file = in_place(file, store, limits)?;
         if file.metadata().map_err(ArchiveError::Read)?.len() == 0 {
             return Err(ArchiveError::Empty);
         }
@@ -167,19 +167,28 @@ fn clean(name: &[u8], from: &[u8]) -> Result<Vec<u8>, Unfit> {
 }
 
 /// The same archive as a plain tar in a file that begins with it.
-fn in_place(mut file: File, store: &Store) -> io::Result<File> {
-    // only a file that stands at its beginning has places; what a pipe answers does not matter
-    let seekable = file.metadata()?.is_file() && file.stream_position().is_ok_and(|at| at == 0);
-    if seekable {
-        let mut head = [0; HEAD as usize];
-        let count = file.read_at(&mut head, 0)?;
-        if Inflate::new(&head[..count])?.compression() == Compression::None {
-            return Ok(file);
-        }
+fn in_place(mut file: File, store: &Store, limits: Limits) -> Result<File, ArchiveError> {
+    if is_plain(&mut file).map_err(ArchiveError::Read)? {
+        return Ok(file);
     }
-    let mut spool = tempfile::tempfile_in(store.root().join("tmp"))?;
-    io::copy(&mut Inflate::new(file)?, &mut io::BufWriter::with_capacity(256 * 1024, &mut spool))?;
-    Ok(spool)
+    let mut plain = tempfile::tempfile_in(store.root().join("tmp")).map_err(ArchiveError::Spool)?;
+    match spool(file, &mut plain, limits) {
+        Ok(_) => Ok(plain),
+        Err(SpoolError::Limit { what, limit }) => Err(ArchiveError::Limit { what, limit }),
+        Err(SpoolError::Read(error)) => Err(ArchiveError::Read(error)),
+        Err(SpoolError::Write(error)) => Err(ArchiveError::Spool(error)),
+    }
+}
+
+/// Whether its members have places: only in a file that is not compressed and stands at its beginning. What a pipe
+/// answers does not matter.
+fn is_plain(file: &mut File) -> io::Result<bool> {
+    if !file.metadata()?.is_file() || file.stream_position().is_ok_and(|at| at != 0) {
+        return Ok(false);
+    }
+    let mut head = [0; HEAD as usize];
+    let count = file.read_at(&mut head, 0)?;
+    Ok(Inflate::new(&head[..count])?.compression() == Compression::None)
 }
 
 /// A reader of a part of a file.

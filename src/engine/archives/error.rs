@@ -101,6 +101,17 @@ pub enum ArchiveError {
     /// The archive cannot be read.
     #[error("read the archive: {0}")]
     Read(io::Error),
+    /// It is a bomb, or more than anybody sends.
+    #[error("the archive is refused: {what} is over the limit of {limit}")]
+    Limit {
+        /// what is over
+        what: &'static str,
+        /// the limit
+        limit: u64,
+    },
+    /// What is compressed, or comes through a pipe, has no room in the store.
+    #[error("write the archive's plain copy into the store: {0}")]
+    Spool(io::Error),
     /// There is nothing in it, not even an end.
     #[error("the archive is empty")]
     Empty,
