@@ -30,6 +30,7 @@ use crate::engine::containers::{self, Record};
 use crate::engine::front::{Ahead, Front};
 use crate::engine::health::Check;
 use crate::engine::machine::Machine;
+use crate::engine::monitor::here::Part;
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{Ground, RunError, prepare};
@@ -283,7 +284,7 @@ impl Asked {
             cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
-            attached: !detached,
+            attaches: if detached { Part::none() } else { self.streams.part(container.interactive) },
             id_file: self.keeping.cidfile.clone(),
             by_fields: files.by_fields(),
             cap_add: written(&self.privilege.cap_add),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instruction::Health;
 use super::log::Rotation;
+use super::monitor::here::Part;
 use super::peers::Peers;
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
@@ -56,8 +57,8 @@ pub struct Request {
     pub limits: Resources,
     /// `--cpus`, thousandths, of which the quota among the limits was made
     pub cpus: Option<u64>,
-    /// whoever made it was to see what it prints: not `-d`
-    pub attached: bool,
+    /// which of its streams whoever made it was attached to: `-a`, none with `-d`
+    pub attaches: Part,
     /// `--cidfile`
     pub id_file: Option<PathBuf>,
     /// of binds, volumes and tmpfs: the places of those that came by `--mount`
@@ -141,7 +142,7 @@ impl Default for Request {
             volumes_from: Vec::new(),
             limits: Resources::default(),
             cpus: None,
-            attached: true,
+            attaches: Part::of_all(false),
             id_file: None,
             by_fields: Vec::new(),
             cap_add: Vec::new(),

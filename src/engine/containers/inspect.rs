@@ -115,9 +115,9 @@ fn program_config(record: &Record) -> Value {
     };
     done["Hostname"] = hostname.into();
     done["Domainname"] = request.domainname.clone().unwrap_or_default().into();
-    done["AttachStdin"] = (request.attached && request.stdin).into();
-    done["AttachStdout"] = request.attached.into();
-    done["AttachStderr"] = request.attached.into();
+    done["AttachStdin"] = request.attaches.stdin.into();
+    done["AttachStdout"] = request.attaches.stdout.into();
+    done["AttachStderr"] = request.attaches.stderr.into();
     done["Tty"] = request.terminal.into();
     done["OpenStdin"] = request.stdin.into();
     done["StdinOnce"] = request.stdin_once.into();
