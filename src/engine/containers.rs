@@ -12,6 +12,7 @@
 pub mod create;
 pub mod end;
 mod error;
+pub mod filter;
 pub mod inspect;
 pub mod life;
 pub mod pause;

@@ -12,6 +12,9 @@ mod host;
 mod mounts;
 mod network;
 
+pub(super) use self::mounts::points;
+pub(super) use self::network::name as network_name;
+
 use serde_json::{Map, Value, json};
 
 use super::life::Status;
