@@ -28,6 +28,7 @@ pub mod devices;
 pub mod events;
 pub mod exec;
 pub mod export;
+pub mod expression;
 pub mod front;
 pub mod health;
 pub mod images;

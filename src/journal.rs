@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::op::Peer;
 use crate::kernel::{Errno, Op, process};
 use crate::launch::{Answer, perform_undo};
 use crate::step::Plan;
@@ -215,14 +216,14 @@ pub fn replay_file(path: &Path) -> io::Result<Cleaned> {
 }
 
 /// The box of a journal whose engine lives.
-pub fn box_of(path: &Path) -> Option<i32> {
+pub fn box_of(path: &Path) -> Option<Peer> {
     let record = Record::read(&std::fs::read_to_string(path).ok()?)?;
     let header = &record.header;
     if header.boot != boot_id() || !lives(header.engine) {
         return None;
     }
     let (pid, start) = *record.boxes.last()?;
-    (process::start_time(pid) == Some(start)).then_some(pid)
+    (process::start_time(pid) == Some(start)).then_some(Peer { pid, start })
 }
 
 fn replay_locked(path: &Path) -> io::Result<Cleaned> {

@@ -1,12 +1,12 @@
 //! Spec: what a container should be. Data only; nothing here touches the machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 mod process;
 pub mod sysctl;
 
 use crate::cgroups::{Cgroup, Resources};
-use crate::kernel::op::Hook;
+use crate::kernel::op::{Hook, Peer};
 use crate::namespaces::Offsets;
 use crate::privilege::Privilege;
 use crate::rootfs::Rootfs;
@@ -126,6 +126,25 @@ pub struct Namespaces {
     pub time: Option<Time>,
 }
 
+/// Where a namespace is found that exists already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Existing {
+    /// by the file that names it, as /proc/PID/ns/ipc
+    File(PathBuf),
+    /// it is the one that this process is in
+    Of(Peer),
+}
+
+impl Existing {
+    /// The user namespace in the same place.
+    pub fn users(&self) -> Existing {
+        match self {
+            Existing::File(file) => Existing::File(file.with_file_name("user")),
+            Existing::Of(peer) => Existing::Of(*peer),
+        }
+    }
+}
+
 /// Where a namespace comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Namespace {
@@ -133,15 +152,15 @@ pub enum Namespace {
     Host,
     /// a new one
     New,
-    /// the one that this file names, as /proc/PID/ns/ipc
-    Join(PathBuf),
+    /// one that exists already
+    Join(Existing),
 }
 
 impl Namespace {
-    /// The file of one that exists already.
-    pub fn file(&self) -> Option<&Path> {
+    /// Where it is, if it exists already.
+    pub fn existing(&self) -> Option<&Existing> {
         match self {
-            Namespace::Join(file) => Some(file),
+            Namespace::Join(existing) => Some(existing),
             Namespace::Host | Namespace::New => None,
         }
     }
@@ -158,8 +177,8 @@ pub enum Users {
     Ranges(Vec<Range>, Vec<Range>),
     /// the same, written by programs that may do it for somebody who is not root
     Helped(Vec<Range>, Vec<Range>, Helpers),
-    /// the namespace that this file names
-    Join(PathBuf),
+    /// those of a namespace that exists already
+    Join(Existing),
 }
 
 impl Users {
@@ -174,8 +193,8 @@ impl Users {
 pub enum Time {
     /// a new one, and by how much its clocks run ahead
     New(Offsets),
-    /// the one that this file names
-    Join(PathBuf),
+    /// one that exists already
+    Join(Existing),
 }
 
 /// How a container reaches others.
@@ -185,8 +204,8 @@ pub enum Net {
     Host,
     /// a loopback, nothing else
     None,
-    /// the namespace that this file names, as it is
-    Join(PathBuf),
+    /// a namespace that exists already, as it is
+    Join(Existing),
     /// a port on a bridge
     Bridge {
         /// the bridge

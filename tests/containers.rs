@@ -26,6 +26,8 @@ mod life;
 mod lists;
 #[path = "containers/logs.rs"]
 mod logs;
+#[path = "containers/names.rs"]
+mod names;
 #[path = "containers/restarts.rs"]
 mod restarts;
 #[path = "containers/stats.rs"]

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use stepbox::container;
 use stepbox::engine::containers::Record;
-use stepbox::engine::front::Front;
+use stepbox::engine::containers::reserve::reserve;
+use stepbox::engine::front::{Ahead, Front};
 use stepbox::engine::monitor::here::Part;
 use stepbox::engine::request::Request;
 use stepbox::engine::run::{Ground, prepare};
@@ -38,7 +39,9 @@ fn engine(at: usize, victim: &str) {
     println!("{}", killer::count(&plan));
     let record = Record::new(&spec, (base::NAME, &image), store.driver(), "killed".into(), request);
     let front = Front { state: &state, spec: &spec, plan: &plan, record: &record, part: Part::of_all(false) };
-    let _ = front.run(Held::default(), &mut Killer::new(at, victim));
+    let name = reserve(&state, &spec.id, Some("killed")).expect("whoever had the name is dead");
+    let ahead = Ahead { volumes: Held::default(), name: Some(name) };
+    let _ = front.run(ahead, &mut Killer::new(at, victim));
     // what the command line does after a run that failed
     let _ = stepbox::engine::network::give_back(&spec.net);
 }
@@ -54,7 +57,7 @@ fn every_step(name: &str, site: &Site) {
     let script = format!(
         "cables() {{ for i in $(seq 60); do ip -o link 2>/dev/null | grep -q veth || return; sleep 0.05; done; \
              ip -o link | grep veth; }}; \
-         left() {{ {{ ls $D/state/containers $D/state/run/journal $D/state/run/leases 2>/dev/null | grep -v :; \
+         left() {{ {{ ls $D/state/containers $D/state/run/journal $D/state/run/leases $D/state/run/names 2>/dev/null | grep -v :; \
              cables; }} | grep .; }}; \
          for victim in host box; do for n in $(seq $([ $victim = host ] && echo 0 || echo {born}) {last}); do \
            $D/killed engine $n $victim >/dev/null 2>&1; code=$?; \

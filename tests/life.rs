@@ -67,6 +67,7 @@ fn main() -> ExitCode {
     add("join::every_namespace", joining::every_namespace);
     add("binary::is_out_of_reach", own_binary::is_out_of_reach);
     add("join::by_files", joining::by_files);
+    add("join::by_process", joining::by_process);
     add("join::a_number_of_somebody_else", joining::a_number_of_somebody_else);
     add("join::nobody_looks_in", joining::nobody_looks_in);
     for (name, test) in [

@@ -147,7 +147,7 @@ impl<'a> Seen<'a> {
     /// The processes that belong to it.
     pub fn processes(&self) -> Result<Change> {
         let mut found = Vec::new();
-        let program = journal::box_of(&self.state.journal(self.id));
+        let program = journal::box_of(&self.state.journal(self.id)).map(|peer| peer.pid);
         for pid in fs::read_dir("/proc")?
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
@@ -204,7 +204,7 @@ impl<'a> Seen<'a> {
     }
 
     fn parent_of_box(&self, monitor: i32) -> String {
-        let parent = journal::box_of(&self.state.journal(self.id)).and_then(Seen::parent);
+        let parent = journal::box_of(&self.state.journal(self.id)).and_then(|peer| Seen::parent(peer.pid));
         if parent == Some(monitor.cast_unsigned()) { "[MONITOR]" } else { "another" }.into()
     }
 
@@ -213,7 +213,7 @@ impl<'a> Seen<'a> {
         let program = journal::box_of(&self.state.journal(self.id)).ok_or("there is no program")?;
         let link = |pid: i32, fd: &str| fs::read_link(format!("/proc/{pid}/fd/{fd}")).unwrap_or_default();
         let theirs = [("0", "standard input"), ("1", "standard output"), ("2", "standard error")]
-            .map(|(fd, name)| (link(program, fd), name));
+            .map(|(fd, name)| (link(program.pid, fd), name));
         let monitor = self.monitor_pid()?;
         let listening = listening()?;
         let mut found = Vec::new();

@@ -24,18 +24,21 @@ use super::containers::attach::NO_TERMINAL;
 use crate::engine::commit::settings;
 use crate::engine::containers::create::{self, Created};
 use crate::engine::containers::life::Owner;
+use crate::engine::containers::reserve::{free_name, reserve};
 use crate::engine::containers::start::{self, StartError};
 use crate::engine::containers::{self, Record};
-use crate::engine::front::Front;
+use crate::engine::front::{Ahead, Front};
 use crate::engine::health::Check;
 use crate::engine::machine::Machine;
+use crate::engine::monitor::here::Part;
 use crate::engine::names;
 use crate::engine::request::Request;
 use crate::engine::run::{Ground, RunError, prepare};
 use crate::engine::state::State;
 use crate::engine::store::{Driver, Image, Store};
-use crate::engine::volumes::open::{Held, How, Opened};
+use crate::engine::volumes::open::How;
 use crate::engine::volumes::{self, Volumes};
+use crate::rootfs::Mount;
 
 // The options of `run`, in groups. As in Docker, -h is the host name's.
 #[derive(Debug, clap::Args)]
@@ -171,29 +174,34 @@ fn run(args: Args) -> anyhow::Result<u8> {
              --no-healthcheck"
         );
     }
-    let name = create::free_name(&state, asked.container.name.as_deref())?;
+    let (id, wanted, dry_run) = (names::new_id(), asked.container.name.as_deref(), args.watching.dry_run);
+    // Docker looks at the name first
+    let (name, reserved) = match dry_run {
+        true => (free_name(&state, wanted)?, None),
+        false => reserve(&state, &id, wanted).map(|name| (name.name().to_owned(), Some(name)))?,
+    };
     volumes::asked::settle(&state, &mut request, &image.config).map_err(RunError::from)?;
-    let how = if args.watching.dry_run { How::Look } else { How::Fill };
-    let id = names::new_id();
+    let how = if dry_run { How::Look } else { How::Fill };
     let opened = volumes::open::open(&state, &request, &id, how).map_err(RunError::from)?;
-    let ended = in_front(&args, &state, (&image, store.driver()), &request, (id, name), opened);
+    let ahead = Ahead { volumes: opened.held, name: reserved };
+    let ended = in_front(&args, &state, (&image, store.driver()), &request, (id, name, opened.mounts), ahead);
     if ended.is_err() {
         Volumes::of(&state).remove_anonymous(&request.volumes);
     }
     ended
 }
 
-/// Runs it in the foreground, when its volumes are there.
+/// Runs it in the foreground, when its name and its volumes are there.
 fn in_front(
     args: &Args,
     state: &State,
     (image, driver): (&Image, Driver),
     request: &Request,
-    (id, name): (String, String),
-    opened: Opened,
+    (id, name, volumes): (String, String, Vec<Mount>),
+    ahead: Ahead,
 ) -> anyhow::Result<u8> {
     let asked = &args.asked;
-    let mut spec = prepare(state, &Ground::of(image, driver), id, request, opened.mounts)?;
+    let mut spec = prepare(state, &Ground::of(image, driver), id, request, volumes)?;
     (spec.process.piped, spec.process.own_stdio) = (!request.terminal, !request.terminal);
     let record = Record {
         engine: Some(Owner::me()),
@@ -207,7 +215,7 @@ fn in_front(
         .and_then(|plan| {
             let part = asked.streams.part(asked.container.interactive);
             let front = Front { state, spec: &spec, plan: &plan, record: &record, part };
-            watched(args, &front, opened.held)
+            watched(args, &front, ahead)
         });
     // where the step that owns the address was never taken, nobody else gives it back
     crate::engine::network::give_back(&spec.net)?;
@@ -276,7 +284,7 @@ impl Asked {
             cpus: limits.cpus.filter(|cpus| *cpus > 0),
             rlimits: self.limits.ulimit.clone(),
             oom_score_adj: self.limits.oom_score_adj,
-            attached: !detached,
+            attaches: if detached { Part::none() } else { self.streams.part(container.interactive) },
             id_file: self.keeping.cidfile.clone(),
             by_fields: files.by_fields(),
             cap_add: written(&self.privilege.cap_add),
@@ -311,12 +319,12 @@ fn written<T>(options: &[(String, T)]) -> Vec<String> {
 }
 
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.
-fn watched(args: &Args, front: &Front<'_>, volumes: Held) -> anyhow::Result<Option<i32>> {
+fn watched(args: &Args, front: &Front<'_>, ahead: Ahead) -> anyhow::Result<Option<i32>> {
     let args = &args.watching;
     if !args.anybody() && !args.dry_run {
-        return Ok(Some(front.run(volumes, &mut ())?.code()));
+        return Ok(Some(front.run(ahead, &mut ())?.code()));
     }
     args.watched((&front.record.request.title, "What happens in one run?"), front.plan, |watcher| {
-        front.run(volumes, watcher).map(Some)
+        front.run(ahead, watcher).map(Some)
     })
 }

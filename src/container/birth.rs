@@ -4,7 +4,7 @@ use crate::kernel::flags::{INTO_CGROUP, NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID
 use crate::kernel::op::{Join, Orphans};
 use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
-use crate::spec::{Life, Namespace, Namespaces, Net, Spec, Time, Users};
+use crate::spec::{Existing, Life, Namespace, Namespaces, Net, Spec, Time, Users};
 use crate::step::Step;
 use crate::userns;
 
@@ -100,27 +100,31 @@ pub(super) fn by_anybody(users: &Users) -> bool {
 fn existing(spec: &Spec) -> Vec<Join> {
     let Namespaces { user, pid, ipc, uts, cgroup, time } = &spec.namespaces;
     let user = match user {
-        Users::Join(file) => Some(file.as_path()),
+        Users::Join(existing) => Some(existing),
         _ => None,
     };
     let time = match time {
-        Some(Time::Join(file)) => Some(file.as_path()),
+        Some(Time::Join(existing)) => Some(existing),
         _ => None,
     };
     let net = match &spec.net {
-        Net::Join(file) => Some(file.as_path()),
+        Net::Join(existing) => Some(existing),
         _ => None,
     };
     let kinds = [
         (user, NEWUSER),
-        (pid.file(), NEWPID),
+        (pid.existing(), NEWPID),
         (net, NEWNET),
-        (ipc.file(), NEWIPC),
-        (uts.file(), NEWUTS),
-        (cgroup.file(), NEWCGROUP),
+        (ipc.existing(), NEWIPC),
+        (uts.existing(), NEWUTS),
+        (cgroup.existing(), NEWCGROUP),
         (time, NEWTIME),
     ];
-    kinds.into_iter().filter_map(|(file, kind)| Some(Join::File(file?.into(), kind))).collect()
+    let join = |existing: &Existing, kind| match existing {
+        Existing::File(file) => Join::File(file.into(), kind),
+        Existing::Of(peer) => Join::OfPeer(*peer, kind),
+    };
+    kinds.into_iter().filter_map(|(existing, kind)| Some(join(existing?, kind))).collect()
 }
 
 pub(super) fn id_maps(users: &Users) -> Vec<Step> {

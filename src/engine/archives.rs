@@ -25,7 +25,7 @@ mod save;
 mod zstd_as_plain;
 
 pub use error::{ArchiveError, Unfit};
-pub use load::{Loaded, Watch, load};
+pub use load::{Loaded, Watch, load, load_within};
 pub use save::{Format, save};
 
 use serde::Deserialize;

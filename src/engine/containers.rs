@@ -12,11 +12,13 @@
 pub mod create;
 pub mod end;
 mod error;
+pub mod filter;
 pub mod inspect;
 pub mod life;
 pub mod pause;
 pub mod remove;
 pub mod rename;
+pub mod reserve;
 pub mod start;
 pub mod stats;
 pub mod top;
@@ -40,6 +42,7 @@ use super::store::{Driver, Image, Store, StoreError};
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::{self, Cgroup};
 use crate::journal;
+use crate::kernel::op::Peer;
 use crate::layers::{Digest, chain_ids};
 use crate::rootfs::{Mount, Source};
 use crate::spec::Spec;
@@ -335,7 +338,7 @@ pub fn find(state: &State, wanted: &str) -> Result<Record, ContainerError> {
 ///
 /// # Errors
 /// [`ContainerError::NotRunning`].
-pub fn process(state: &State, record: &Record) -> Result<i32, ContainerError> {
+pub fn process(state: &State, record: &Record) -> Result<Peer, ContainerError> {
     let running = record.running().then(|| journal::box_of(&state.journal(&record.id))).flatten();
     running.ok_or_else(|| ContainerError::NotRunning(record.name.clone()))
 }

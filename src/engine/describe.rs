@@ -16,7 +16,7 @@ use crate::overlay::Overlay;
 use crate::privilege::{self, Capabilities, Privilege};
 use crate::rootfs::{self, CgroupTree, Devices, Mount, Root, Rootfs, Source};
 use crate::spec::{
-    Console, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users, sysctl,
+    Console, Existing, Hooks, Input, Life, Namespace, Namespaces, Net, Process, Spec, Start, Users, sysctl,
 };
 use crate::userns::Range;
 
@@ -160,14 +160,14 @@ fn namespaces(place: &Place) -> Namespaces {
     let uts = if place.network == NetworkMode::Host && uts == Namespace::New { Namespace::Host } else { uts };
     let ours = |id| Range::one(0, id);
     let net = match &place.network {
-        NetworkMode::Join { file, .. } => Some(file.as_path()),
+        NetworkMode::Join { peer, .. } => Some(&Existing::Of(*peer)),
         _ => None,
     };
-    let joined = [pid.file(), ipc.file(), net].into_iter().flatten().next();
+    let joined = [pid.existing(), ipc.existing(), net].into_iter().flatten().next();
     let user = match joined {
         _ if machine.root() => Users::Host,
         // what another container's users own, nobody else may join
-        Some(file) => Users::Join(file.with_file_name("user")),
+        Some(existing) => Users::Join(existing.users()),
         None => Users::One(ours(machine.uid), ours(machine.gid)),
     };
     Namespaces { user, pid, ipc, uts, cgroup, time: None }
@@ -189,7 +189,7 @@ fn mounts(place: &Place, request: &Request) -> Vec<Mount> {
         Shm::None => mounts.retain(|mount| mount.target != Path::new("/dev/shm")),
         other => {
             let shared = match other {
-                Shm::Theirs(namespaces) => Mount::of_another(namespaces, !machine.root(), "/dev/shm"),
+                Shm::Theirs(peer) => Mount::of_another(*peer, !machine.root(), "/dev/shm"),
                 _ => Mount::bind("/dev/shm", "/dev/shm", true),
             };
             let old = mounts.iter_mut().find(|mount| mount.target == Path::new("/dev/shm"));

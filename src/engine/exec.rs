@@ -25,7 +25,7 @@ use std::time::Duration;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::containers::life::{Status, now};
-use super::containers::{ContainerError, Record, cgroup, process};
+use super::containers::{ContainerError, Record, cgroup, directory, process};
 use super::describe;
 use super::events::{Event, Events, of};
 use super::machine::Machine;
@@ -40,7 +40,8 @@ use super::users;
 use crate::attend::attend;
 use crate::join::{self, Entry};
 use crate::kernel::apart::stay_behind;
-use crate::kernel::process::{Exit, differing, signal, start_time};
+use crate::kernel::op::Peer;
+use crate::kernel::process::{Exit, differing, signal};
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op};
 use crate::launch::{LaunchError, Observer, Running, launch};
@@ -92,6 +93,7 @@ struct Story {
     id: String,
     command: Vec<String>,
     record: Record,
+    directory: PathBuf,
     events: Events,
 }
 
@@ -103,8 +105,10 @@ impl Story {
 
 impl Prepared {
     fn ended(&self, exit: Exit) {
-        if let Some(Story { id, record, events, .. }) = &self.story {
-            events.tell(&[of::exec_die(id, exit.code(), record)]);
+        if let Some(Story { id, record, directory, events, .. }) = &self.story {
+            // it can be renamed meanwhile
+            let now = Record::read(directory);
+            events.tell(&[of::exec_die(id, exit.code(), now.as_ref().unwrap_or(record))]);
         }
     }
 }
@@ -115,8 +119,8 @@ impl Prepared {
 /// A container that does not run or stands still; a user whom it does not know.
 pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared, RunError> {
     let gone = || ContainerError::NotRunning(record.id.clone());
-    let pid = entered(state, record)?;
-    let start = start_time(pid).ok_or_else(gone)?;
+    // as its journal has them: the start of whoever has the number now may be a stranger's
+    let Peer { pid, start } = entered(state, record)?;
     let (machine, request) = (Machine::look(), &record.request);
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let user = asked.user.as_deref().unwrap_or(&record.config.user);
@@ -136,13 +140,14 @@ pub fn prepare(state: &State, record: &Record, asked: &Asked) -> Result<Prepared
         id: names::new_id(),
         command: asked.command.clone(),
         record: record.clone(),
+        directory: directory(state, record),
         events: state.events(),
     });
     Ok(Prepared { plan, cwd, container: record.id.clone(), story })
 }
 
 /// The process of a container that can be entered.
-fn entered(state: &State, record: &Record) -> Result<i32, ContainerError> {
+fn entered(state: &State, record: &Record) -> Result<Peer, ContainerError> {
     let gone = || ContainerError::NotRunning(record.id.clone());
     match record.life.status {
         Status::Paused => return Err(ContainerError::Paused(record.name.clone())),
@@ -150,11 +155,11 @@ fn entered(state: &State, record: &Record) -> Result<i32, ContainerError> {
         Status::Created | Status::Exited => return Err(gone()),
         Status::Running => {}
     }
-    let pid = process(state, record).map_err(|_| gone())?;
+    let peer = process(state, record).map_err(|_| gone())?;
     let root = |path: &str| std::fs::metadata(path).map(|root| (root.dev(), root.ino()));
     // a run in the foreground is written down before its root is its own: until then, what is there is the host's
-    match (root(&format!("/proc/{pid}/root/")), root("/")) {
-        (Ok(theirs), Ok(ours)) if theirs != ours => Ok(pid),
+    match (root(&format!("/proc/{}/root/", peer.pid)), root("/")) {
+        (Ok(theirs), Ok(ours)) if theirs != ours => Ok(peer),
         _ => Err(gone()),
     }
 }

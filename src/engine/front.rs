@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::containers::Record;
 use super::containers::life::{self, Life, Status};
+use super::containers::reserve::Reserved;
 use super::events::{Event, of};
 use super::log::{self, Log};
 use super::monitor::carrier::{Asked, Carrier};
@@ -55,13 +56,22 @@ pub struct Front<'a> {
     pub part: Part,
 }
 
+/// What is held for a container until its program runs; from then on its record and its mounts do.
+#[derive(Debug)]
+pub struct Ahead {
+    /// nobody removes them
+    pub volumes: Held,
+    /// nobody else gets it; none for a dry run
+    pub name: Option<Reserved>,
+}
+
 impl Front<'_> {
     /// Runs it: takes the plan, attends to it, undoes it. Signals are blocked from before the first step, so that none
-    /// can end us half-way. Its volumes are held until the plan is taken.
+    /// can end us half-way.
     ///
     /// # Errors
     /// Why it did not run; then everything is undone.
-    pub fn run<O: Observer>(&self, volumes: Held, observer: &mut O) -> Result<Exit, RunError> {
+    pub fn run<O: Observer>(&self, ahead: Ahead, observer: &mut O) -> Result<Exit, RunError> {
         let Front { state, spec, plan, record, .. } = *self;
         let request = &record.request;
         std::fs::create_dir_all(state.containers())?;
@@ -77,11 +87,12 @@ impl Front<'_> {
             launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd));
         self.told(&begun, launched.is_ok());
         let mut running = launched?;
-        drop(volumes);
+        drop(ahead);
         if !request.remove {
             running.keep(of_the_user);
         }
         let (exit, mut carrier) = self.attend(&mut running, &signals)?;
+        let record = &self.now();
         let oom = spec.cgroup.out_of_memory();
         let stays = !request.remove || life::stays(&spec.directory).exists();
         if stays && request.remove {
@@ -99,13 +110,18 @@ impl Front<'_> {
         for (op, errno) in running.undo(observer) {
             complain!("stepbox: not undone: {op}: {}", hint::errno_text(errno));
         }
-        self.write_down(exit, oom, stays.then_some(ended.as_slice()))?;
+        self.write_down(record, exit, oom, stays.then_some(ended.as_slice()))?;
         carrier.tell(exit.code());
         linger(&mut carrier, Some(&signals), None)?;
         for (stream, errno) in carrier.here().into_iter().flat_map(Here::broken) {
             complain!("stepbox: write /dev/{}: {}", stream.name(), hint::errno_text(errno));
         }
         Ok(exit)
+    }
+
+    /// What is known of it by now: it can be renamed while it runs.
+    fn now(&self) -> Record {
+        Record::read(&self.spec.directory).unwrap_or_else(|| self.record.clone())
     }
 
     /// Tells that it runs, or why there was something that went: one write for all, when the program has begun.
@@ -149,7 +165,7 @@ impl Front<'_> {
                 Heard::Asked(Asked::Resize { .. }) => None,
             };
             if let Some(number) = passed {
-                state.events().tell(&[of::kill(record, number)]);
+                state.events().tell(&[of::kill(&self.now(), number)]);
             }
         };
         let exit = serve(running, &mut carrier, signals, listener.as_ref(), &mut heed)?;
@@ -159,8 +175,14 @@ impl Front<'_> {
     }
 
     /// What has become of it, before anybody is told; `ended` is to be told where it stays.
-    fn write_down(&self, exit: Exit, oom_killed: bool, ended: Option<&[Event]>) -> std::io::Result<()> {
-        let Front { state, spec, record, .. } = *self;
+    fn write_down(
+        &self,
+        record: &Record,
+        exit: Exit,
+        oom_killed: bool,
+        ended: Option<&[Event]>,
+    ) -> std::io::Result<()> {
+        let Front { state, spec, .. } = *self;
         let (request, exit_code) = (&record.request, exit.code());
         let Some(ended) = ended else {
             Volumes::of(state).remove_anonymous(&request.volumes);

@@ -1,19 +1,21 @@
 //! Peers: whose namespaces a container has a part in, by name; they are looked up anew each time it starts.
 //!
 //! ```text
-//!   --network container:web ──kept──> Mode::Container("web") ──at each start──> /proc/PID/ns/net, web's hosts
+//!   --network container:web ──kept──> Mode::Container("web") ──at each start──> web's process, web's hosts
 //! ```
 //!
-//! See namespaces(7), setns(2).
-
-use std::path::PathBuf;
+//! That process is named by its number and its start: where it ends before its namespaces are joined, and the number is
+//! given to a stranger, nothing is joined.
+//!
+//! See namespaces(7), setns(2), pidfd_open(2).
 
 use serde::{Deserialize, Serialize};
 
 use super::containers::{self, ContainerError};
 use super::request::{NetworkMode, Share, Shm};
 use super::state::State;
-use crate::spec::Namespace;
+use crate::kernel::op::Peer;
+use crate::spec::{Existing, Namespace};
 
 /// What was asked for one kind of namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,17 +61,17 @@ impl Peers {
     /// # Errors
     /// Another container that is not there, does not run, or keeps its memory to itself.
     pub fn share(&self, state: &State) -> Result<Share, ContainerError> {
-        let namespace = |mode: &Option<Mode>, kind: &str| match mode {
+        let namespace = |mode: &Option<Mode>| match mode {
             Some(Mode::Host) => Ok(Namespace::Host),
-            Some(Mode::Container(name)) => Ok(Namespace::Join(namespaces_of(state, name)?.join(kind))),
+            Some(Mode::Container(name)) => Ok(Namespace::Join(Existing::Of(peer(state, name)?))),
             _ => Ok::<Namespace, ContainerError>(Namespace::New),
         };
         Ok(Share {
             shm: self.shm(state)?,
-            pid: namespace(&self.pid, "pid")?,
-            ipc: namespace(&self.ipc, "ipc")?,
-            uts: namespace(&self.uts, "uts")?,
-            cgroup: namespace(&self.cgroup, "cgroup")?,
+            pid: namespace(&self.pid)?,
+            ipc: namespace(&self.ipc)?,
+            uts: namespace(&self.uts)?,
+            cgroup: namespace(&self.cgroup)?,
         })
     }
 
@@ -79,10 +81,9 @@ impl Peers {
             Some(Mode::None) => Shm::None,
             Some(Mode::Host) => Shm::Hosts,
             Some(Mode::Container(name)) => {
-                let namespaces = namespaces_of(state, name)?;
                 let donor = containers::find(state, name)?;
                 match donor.request.peers.shareable() {
-                    true => Shm::Theirs(namespaces),
+                    true => Shm::Theirs(containers::process(state, &donor)?),
                     false => return Err(ContainerError::NotShareable(donor.id)),
                 }
             }
@@ -99,19 +100,19 @@ impl Peers {
             Some(Mode::Host) => NetworkMode::Host,
             Some(Mode::None) => NetworkMode::None,
             Some(Mode::Container(name)) => {
-                let directory = state.containers().join(containers::find(state, name)?.id);
+                let donor = containers::find(state, name)?;
+                let directory = containers::directory(state, &donor);
                 let hostname = std::fs::read_to_string(directory.join("hostname")).ok();
                 let hostname = hostname.map(|text| text.trim_end().to_string());
-                let file = namespaces_of(state, name)?.join("net");
-                NetworkMode::Join { file, directory, hostname }
+                let peer = containers::process(state, &donor)?;
+                NetworkMode::Join { peer, directory, hostname }
             }
             Some(_) => NetworkMode::Bridge,
         })
     }
 }
 
-/// The directory of the namespaces of a container that runs.
-fn namespaces_of(state: &State, name: &str) -> Result<PathBuf, ContainerError> {
-    let pid = containers::process(state, &containers::find(state, name)?)?;
-    Ok(format!("/proc/{pid}/ns").into())
+/// The process of a container that runs.
+fn peer(state: &State, name: &str) -> Result<Peer, ContainerError> {
+    containers::process(state, &containers::find(state, name)?)
 }

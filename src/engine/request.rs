@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::instruction::Health;
 use super::log::Rotation;
+use super::monitor::here::Part;
 use super::peers::Peers;
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
 use crate::cgroups::devices::Rule;
 use crate::kernel::netlink::Mac;
+use crate::kernel::op::Peer;
 use crate::privilege::seccomp::Profile;
 use crate::rootfs::Mount;
 use crate::spec::{Namespace, Rlimit};
@@ -55,8 +57,8 @@ pub struct Request {
     pub limits: Resources,
     /// `--cpus`, thousandths, of which the quota among the limits was made
     pub cpus: Option<u64>,
-    /// whoever made it was to see what it prints: not `-d`
-    pub attached: bool,
+    /// which of its streams whoever made it was attached to: `-a`, none with `-d`
+    pub attaches: Part,
     /// `--cidfile`
     pub id_file: Option<PathBuf>,
     /// of binds, volumes and tmpfs: the places of those that came by `--mount`
@@ -140,7 +142,7 @@ impl Default for Request {
             volumes_from: Vec::new(),
             limits: Resources::default(),
             cpus: None,
-            attached: true,
+            attaches: Part::of_all(false),
             id_file: None,
             by_fields: Vec::new(),
             cap_add: Vec::new(),
@@ -280,8 +282,8 @@ pub enum Shm {
     None,
     /// the host's
     Hosts,
-    /// that of the container whose namespaces are in this directory, as /proc/PID/ns
-    Theirs(PathBuf),
+    /// that of the container that this process is of
+    Theirs(Peer),
 }
 
 /// `--security-opt seccomp=…`.
@@ -309,8 +311,8 @@ pub enum NetworkMode {
     Host,
     /// another container's
     Join {
-        /// the file of its network namespace
-        file: PathBuf,
+        /// its process
+        peer: Peer,
         /// its directory, where its hosts and resolv.conf lie
         directory: PathBuf,
         /// its host name, which goes with its address

@@ -24,7 +24,7 @@ use crate::journal::Journal;
 use crate::kernel::{Errno, Op, hint};
 use crate::launch::{LaunchError, Unmet};
 use crate::rootfs::Mount;
-use crate::spec::{Net, Spec};
+use crate::spec::{Existing, Net, Spec};
 use crate::step::Plan;
 
 /// Why a container did not run. Everything done has been undone.
@@ -225,7 +225,7 @@ pub fn prepare(
     let net = match network {
         NetworkMode::Host => Net::Host,
         NetworkMode::None => Net::None,
-        NetworkMode::Join { ref file, .. } => Net::Join(file.clone()),
+        NetworkMode::Join { peer, .. } => Net::Join(Existing::Of(peer)),
         NetworkMode::Default if !machine.root() => Net::None,
         NetworkMode::Bridge if !machine.root() => return Err(NetworkError::NotRoot.into()),
         // not by its own id: the cable of the run before goes a moment after that has ended

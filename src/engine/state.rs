@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   root   /var/lib/stepbox, $XDG_DATA_HOME/stepbox      images, containers; survives a reboot
-//!   run    /run/stepbox, $XDG_RUNTIME_DIR/stepbox        journals, leases; gone with the machine
+//!   run    /run/stepbox, $XDG_RUNTIME_DIR/stepbox        journals, leases, names; gone with the machine
 //! ```
 //!
 //! `STEPBOX_ROOT` overrides both: the second is then its directory `run`.
@@ -86,6 +86,11 @@ impl State {
     /// Where addresses that are taken are kept.
     pub fn leases(&self) -> PathBuf {
         self.run.join("leases")
+    }
+
+    /// Where names are reserved for containers that are being made.
+    pub fn names(&self) -> PathBuf {
+        self.run.join("names")
     }
 
     /// Where it is written what has happened.

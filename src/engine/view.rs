@@ -31,8 +31,7 @@ use crate::chroot;
 use crate::kernel::apart::{self, apart};
 use crate::kernel::flags::{NEWNS, NEWUSER};
 use crate::kernel::hint::errno_text;
-use crate::kernel::op::MountAt;
-use crate::kernel::process::start_time;
+use crate::kernel::op::{MountAt, Peer};
 use crate::kernel::{Errno, Op};
 use crate::launch::launch;
 use crate::overlay::Overlay;
@@ -108,8 +107,8 @@ pub struct View<'a> {
     record: &'a Record,
     directory: PathBuf,
     machine: Machine,
-    /// its process and when that was started, while it runs
-    running: Option<(i32, u64)>,
+    /// its process, while it runs
+    running: Option<Peer>,
 }
 
 impl<'a> View<'a> {
@@ -121,8 +120,7 @@ impl<'a> View<'a> {
         if record.lower.is_empty() {
             return Err(ViewError::Unknown(record.name.clone()));
         }
-        let pid = containers::process(state, record).ok();
-        let running = pid.and_then(|pid| Some((pid, start_time(pid)?)));
+        let running = containers::process(state, record).ok();
         let directory = state.containers().join(&record.id);
         let view = View { record, directory, machine: Machine::look(), running };
         let gone = record.lower.iter().find(|layer| !layer.is_dir());
@@ -188,10 +186,10 @@ impl<'a> View<'a> {
         let _lock = self.lock(extent)?;
         // of a process that runs, while we are who the kernel lets look
         let root = match (extent, self.running) {
-            (Extent::Everything { .. }, Some((pid, start))) => {
+            (Extent::Everything { .. }, Some(Peer { pid, start })) => {
                 Some(apart::root_of(pid, || apart::is_still(pid, start)))
             }
-            (Extent::Bare, Some((pid, start))) => {
+            (Extent::Bare, Some(Peer { pid, start })) => {
                 Some(apart::bare_root_of(pid, || apart::is_still(pid, start)))
             }
             _ => None,

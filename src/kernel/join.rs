@@ -27,8 +27,8 @@ use super::process::{Cloned, clone, leave, pidfd_open, start_time, wait};
 
 type Result<T> = rustix::io::Result<T>;
 
-/// The process of this number, if it is the one that was started then: ESRCH if not. Once it is open, its number can
-/// be given to nobody else.
+/// The process of this number, if it is the one that was started then: ESRCH if not. Looked at after it is open: what
+/// is open stays one process, whoever is given the number, and is not that one's unless the number still was.
 pub(super) fn open(pid: i32, start: u64) -> Result<OwnedFd> {
     let pidfd = pidfd_open(pid)?;
     match start_time(pid) == Some(start) {
@@ -42,6 +42,7 @@ pub(super) fn open(pid: i32, start: u64) -> Result<OwnedFd> {
 pub fn clone_through(join: &[Join], flags: u64, target: Option<BorrowedFd<'_>>) -> Result<Cloned> {
     let files = join.iter().map(|join| match join {
         Join::OfProcess(_) => target.ok_or(Errno::SRCH)?.try_clone_to_owned().map_err(|_| Errno::MFILE),
+        Join::OfPeer(peer, _) => open(peer.pid, peer.start),
         Join::File(path, _) => {
             rustix::fs::open(path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         }

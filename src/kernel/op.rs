@@ -13,7 +13,7 @@ mod program;
 use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
 pub use mounts::{Device, Fill, MountAt, Theirs, Tree, Users, Within};
-pub use program::{Begun, Exec, Hook, Join, Orphans, Pipe, Scheduling, Watcher};
+pub use program::{Begun, Exec, Hook, Join, Orphans, Peer, Pipe, Scheduling, Watcher};
 
 /// One kernel operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   engine                          child
-//!   opens /proc/PID/ns/{user,mnt}
+//!   pidfd_open, and is it still that one?
 //!   clone ───────────────────────>  setns … setns
 //!                                   open_tree(their /dev/shm) ──┐
 //!   keeps the copy until the box    <───────────── SCM_RIGHTS ──┘  exits
@@ -11,7 +11,7 @@
 //!
 //! Only who is in a mount namespace can copy a mount of it; a copy that hangs nowhere can then be placed in another. The
 //! container may have put links where the mount is looked for, so none is followed: it shares what is its own, or nothing.
-//! See setns(2), open_tree(2), openat2(2).
+//! See pidfd_open(2), setns(2), open_tree(2), openat2(2).
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -29,16 +29,11 @@ type Result<T> = rustix::io::Result<T>;
 
 /// Keeps the copy by its number. On the host's side only.
 pub(super) fn open(theirs: &Theirs, context: &mut Context) -> Result<i64> {
-    let namespace = |kind: &str| {
-        let path = theirs.namespaces.as_path().join(kind);
-        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-    };
-    let user = theirs.user.then(|| namespace("user")).transpose()?;
-    let joined: Vec<(OwnedFd, u64)> =
-        user.map(|file| (file, NEWUSER)).into_iter().chain([(namespace("mnt")?, NEWNS)]).collect();
+    let peer = super::join::open(theirs.peer.pid, theirs.peer.start)?;
+    let kinds: &[u64] = if theirs.user { &[NEWUSER, NEWNS] } else { &[NEWNS] };
     let (ours, their) = loan_pair()?;
     let Cloned::Host(_, child) = clone(0)? else {
-        let sent = copy(&joined, &theirs.source)
+        let sent = copy(&peer, kinds, &theirs.source)
             .and_then(|tree| super::terminal::send(their.as_fd(), b"t", tree.as_fd()));
         leave(sent.map_or_else(Errno::raw_os_error, |()| 0))
     };
@@ -53,10 +48,10 @@ pub(super) fn open(theirs: &Theirs, context: &mut Context) -> Result<i64> {
     Ok(0)
 }
 
-fn copy(joined: &[(OwnedFd, u64)], source: &CText) -> Result<OwnedFd> {
-    for (file, kind) in joined {
+fn copy(peer: &OwnedFd, kinds: &[u64], source: &CText) -> Result<OwnedFd> {
+    for kind in kinds {
         // SAFETY: an open descriptor and a number; this process has one thread.
-        check(unsafe { libc::syscall(libc::SYS_setns, file.as_raw_fd(), *kind as libc::c_int) })?;
+        check(unsafe { libc::syscall(libc::SYS_setns, peer.as_raw_fd(), *kind as libc::c_int) })?;
     }
     let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+use crate::kernel::op::Peer;
 use crate::userns::Range;
 
 /// Something that is mounted in the container.
@@ -39,8 +40,8 @@ pub enum Source {
     },
     /// what another container has there
     Theirs {
-        /// the directory of its namespaces, as /proc/PID/ns
-        namespaces: PathBuf,
+        /// a process of it
+        peer: Peer,
         /// its users are others than ours
         user: bool,
     },
@@ -125,8 +126,8 @@ impl Mount {
     }
 
     /// What another container has at the same place.
-    pub fn of_another(namespaces: impl Into<PathBuf>, user: bool, target: impl Into<PathBuf>) -> Mount {
-        let source = Source::Theirs { namespaces: namespaces.into(), user };
+    pub fn of_another(peer: Peer, user: bool, target: impl Into<PathBuf>) -> Mount {
+        let source = Source::Theirs { peer, user };
         Mount { target: target.into(), source, options: Options::default() }
     }
 

@@ -79,9 +79,8 @@ pub(super) fn by_host(rootfs: &Rootfs, mount: &Mount) -> bool {
 
 /// On the host: a source is looked up as the host's root, and cut off from the host's own mounts.
 pub(super) fn open_on_host(rootfs: &Rootfs, slot: usize, mount: &Mount) -> Vec<Step> {
-    if let Source::Theirs { namespaces, user } = &mount.source {
-        let (namespaces, source) = (namespaces.into(), (&mount.target).into());
-        let op = Op::OpenTheirs(Theirs { namespaces, user: *user, source, slot });
+    if let Source::Theirs { peer, user } = mount.source {
+        let op = Op::OpenTheirs(Theirs { peer, user, source: (&mount.target).into(), slot });
         let why = "somebody has to go there: only who is in a mount namespace can copy a mount of it";
         return vec![Step::new(names(&mount.target).open, op).why(why)];
     }

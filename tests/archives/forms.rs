@@ -22,9 +22,14 @@ pub fn store() -> (tempfile::TempDir, Store) {
 
 /// Loads an archive from a file.
 pub fn load_bytes(store: &Store, bytes: &[u8]) -> Result<Vec<Loaded>, ArchiveError> {
+    load(store, file(bytes), &())
+}
+
+/// A file of these bytes, from its beginning.
+pub fn file(bytes: &[u8]) -> File {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(bytes).expect("written");
-    load(store, File::open(file.path()).expect("readable"), &())
+    File::open(file.path()).expect("readable")
 }
 
 /// An image that an archive is made of.

@@ -1,9 +1,12 @@
 //! Hostile archives: each is refused, the member named, and the store is what it was.
 
-use crate::forms::{INDEX, Image, MANIFEST, blob, descriptor, layout, load_bytes, store};
+use crate::forms::{INDEX, Image, MANIFEST, blob, descriptor, file, layout, load_bytes, store};
 use serde_json::{Value, json};
-use stepbox::layers::Digest;
-use support::archive::{Raw, listing};
+use std::fs::File;
+use std::io::Write;
+use stepbox::engine::archives::load_within;
+use stepbox::layers::{Digest, Limits};
+use support::archive::{Raw, gzip, listing};
 
 /// An archive that is refused with these words; nothing changes, but for layers that were whole.
 fn refused(archive: &[u8], words: &[&str]) {
@@ -210,4 +213,49 @@ fn layers_that_are_hostile_themselves() {
         let (raw, entry) = image.oci_blobs(Raw::default(), |_| (data.clone(), "+zstd"));
         refused(&layout(raw, &[entry]).end(), words);
     }
+}
+
+/// What is compressed as a whole, or comes through a pipe, is written to the store before anything is known of it: no
+/// more than the limits say, and nothing of it stays.
+#[test]
+fn an_archive_that_would_fill_the_disk() {
+    let zeros = "\0".repeat(1 << 20);
+    let plain = Image::new("x").old_docker(Raw::default(), tags()).file("zeros", &zeros).end();
+    let zstd =
+        ruzstd::encoding::compress_to_vec(plain.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    let few = Limits { total: 100_000, ..Limits::default() };
+    let flat = Limits { ratio: 5, ratio_from: 100_000, ..Limits::default() };
+    let (size, ratio) =
+        ("its size in bytes is over the limit of 100000", "compressed size is over the limit of 5");
+    let (directory, store) = store();
+    let before = listing(directory.path());
+    let refused = |archive: File, limits, words: &str| {
+        let error = load_within(&store, archive, limits, &()).expect_err(words).to_string();
+        assert!(error.starts_with("the archive is refused: ") && error.ends_with(words), "{error}");
+        assert_eq!(listing(directory.path()), before, "{error}");
+        // nor without a name
+        let open = std::fs::read_dir("/proc/self/fd").expect("ours").flatten();
+        let ours = |file: &std::path::PathBuf| file.starts_with(directory.path());
+        let left: Vec<_> = open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).filter(ours).collect();
+        assert!(left.is_empty(), "{left:?}");
+    };
+    for compressed in [gzip(&plain), zstd] {
+        refused(file(&compressed), few, size);
+        refused(file(&compressed), flat, ratio);
+    }
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    std::thread::scope(|scope| {
+        // whoever writes hears that nobody reads any more
+        let told = scope.spawn(|| {
+            let told = writer.write_all(&plain);
+            drop(writer);
+            told
+        });
+        refused(File::from(std::os::fd::OwnedFd::from(reader)), few, size);
+        told.join().expect("no panic").expect_err("a closed pipe");
+    });
+    // a file that is read in place takes no room
+    assert_eq!(load_within(&store, file(&plain), few, &()).expect("loaded").len(), 1);
+    let enough = Limits { total: 1 << 22, ..Limits::default() };
+    assert_eq!(load_within(&store, file(&gzip(&plain)), enough, &()).expect("loaded").len(), 1);
 }

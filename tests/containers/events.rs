@@ -68,6 +68,37 @@ fn the_story_of_a_run_in_the_foreground() {
     }
 }
 
+/// It ends under the name that it has then, as what was run in it does.
+#[test]
+fn a_run_in_the_foreground_that_is_renamed() {
+    for site in [Site::ours(), Site::nobody()] {
+        for remove in ["--rm", ""] {
+            let out = site.says(&format!(
+                "{STORY} $S run --rm stepbox/base true; \
+                 $S run {remove} --name red --network none stepbox/base \
+                     sh -c 'trap \"exit 5\" USR1; echo >/ready; while :; do sleep 0.02; done' & run=$!; \
+                 until [ -e $D/state/containers/*/upper/ready ]; do sleep 0.02; done; T=$(now); \
+                 $S exec red sh -c 'echo >/entered; until [ -e /go ]; do sleep 0.02; done' & exec=$!; \
+                 until [ -e $D/state/containers/*/upper/entered ]; do sleep 0.02; done; $S rename red blue; \
+                 $S exec blue touch /go; wait $exec; kill -USR1 $run; wait $run; echo $?; \
+                 story $T | grep -v 'exec_[cs]'; [ '{remove}' ] || $S rm blue"
+            ));
+            let blue = "image=stepbox/base, name=blue";
+            let exec_died = format!("container exec_die ID (execID=ID, exitCode=0, {blue})\n");
+            let (then, rest) = match remove.is_empty() {
+                true => ("", "blue\n"),
+                false => ("container destroy ID (image=stepbox/base, name=blue)\n", ""),
+            };
+            let wanted = format!(
+                "5\ncontainer rename ID ({blue}, oldName=/red)\n{exec_died}{exec_died}container kill ID ({blue}, signal=10)\n\
+                 container die ID (exitCode=5, {blue})\nnetwork disconnect ID (container=ID, name=none, type=null)\n{then}{rest}"
+            );
+            assert_eq!(out, wanted);
+            site.assert_clean();
+        }
+    }
+}
+
 /// All of them hear the same, in the same order, while several commands talk at once; SIGINT ends each as it ends
 /// Docker's.
 #[test]

@@ -31,6 +31,30 @@ fn what_was_asked_for() {
     }
 }
 
+/// Whom its streams were to go to, as Docker keeps it.
+#[test]
+fn what_was_attached() {
+    for site in [Site::ours(), Site::nobody()] {
+        for (command, wanted) in [
+            ("create", "false true true false"),
+            ("create -i", "true true true true"),
+            ("create -a stdout", "false true false false"),
+            ("create -a stderr -a stdin", "true false true false"),
+            ("create -i -a stdout", "true true false true"),
+            ("run --network none -a stderr", "false false true false"),
+            ("run -d -i --network none", "false false false false"),
+        ] {
+            let format = "{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.AttachStderr}} {{.Config.StdinOnce}}";
+            let out = site.says(&format!(
+                "$S {command} --name red stepbox/base true >/dev/null </dev/null; $S inspect -f '{format}' red; \
+                 $S rm -f red >/dev/null"
+            ));
+            assert_eq!(out.trim_end(), wanted, "{command}");
+        }
+        site.assert_clean();
+    }
+}
+
 #[test]
 fn where_it_can_be_reached() {
     let Some(site) = Site::root("where_it_can_be_reached") else { return };

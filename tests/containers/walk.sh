@@ -177,7 +177,32 @@ names -a --filter label=w=two
 names -a --filter status=created
 names -a --filter ancestor=box
 names -a --filter exited=0
+for filter in 'name=^t' 'name=^/one$' 'name=^one$' 'name=(one|two)$' 'name=[' 'name=t.o' 'name=/t' 'name=^e' 'name=(?i)ONE' \
+    'network=none' 'network=bridge' 'network=nosuch' 'ancestor=nosuch' 'health=none' 'health=nosuch' 'exited=x' 'exited=3' \
+    'volume=nosuch' 'id=nosuch' 'id=' 'name=' 'label=' 'label=w=' 'since=nosuch' 'before=nosuch' 'since=three' 'before=one'; do
+    names -a --filter "$filter"
+done
+names -a --filter label=w --filter label=w=two
+names -a --filter label=w=one --filter label=w=two
+names -a --filter status=created --filter name=o
+names --filter since=one
+names --filter before=three
+names --filter exited=0
+names -a --filter "id=$($C ps -aq --filter name=one)"
+names -a --filter "id=$($C ps -aq --filter name=one | cut -c2-)"
+names -a --filter "id=$($C ps -aq --filter name=one)" --filter name=two
+names -a --filter "id=$($C ps -aq --filter name=one)" --filter "id=$($C ps -aq --filter name=two)"
 say $C rm one two three
+say $C create --name with --network none -v /tmp:/one -v named:/two --mount type=tmpfs,dst=/three box true
+for filter in /tmp /one named /two /three /t nam; do names -a --filter "volume=$filter"; done
+say $C inspect --format '{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.AttachStderr}} {{.Config.StdinOnce}}' with
+say $C rm -v with
+say $C volume rm named
+for streams in '-a stdin' '-a stdout' '-a stderr -a stdin' '-i' '-i -a stdout' '-t' '-it -a stderr'; do
+    say $C create --name with --network none $streams box true
+    say $C inspect --format '{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.AttachStderr}} {{.Config.StdinOnce}}' with
+    say $C rm with
+done
 say $C rm one two
 say $C ps -aq
 

@@ -1,6 +1,7 @@
 //! `system check`: what is damaged is named, moved aside, and everything else works on.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::talk::{store, three};
 use support::site::Site;
@@ -78,6 +79,33 @@ fn an_index_that_is_lost_is_made_again() {
             "cat $D/state/quarantine/index.json",
         ]
     );
+}
+
+/// Nobody ever finds a store without a list of its images: it would make an empty one.
+#[test]
+fn an_index_is_there_while_it_is_made_again() {
+    let site = three();
+    let (store, index) = (store(&site), site.root_directory().join("index.json"));
+    let done = AtomicBool::new(false);
+    let missed = std::thread::scope(|scope| {
+        let looker = scope.spawn(|| {
+            let mut missed = 0;
+            while !done.load(Ordering::Relaxed) {
+                missed += u32::from(fs::symlink_metadata(&index).is_err());
+            }
+            missed
+        });
+        for round in 0..10 {
+            let broken = format!("{{ {round}");
+            fs::write(&index, &broken).expect("written");
+            let old = store.rebuild_index().expect("made again");
+            assert_eq!(fs::read_to_string(old).expect("kept"), broken);
+            assert_eq!(store.list().expect("a list").len(), 3);
+        }
+        done.store(true, Ordering::Relaxed);
+        looker.join().expect("no panic")
+    });
+    assert_eq!(missed, 0);
 }
 
 #[test]

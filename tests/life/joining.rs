@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use stepbox::join::{self, Entry};
 use stepbox::kernel::Op;
 use stepbox::kernel::flags::{NAMESPACES, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS};
-use stepbox::kernel::op::{Exec, Join};
+use stepbox::kernel::op::{Exec, Join, Peer};
 use stepbox::kernel::process::start_time;
 use stepbox::privilege::{Capabilities, Privilege};
 use stepbox::spec::{Input, Life, Process};
@@ -125,10 +125,15 @@ pub fn plan(words: &[&str]) -> Plan {
             let entry = entry(pid(at), "true");
             join::plan(&Entry { start: entry.start + 1, ..entry })
         }
-        // as a config.json that names two namespaces by path and asks for others
-        ["files", at] => {
+        // as a config.json that names two namespaces by path and asks for others, and as --network container:NAME does
+        ["files" | "peer" | "stranger", at] => {
             let file = |kind: &str, flag| Join::File(format!("/proc/{at}/ns/{kind}").into(), flag);
-            let join = vec![file("net", NEWNET), file("user", NEWUSER)];
+            let start = entry(pid(at), "").start + u64::from(words[0] == "stranger");
+            let peer = |flag| Join::OfPeer(Peer { pid: pid(at), start }, flag);
+            let join = match words[0] {
+                "files" => vec![file("net", NEWNET), file("user", NEWUSER)],
+                _ => vec![peer(NEWNET), peer(NEWUSER)],
+            };
             let script =
                 "echo pid $$; for kind in user net uts; do echo $kind $(readlink /proc/self/ns/$kind); done";
             Plan::default()
@@ -171,8 +176,16 @@ pub fn every_namespace(dir: &Path) -> Result<(), Failed> {
 }
 
 pub fn by_files(dir: &Path) -> Result<(), Failed> {
+    by(dir, "files")
+}
+
+pub fn by_process(dir: &Path) -> Result<(), Failed> {
+    by(dir, "peer")
+}
+
+fn by(dir: &Path, how: &str) -> Result<(), Failed> {
     with_container(dir, |pid| {
-        let printed = take(dir, &["join", "files", &pid.to_string()]);
+        let printed = take(dir, &["join", how, &pid.to_string()]);
         holds(&printed, &format!("pid 1\n{}", links(pid, &["user", "net"])))?;
         match printed.contains(&links(pid, &["uts"])) {
             true => Err("it has the container's host name".into()),
@@ -186,6 +199,10 @@ pub fn a_number_of_somebody_else(dir: &Path) -> Result<(), Failed> {
         holds(
             &take(dir, &["join", "stale", &pid.to_string()]),
             "= ESRCH (No such process)\nhint: the container has stopped",
+        )?;
+        holds(
+            &take(dir, &["join", "stranger", &pid.to_string()]),
+            "= ESRCH (No such process)\nhint: the container whose namespaces it shares has ended meanwhile",
         )
     })
 }

@@ -97,6 +97,29 @@ fn no_process_of_another_container_can_be_looked_into() {
     }
 }
 
+/// Whose namespaces are to be shared is known before they are joined. Where that process ends in between, and its number
+/// is given to a stranger, nobody joins the stranger.
+#[test]
+fn nobody_joins_whoever_has_the_number_now() {
+    let Some(site) = Site::root("nobody_joins_whoever_has_the_number_now") else { return };
+    for kind in ["--network", "--pid", "--ipc"] {
+        // a run that tells what it does into a pipe that is full stands before its first step
+        let out = site.says(&format!(
+            "id=$($S run -d --name red --network none --ipc shareable stepbox/base sleep 1000); \
+             pid=$($S inspect -f '{{{{.State.Pid}}}}' red); \
+             mkfifo $D/state/told; exec 3<>$D/state/told; dd if=/dev/zero bs=4096 count=16 >&3 2>/dev/null; \
+             $S run --rm --explain {kind} container:red stepbox/base echo joined 2>$D/state/told 3>&- & run=$!; \
+             until [ $(ls $D/state/run/journal | wc -l) = 2 ]; do sleep 0.02; done; $S rm -f red; \
+             while [ -e /proc/$pid ]; do sleep 0.02; done; \
+             echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep 1000 3>&- & stranger=$!; [ $stranger = $pid ] || echo another number; \
+             cat <&3 >$D/state/seen & reader=$!; wait $run; echo $?; kill $reader $stranger; \
+             grep -aq 'start that one first' $D/state/seen && echo why; rm $D/state/told $D/state/seen"
+        ));
+        assert_eq!(out, "red\n125\nwhy\n", "{kind}");
+        site.assert_clean();
+    }
+}
+
 /// Runs its arguments with a key in a session keyring of its own, whose number they find in `KEY`.
 const HOLDER: &str = r#"
 my ($kind, $name, $secret) = ("user", "stepbox-secret", "s3cret");

@@ -60,7 +60,8 @@ turn() {
     $S logs red >$D/state/shown 2>&1; counted=$(volume)
     case $1 in
         update-volume) $S volume create made >$D/state/said 2>&1 & ;;
-        *) eval "$S $1" >$D/state/said 2>&1 </dev/null & ;;
+        # the command itself, not a shell that waits for it: what outlives its kill would act in the turns to come
+        *) eval "exec $S $1" >$D/state/said 2>&1 </dev/null & ;;
     esac
     victim=$!
     [ $3 = command ] || victim=$(owner)

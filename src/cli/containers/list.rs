@@ -2,26 +2,19 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
-
 use super::row;
 use crate::cli::format::Listing;
 use crate::cli::template::Labels;
 use crate::cli::{human, state, store};
-use crate::engine::containers::life::Status;
+use crate::engine::containers::filter::Filters;
 use crate::engine::containers::{self, Record, directory};
-use crate::engine::health;
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::filter::Filter;
 use crate::engine::machine::Machine;
-use crate::engine::store::size_of_files;
+use crate::engine::store::{Store, size_of_files};
 
 /// The columns where none are asked for.
 const USUAL: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
-
-/// What `--filter` can ask for.
-const FILTERS: [&str; 9] =
-    ["id", "name", "label", "status", "exited", "ancestor", "before", "since", "health"];
 
 // The options of `ps`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +34,8 @@ pub(in crate::cli) struct Args {
     /// Shorten nothing
     #[arg(long)]
     no_trunc: bool,
-    /// Only those that are so: id=, name=, label=, status=, exited=, ancestor=, before=, since=, health=
+    /// Only those that are so: id=, name=, label=, status=, exited=, ancestor=, before=, since=, health=, volume=,
+    /// network=
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
     /// How to print them: table [TEMPLATE], json, or a Go template
@@ -57,7 +51,11 @@ impl Args {
         let state = state()?;
         let last = if self.latest { Some(1) } else { self.last.filter(|last| *last > 0) };
         let records = containers::list(&state);
-        let mut shown = self.filtered(&records, last.is_some())?;
+        let filters =
+            Filters::of(&self.filter, &state, &records, || Catalog::read(&Store::open(&state.root)?))?;
+        let all = self.all || last.is_some() || filters.want_all();
+        let mut shown: Vec<&Record> =
+            records.iter().filter(|record| (all || record.running()) && filters.pass(record)).collect();
         shown.truncate(last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX)));
         let format = self.format.as_deref();
         let sizes = self.size || !self.quiet && format.is_some_and(|format| format.contains(".Size"));
@@ -90,79 +88,4 @@ impl Args {
         print!("{text}");
         Ok(ExitCode::SUCCESS)
     }
-
-    /// Those that are asked for. As Docker: several values of one filter are alternatives, several filters all hold.
-    fn filtered<'a>(&self, records: &'a [Record], all: bool) -> anyhow::Result<Vec<&'a Record>> {
-        let mut filters: Vec<(&str, Vec<&str>)> = Vec::new();
-        for Filter { name, value } in &self.filter {
-            let (name, value) = (name.as_str(), value.as_str());
-            check(name, value)?;
-            match filters.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, values)) => values.push(value),
-                None => filters.push((name, vec![value])),
-            }
-        }
-        let by_state = filters.iter().any(|(name, _)| ["status", "exited"].contains(name));
-        let all = all || self.all || by_state;
-        let mut kept: Vec<&Record> = records.iter().filter(|record| all || record.running()).collect();
-        for (name, values) in filters {
-            let keeps = |record: &Record| -> anyhow::Result<bool> {
-                for value in &values {
-                    if holds(records, record, name, value)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            };
-            let mut wanted = Vec::new();
-            for record in kept {
-                if keeps(record)? {
-                    wanted.push(record);
-                }
-            }
-            kept = wanted;
-        }
-        Ok(kept)
-    }
-}
-
-/// # Errors
-/// A filter that nobody knows, and a value that it cannot have, in Docker's words.
-fn check(name: &str, value: &str) -> anyhow::Result<()> {
-    const HEALTH: [&str; 4] = ["starting", "healthy", "unhealthy", health::NONE];
-    const STATES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
-    match name {
-        "status" if !STATES.contains(&value) => bail!("Invalid filter 'status={value}'"),
-        "health" if !HEALTH.contains(&value) => bail!("Unrecognised filter value for health: {value}"),
-        "exited" if value.parse::<i32>().is_err() => bail!("Invalid filter 'exited={value}'"),
-        _ if !FILTERS.contains(&name) => bail!("Invalid filter '{name}'"),
-        _ => Ok(()),
-    }
-}
-
-/// Whether a filter lets a container through.
-fn holds(all: &[Record], record: &Record, filter: &str, value: &str) -> anyhow::Result<bool> {
-    let other = || match all.iter().find(|other| other.name == value || other.id.starts_with(value)) {
-        Some(other) => Ok(other),
-        None => bail!("No such container: {value}"),
-    };
-    Ok(match filter {
-        "id" => record.id.starts_with(value),
-        "name" => record.name.contains(value.trim_start_matches(['/', '^']).trim_end_matches('$')),
-        "label" => match value.split_once('=') {
-            Some((name, value)) => record.request.labels.get(name).is_some_and(|other| other == value),
-            None => record.request.labels.contains_key(value),
-        },
-        "status" => record.life.status.word() == value,
-        "exited" => record.life.status == Status::Exited && value.parse() == Ok(record.life.exit_code),
-        "ancestor" => {
-            let bare = value.strip_prefix("sha256:").unwrap_or(value);
-            let id = record.image_id.map(|id| id.hex().to_string()).unwrap_or_default();
-            record.image == value || record.image == format!("{value}:latest") || id.starts_with(bare)
-        }
-        "health" => record.life.health.as_ref().map_or(health::NONE, |health| health.status.word()) == value,
-        "before" => record.created < other()?.created,
-        "since" => record.created > other()?.created,
-        _ => false,
-    })
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a file, plain tar     ──────────────────────> read in place, several layers at once
-//!   a pipe, gzip, zstd    ── inflate ─> a file without a name, in the store
+//!   a pipe, gzip, zstd    ── inflate ─> a file without a name, in the store, no longer than its limits say
 //!                                         └─ gone with us, however we end
 //! ```
 //!
@@ -12,10 +12,10 @@
 
 use super::error::{ArchiveError, Unfit, unfit};
 use crate::engine::store::Store;
-use crate::layers::{Compression, Digest, Inflate, Kind, Member, Members};
+use crate::layers::{Compression, Digest, Inflate, Kind, Limits, Member, Members, SpoolError, spool};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,8 +27,6 @@ const DOCUMENTS: u64 = 64 << 20;
 const LINKS: u32 = 8;
 /// Enough to see what a member is compressed with.
 const HEAD: u64 = 16;
-/// How much is inflated at once, in bytes.
-const PIECE: usize = 256 << 10;
 
 /// An archive whose members are known.
 pub(super) struct Contents {
@@ -56,8 +54,8 @@ pub(super) struct Part {
 
 impl Contents {
     /// Finds the members of the archive in this file, from where it stands.
-    pub(super) fn open(file: File, store: &Store) -> Result<Contents, ArchiveError> {
-        let file = in_place(file, store)?;
+    pub(super) fn open(file: File, store: &Store, limits: Limits) -> Result<Contents, ArchiveError> {
+        let file = in_place(file, store, limits)?;
         if file.metadata().map_err(ArchiveError::Read)?.len() == 0 {
             return Err(ArchiveError::Empty);
         }
@@ -178,28 +176,25 @@ fn clean(name: &[u8], from: &[u8]) -> Result<Vec<u8>, Unfit> {
 }
 
 /// The same archive as a plain tar in a file that begins with it.
-fn in_place(mut file: File, store: &Store) -> Result<File, ArchiveError> {
-    if is_in_place(&mut file).map_err(ArchiveError::Read)? {
+fn in_place(mut file: File, store: &Store, limits: Limits) -> Result<File, ArchiveError> {
+    if is_plain(&mut file).map_err(ArchiveError::Read)? {
         return Ok(file);
     }
     let directory = store.root().join("tmp");
     let spooled = |source| ArchiveError::Spool { directory: directory.clone(), source };
-    let mut spool = tempfile::tempfile_in(&directory).map_err(spooled)?;
-    let (mut inflate, mut piece) = (Inflate::new(file).map_err(ArchiveError::Read)?, vec![0; PIECE]);
-    loop {
-        match inflate.read(&mut piece) {
-            Ok(0) => return Ok(spool),
-            Ok(count) => spool.write_all(&piece[..count]).map_err(spooled)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ArchiveError::Read(error)),
-        }
+    let mut plain = tempfile::tempfile_in(&directory).map_err(spooled)?;
+    match spool(file, &mut plain, limits) {
+        Ok(_) => Ok(plain),
+        Err(SpoolError::Limit { what, limit }) => Err(ArchiveError::Limit { what, limit }),
+        Err(SpoolError::Read(error)) => Err(ArchiveError::Read(error)),
+        Err(SpoolError::Write(error)) => Err(spooled(error)),
     }
 }
 
-/// Whether it can be read where it lies: a plain tar in a file, from its beginning.
-fn is_in_place(file: &mut File) -> io::Result<bool> {
-    // what a pipe answers when it is asked for its place does not matter
-    if !file.metadata()?.is_file() || !file.stream_position().is_ok_and(|at| at == 0) {
+/// Whether its members have places: only in a file that is not compressed and stands at its beginning. What a pipe
+/// answers does not matter.
+fn is_plain(file: &mut File) -> io::Result<bool> {
+    if !file.metadata()?.is_file() || file.stream_position().is_ok_and(|at| at != 0) {
         return Ok(false);
     }
     let mut head = [0; HEAD as usize];

@@ -113,6 +113,14 @@ pub enum ArchiveError {
         /// what the kernel answered
         source: io::Error,
     },
+    /// It is a bomb, or more than anybody sends.
+    #[error("the archive is refused: {what} is over the limit of {limit}")]
+    Limit {
+        /// what is over
+        what: &'static str,
+        /// the limit
+        limit: u64,
+    },
     /// There is nothing in it, not even an end.
     #[error("the archive is empty")]
     Empty,

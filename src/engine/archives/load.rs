@@ -14,7 +14,7 @@ use crate::engine::config::Descriptor;
 use crate::engine::events::of;
 use crate::engine::reference::Reference;
 use crate::engine::store::{Arrival, Source, Store, StoreError, Wanted};
-use crate::layers::Digest;
+use crate::layers::{Digest, Limits};
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZero;
@@ -64,7 +64,20 @@ impl Watch for () {}
 /// # Errors
 /// [`ArchiveError`], with the member it is about. Images that were whole by then stay.
 pub fn load(store: &Store, archive: File, watch: &impl Watch) -> Result<Vec<Loaded>, ArchiveError> {
-    let contents = Contents::open(archive, store)?;
+    load_within(store, archive, Limits::default(), watch)
+}
+
+/// The same within other limits: of what is compressed as a whole, or comes through a pipe.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_within(
+    store: &Store,
+    archive: File,
+    limits: Limits,
+    watch: &impl Watch,
+) -> Result<Vec<Loaded>, ArchiveError> {
+    let contents = Contents::open(archive, store, limits)?;
     let planned = match () {
         () if contents.has(MANIFEST) => docker::plan(&contents)?,
         () if contents.has(INDEX) => oci::plan(&contents)?,

@@ -6,6 +6,7 @@ use super::{Finding, Looked, Remedy};
 use crate::engine::containers::Record;
 use crate::engine::containers::life::Lock;
 use crate::engine::containers::remove::is_half_removed;
+use crate::engine::containers::reserve;
 use crate::engine::network;
 use crate::engine::state::State;
 use crate::engine::store::Store;
@@ -22,6 +23,9 @@ pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, lo
     }
     for path in network::dead_leases(state) {
         found(&path, "whoever took this address has died", Remedy::Free(path.clone()));
+    }
+    for path in reserve::dead(state).unwrap_or_default() {
+        found(&path, "whoever reserved this name has died", Remedy::Remove(path.clone()));
     }
     let volumes = Volumes::of(state);
     for path in volumes.leftovers() {

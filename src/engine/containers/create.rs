@@ -10,13 +10,13 @@
 //!
 //! Killed on the way, it leaves a directory that nobody sees and that `stepbox clean` removes.
 
-use std::collections::HashSet;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
+use super::Record;
 use super::life::Lock;
-use super::{ContainerError, Record, called, named};
+use super::reserve::{free_name, lock_names};
 use crate::container;
 use crate::engine::events::of;
 use crate::engine::names;
@@ -40,31 +40,6 @@ pub struct Created {
     pub directory: PathBuf,
     /// nobody else starts or removes it meanwhile
     pub lock: Lock,
-}
-
-/// The lock of all names, held until the file is closed: for as long as it takes to look whether a name is free and
-/// to write it down.
-pub(super) fn lock_names(state: &State) -> std::io::Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(state.run.join("names.lock"))?;
-    file.lock()?;
-    Ok(file)
-}
-
-/// A name that no container has: this one, or one that is made up.
-///
-/// # Errors
-/// [`ContainerError::NameTaken`].
-pub fn free_name(state: &State, wanted: Option<&str>) -> Result<String, ContainerError> {
-    match wanted {
-        Some(name) => match named(state, name) {
-            Some(other) => Err(ContainerError::NameTaken { name: name.into(), id: other.id }),
-            None => Ok(name.into()),
-        },
-        None => {
-            let taken: HashSet<String> = called(state).map(|called| called.name).collect();
-            Ok(names::new_name_but(|name| taken.contains(name)))
-        }
-    }
 }
 
 /// Makes a container of an image, whose layers the caller holds, and the name by which it was asked for.

@@ -87,10 +87,10 @@ fn ended(state: &State, record: &Record, most: Option<Duration>) -> io::Result<b
 
 fn signal(state: &State, record: &Record, number: i32) -> Result<(), ContainerError> {
     let gone = || ContainerError::NotRunning(record.id.clone());
-    let pid = process(state, record).map_err(|_| gone())?;
-    let pidfd = processes::pidfd_open(pid).map_err(|_| gone())?;
+    let peer = process(state, record).map_err(|_| gone())?;
+    let pidfd = processes::pidfd_open(peer.pid).map_err(|_| gone())?;
     // the number may have become another's before the descriptor was open
-    if process(state, record).ok() != Some(pid) {
+    if process(state, record).ok() != Some(peer) {
         return Err(gone());
     }
     // before its monitor can tell of the end that comes of it

@@ -12,6 +12,9 @@ mod host;
 mod mounts;
 mod network;
 
+pub(super) use self::mounts::points;
+pub(super) use self::network::name as network_name;
+
 use serde_json::{Map, Value, json};
 
 use super::life::Status;
@@ -26,7 +29,7 @@ use crate::engine::store::{Driver, Store, size_of_files};
 /// Everything that is known of a container; with `sizes` also how much it has written.
 pub fn inspect(state: &State, store: &Store, catalog: &Catalog, record: &Record, sizes: bool) -> Value {
     let directory = state.containers().join(&record.id);
-    let pid = process(state, record).unwrap_or(0);
+    let pid = process(state, record).map_or(0, |peer| peer.pid);
     let image = catalog.images.iter().find(|image| Some(image.id) == record.image_id);
     let path = |name: &str| {
         let file = directory.join(name);
@@ -115,9 +118,9 @@ fn program_config(record: &Record) -> Value {
     };
     done["Hostname"] = hostname.into();
     done["Domainname"] = request.domainname.clone().unwrap_or_default().into();
-    done["AttachStdin"] = (request.attached && request.stdin).into();
-    done["AttachStdout"] = request.attached.into();
-    done["AttachStderr"] = request.attached.into();
+    done["AttachStdin"] = request.attaches.stdin.into();
+    done["AttachStdout"] = request.attaches.stdout.into();
+    done["AttachStderr"] = request.attaches.stderr.into();
     done["Tty"] = request.terminal.into();
     done["OpenStdin"] = request.stdin.into();
     done["StdinOnce"] = request.stdin_once.into();

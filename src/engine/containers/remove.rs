@@ -9,8 +9,8 @@
 use std::io;
 use std::path::Path;
 
-use super::create::lock_names;
 use super::life::Lock;
+use super::reserve::{self, lock_names};
 use super::{ContainerError, Record, clean_up, directory, end, find};
 use crate::engine::events::of;
 use crate::engine::state::State;
@@ -70,12 +70,17 @@ fn running(record: Record) -> ContainerError {
     ContainerError::Running { id: record.id, status: record.life.status }
 }
 
-/// Removes the directories of containers whose maker was killed before anybody could see them; how many there were.
+/// Removes the directories of containers whose maker was killed before anybody could see them, and the names that were
+/// reserved for such; how many directories there were.
 ///
 /// # Errors
 /// What the kernel answers.
 pub fn sweep(state: &State) -> io::Result<usize> {
     let mut swept = 0;
+    {
+        let _names = lock_names(state)?;
+        reserve::remove_dead(state)?;
+    }
     for entry in std::fs::read_dir(state.containers()).into_iter().flatten() {
         let path = entry?.path();
         let _names = lock_names(state)?;

@@ -1,6 +1,6 @@
 //! Rename: another name for a container, which nobody else has.
 
-use super::create::{free_name, lock_names};
+use super::reserve::{free_name, lock_names};
 use super::{ContainerError, Record, directory, locked};
 use crate::engine::events::of;
 use crate::engine::names;

@@ -18,6 +18,7 @@ use crate::cgroups::stats::Stats;
 use crate::cgroups::{Cgroup, Controller};
 use crate::engine::peers::Mode;
 use crate::engine::state::State;
+use crate::kernel::op::Peer;
 
 /// /proc/stat counts in ticks of USER_HZ, which is 100 on every machine of today.
 const TICK: u64 = 10_000_000;
@@ -63,7 +64,7 @@ impl Sample {
 /// # Errors
 /// What cannot be read of the machine's cgroups.
 pub fn sample(state: &State, record: &Record) -> Result<Sample, ContainerError> {
-    let Ok(pid) = process(state, record) else { return Ok(Sample::nothing()) };
+    let Ok(Peer { pid, .. }) = process(state, record) else { return Ok(Sample::nothing()) };
     let read = |file: &str| std::fs::read_to_string(Path::new("/proc").join(file)).unwrap_or_default();
     let counted = counted(&cgroup(record)?, memory_of(&read("meminfo")));
     let (machine, processors) = machine(&read("stat"));

@@ -30,7 +30,7 @@ pub fn top(state: &State, record: &Record, args: &[String]) -> Result<Vec<Vec<St
         return Err(ContainerError::Ps(said.lines().next().unwrap_or_default().into()));
     }
     // asked for last, so that nobody whom ps shows is missed
-    let rows = choose(&String::from_utf8_lossy(&output.stdout), &pids(record, first)?)?;
+    let rows = choose(&String::from_utf8_lossy(&output.stdout), &pids(record, first.pid)?)?;
     state.events().tell(&[of::container(record, "top")]);
     Ok(rows)
 }

@@ -8,6 +8,7 @@
 
 use rustix::io::Errno;
 use rustix::stdio::stdin;
+use serde::{Deserialize, Serialize};
 
 use super::printer::Printer;
 use crate::engine::log::Stream;
@@ -16,7 +17,7 @@ use crate::engine::log::Stream;
 const PIECE: usize = 16 * 1024;
 
 /// Which of the program's input, output and errors are ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// what we read goes in
     pub stdin: bool,
@@ -30,6 +31,11 @@ impl Part {
     /// Everything that the program prints, and what is typed where that is wanted.
     pub fn of_all(stdin: bool) -> Part {
         Part { stdin, stdout: true, stderr: true }
+    }
+
+    /// None of them.
+    pub fn none() -> Part {
+        Part { stdin: false, stdout: false, stderr: false }
     }
 
     /// Nothing comes back: who has typed everything has done everything.

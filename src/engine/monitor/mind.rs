@@ -51,6 +51,8 @@ impl<'m> OfItsOwn<'m> {
 
     /// What somebody who is attached asks for.
     pub(super) fn obey(&mut self, asked: Asked, running: &Running<'_>, carrier: &Carrier) {
+        // what is told of it is told under the name that it has now
+        look_again(self.directory, self.record);
         match (asked, carrier.terminal()) {
             (Asked::Resize { rows, columns }, Some(ptmx)) => {
                 *self.window = Some(WindowSize { rows, columns });

@@ -87,12 +87,17 @@ impl Store {
     /// [`StoreError::File`].
     pub fn put_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let _lock = self.lock()?;
+        let place = self.place_for(path)?;
+        rename(path, &place)?;
+        Ok(place)
+    }
+
+    /// Where it goes.
+    fn place_for(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let inner = path.strip_prefix(&self.root).ok();
         let inner =
             inner.map(Path::to_path_buf).or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
-        let place = self.quarantined(&inner)?;
-        rename(path, &place)?;
-        Ok(place)
+        self.quarantined(&inner)
     }
 
     /// A place in `quarantine/` where nothing is yet, with a number behind its name if need be.
@@ -132,11 +137,12 @@ impl Store {
     }
 
     /// Writes a new index that names every manifest among the blobs, without their names, which only the old one knew.
+    /// The new one takes its place in one move; the old one has a second name in `quarantine/` by then.
     ///
     /// # Errors
-    /// [`StoreError::File`], [`StoreError::Json`].
+    /// [`StoreError::File`], [`StoreError::Json`]; then the old one is where it was.
     pub fn rebuild_index(&self) -> Result<PathBuf, StoreError> {
-        let old = self.put_aside(&self.root.join("index.json"))?;
+        let _lock = self.lock()?;
         let mut index: Index = serde_json::from_str(super::names::EMPTY)
             .map_err(|source| StoreError::Json { what: "the index".into(), source })?;
         for digest in self.names_in("blobs/sha256")?.0 {
@@ -148,7 +154,12 @@ impl Store {
                 index.manifests.push(Descriptor::new(kind, digest, size));
             }
         }
-        let _lock = self.lock()?;
+        let path = self.root.join("index.json");
+        let old = self.place_for(&path)?;
+        if fs::hard_link(&path, &old).is_err() {
+            // a directory, or a file system without second names
+            rename(&path, &old)?;
+        }
         self.write_index(&index)?;
         Ok(old)
     }

@@ -8,6 +8,7 @@ use super::error::VolumeError;
 use super::{Known, Volumes};
 use crate::engine::containers;
 use crate::engine::events::{Kind, of};
+use crate::engine::expression::Expression;
 use crate::engine::images::filter::Filter;
 use crate::engine::state::State;
 use crate::engine::store::size_of_files;
@@ -46,10 +47,11 @@ pub fn pass(state: &State, filters: &[Filter], allowed: &[&str]) -> Result<Vec<K
     let of = |name: &'static str| {
         filters.iter().filter(move |filter| filter.name == name).map(|filter| &filter.value)
     };
+    let names: Vec<Expression> = of("name").map(|name| Expression::of(name)).collect();
     let passes = |known: &Known| {
         dangling.is_none_or(|dangling| dangling != used.contains(&known.name))
             && (of("driver").next().is_none() || of("driver").any(|driver| driver == "local"))
-            && (of("name").next().is_none() || of("name").any(|name| known.name.contains(name.as_str())))
+            && (names.is_empty() || names.iter().any(|name| name.fits(&known.name)))
             && of("label").all(|label| has(known, label))
             && !of("label!").any(|label| has(known, label))
     };

@@ -45,6 +45,9 @@ pub(super) fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             "what the container has left behind does not die, or forks faster than it is killed: find it with ps, or run \
              with a cgroup of your own (systemd-run --user --scope -p Delegate=yes)"
         }
+        (Op::CloneThrough { .. } | Op::OpenTheirs(_), Errno::SRCH) => {
+            "the container whose namespaces it shares has ended meanwhile: start that one first"
+        }
         (Op::OpenTheirs(_), Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => {
             "the other container has ended, or has no /dev/shm: start it with --ipc shareable"
         }
@@ -72,15 +75,14 @@ pub(super) fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
 mod tests {
     use super::super::hint;
     use super::*;
-    use crate::kernel::op::{Orphans, Theirs};
+    use crate::kernel::op::{Join, Orphans, Peer, Theirs};
 
     /// What options of `run` lead to: the operation, the errno that can be foreseen, and what the remedy names.
     #[test]
     fn every_error_of_a_run_has_a_remedy() {
-        let theirs = |namespaces: &str| {
-            let (namespaces, source) = (namespaces.into(), "/dev/shm".into());
-            Op::OpenTheirs(Theirs { namespaces, user: false, source, slot: 0 })
-        };
+        let peer = Peer { pid: 7, start: 1 };
+        let theirs = || Op::OpenTheirs(Theirs { peer, user: false, source: "/dev/shm".into(), slot: 0 });
+        let through = || Op::CloneThrough { join: vec![Join::OfPeer(peer, 0x4000_0000)], flags: 0 };
         let met = [
             (Op::write("/proc/[BOX]/oom_score_adj", "-500"), Errno::ACCESS, "CAP_SYS_RESOURCE"),
             (Op::write("/proc/sys/net/core/somaxconn", "1"), Errno::ACCESS, "as root"),
@@ -100,8 +102,10 @@ mod tests {
             (Op::Orphans(Orphans::Init), Errno::AGAIN, "--pids-limit"),
             (Op::Orphans(Orphans::Init), Errno::PERM, "without --init"),
             (Op::Orphans(Orphans::End), Errno::TIMEDOUT, "Delegate=yes"),
-            (theirs("/proc/7/ns"), Errno::NOENT, "--ipc shareable"),
-            (theirs("/proc/7/ns"), Errno::PERM, "its own user"),
+            (theirs(), Errno::NOENT, "--ipc shareable"),
+            (theirs(), Errno::PERM, "its own user"),
+            (theirs(), Errno::SRCH, "start that one first"),
+            (through(), Errno::SRCH, "start that one first"),
             (Op::mkdir("/etc/passwd/x"), Errno::NOTDIR, "choose another target"),
             (Op::Room { path: "/etc".into() }, Errno::ISDIR, "only onto a file"),
             (Op::create("/var/x", ""), Errno::ROFS, "STEPBOX_ROOT"),

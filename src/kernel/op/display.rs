@@ -160,6 +160,7 @@ impl Op {
                     let kinds = decode(kinds, flags::NAMESPACES);
                     match join {
                         Join::OfProcess(_) => write!(f, "setns(pidfd, {kinds}), ")?,
+                        Join::OfPeer(peer, _) => write!(f, "setns(pidfd_open({}), {kinds}), ", peer.pid)?,
                         Join::File(path, _) => write!(f, "setns({path}, {kinds}), ")?,
                     }
                 }

@@ -95,8 +95,8 @@ pub enum Device {
 /// A mount of another container, which only somebody in that container's mount namespace can copy: open_tree(2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Theirs {
-    /// the directory of its namespaces, as /proc/PID/ns
-    pub namespaces: CText,
+    /// a process of it
+    pub peer: super::Peer,
     /// its users are others than ours
     pub user: bool,
     /// the mount, by the name it has there; no link on the way is followed

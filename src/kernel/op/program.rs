@@ -92,11 +92,22 @@ pub enum Pipe {
     },
 }
 
+/// A process of another container, so named that no other is ever meant: its number is given to somebody else one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// its number
+    pub pid: i32,
+    /// when it was started, in clock ticks since boot
+    pub start: u64,
+}
+
 /// Namespaces that exist already, for a box to be born in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Join {
     /// these kinds, of the process that was opened by its number
     OfProcess(u64),
+    /// these kinds, of this process: ESRCH where its number is another's by now
+    OfPeer(Peer, u64),
     /// one of this kind, by the file that names it
     File(CText, u64),
 }
@@ -105,7 +116,7 @@ impl Join {
     /// Which kinds, as `CLONE_NEW…` flags.
     pub fn kinds(&self) -> u64 {
         match self {
-            Join::OfProcess(kinds) | Join::File(_, kinds) => *kinds,
+            Join::OfProcess(kinds) | Join::OfPeer(_, kinds) | Join::File(_, kinds) => *kinds,
         }
     }
 }

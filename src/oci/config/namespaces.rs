@@ -9,7 +9,7 @@ use crate::kernel::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWPID, NEWTIME, NEWUSER, 
 use crate::kernel::hint::errno_text;
 use crate::kernel::nsfs;
 use crate::namespaces::Offsets;
-use crate::spec::{Namespace, Namespaces, Net, Time, Users};
+use crate::spec::{Existing, Namespace, Namespaces, Net, Time, Users};
 
 /// The specification's names, and the kernel's flags. The mount namespace is always new.
 const KINDS: [(&str, u64); 8] = [
@@ -90,7 +90,7 @@ impl Listed {
         match self.entry(kind) {
             None => Namespace::Host,
             Some(Entry { path: None, .. }) => Namespace::New,
-            Some(Entry { path: Some(path), .. }) => Namespace::Join(path.clone()),
+            Some(Entry { path: Some(path), .. }) => Namespace::Join(Existing::File(path.clone())),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::kernel::Errno;
 use crate::kernel::hint::errno_text;
 use crate::probe::mountinfo;
 use crate::rootfs::{Device, Devices, MappedBy, Mount, Root, Rootfs};
-use crate::spec::{Namespace, Namespaces, Users};
+use crate::spec::{Existing, Namespace, Namespaces, Users};
 use crate::userns::Range;
 
 /// What the container finds below `/`.
@@ -126,8 +126,8 @@ fn mounts(
         .collect();
     let users = match &namespaces.user {
         Users::Ranges(uids, gids) => Some(MappedBy::Ranges(uids.clone(), gids.clone())),
-        Users::Join(path) => Some(MappedBy::File(path.clone())),
-        Users::Host | Users::One(..) | Users::Helped(..) => None,
+        Users::Join(Existing::File(path)) => Some(MappedBy::File(path.clone())),
+        Users::Host | Users::One(..) | Users::Helped(..) | Users::Join(Existing::Of(_)) => None,
     };
     let cgroups = match namespaces.cgroup {
         Namespace::Host => place.machine.cgroups.bound(&resources::cgroup(config, place)?),

@@ -140,7 +140,7 @@ fn tmpfs_options(data: &str) -> Option<Value> {
 }
 
 /// What is there, binds, volumes and memory, as Docker shows it.
-pub(super) fn points(state: &State, record: &Record) -> Value {
+pub(in crate::engine::containers) fn points(state: &State, record: &Record) -> Value {
     let request = &record.request;
     let volume = |volume: &VolumeUse| {
         let place = Volumes::of(state).find(&volume.name).map(|known| known.place.data());

@@ -64,7 +64,7 @@ fn ports(record: &Record) -> Value {
 }
 
 /// Which network it has; none where that is another container's.
-fn name(record: &Record) -> Option<&'static str> {
+pub(in crate::engine::containers) fn name(record: &Record) -> Option<&'static str> {
     match record.request.peers.network {
         Some(Mode::Host) => Some("host"),
         Some(Mode::None) => Some("none"),

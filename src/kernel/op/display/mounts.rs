@@ -63,11 +63,11 @@ impl Op {
             Device(op::Device::Terminal { .. }) => {
                 f.write_str("open_tree(terminal, \"\", OPEN_TREE_CLONE|AT_EMPTY_PATH)")
             }
-            OpenTheirs(op::Theirs { namespaces, user, source, .. }) => {
-                let space = namespaces.as_path().display();
-                let user =
-                    if *user { format!("setns(\"{space}/user\", CLONE_NEWUSER), ") } else { String::new() };
-                write!(f, "{user}setns(\"{space}/mnt\", CLONE_NEWNS), ")?;
+            OpenTheirs(op::Theirs { peer, user, source, .. }) => {
+                if *user {
+                    write!(f, "setns(pidfd_open({}), CLONE_NEWUSER), ", peer.pid)?;
+                }
+                write!(f, "setns(pidfd_open({}), CLONE_NEWNS), ", peer.pid)?;
                 write!(f, "open_tree(AT_FDCWD, {source}, OPEN_TREE_CLONE|AT_RECURSIVE)")
             }
             OpenWithin(op::Within { root, part, .. }) => {
