@@ -188,10 +188,12 @@ names -a --filter status=created --filter name=o
 names --filter since=one
 names --filter before=three
 names --filter exited=0
+{
 names -a --filter "id=$($C ps -aq --filter name=one)"
 names -a --filter "id=$($C ps -aq --filter name=one | cut -c2-)"
 names -a --filter "id=$($C ps -aq --filter name=one)" --filter name=two
 names -a --filter "id=$($C ps -aq --filter name=one)" --filter "id=$($C ps -aq --filter name=two)"
+} | sed 's/id=[0-9a-f]*/id=ID/'
 say $C rm one two three
 say $C create --name with --network none -v /tmp:/one -v named:/two --mount type=tmpfs,dst=/three box true
 for filter in /tmp /one named /two /three /t nam; do names -a --filter "volume=$filter"; done

@@ -7,7 +7,8 @@
 //! Killed on the way, it leaves a directory that nobody sees and that `stepbox clean` removes.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::life::Lock;
 use super::reserve::{self, lock_names};
@@ -19,10 +20,25 @@ use crate::journal;
 
 /// What the name of a directory begins with that is being removed.
 const GONE: &str = ".gone-";
+/// How long somebody else may take to remove a container that was to be removed anyway.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a container's directory is one that somebody began to remove.
 pub fn is_half_removed(directory: &Path) -> bool {
     directory.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(GONE.as_bytes()))
+}
+
+/// The name of a container's directory while it is being removed.
+fn gone(state: &State, record: &Record) -> PathBuf {
+    state.containers().join(format!("{GONE}{}", record.id))
+}
+
+/// Waits for whoever removes this one; whoever is killed at it leaves it to `stepbox clean`.
+fn until_removed(gone: &Path) {
+    let end = Instant::now() + PATIENCE;
+    while gone.exists() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Removes a container that does not run; with `force` also one that does, which is killed; with `volumes` also those
@@ -45,8 +61,11 @@ pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result
             }
         }
         let lock = match Lock::take(&path) {
-            // it was removed with its end
-            Err(error) if force && error.kind() == io::ErrorKind::NotFound => return Ok(record),
+            // it was removed with its end, or is being removed
+            Err(error) if force && error.kind() == io::ErrorKind::NotFound => {
+                until_removed(&gone(state, &record));
+                return Ok(record);
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(ContainerError::NoSuch(wanted.into()));
             }
@@ -110,7 +129,7 @@ pub fn take_away(state: &State, record: &Record, volumes: bool) -> io::Result<()
         _ => {}
     }
     // by another name nobody waits for its lock, or makes the file of that anew
-    let gone = state.containers().join(format!("{GONE}{}", record.id));
+    let gone = gone(state, record);
     match std::fs::rename(&path, &gone).and_then(|()| crate::kernel::remove::remove(&gone)) {
         // somebody sweeps here, too
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
