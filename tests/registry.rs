@@ -10,6 +10,8 @@ mod place;
 #[path = "registry/server.rs"]
 mod server;
 
+#[path = "registry/addresses.rs"]
+mod addresses;
 #[path = "registry/credentials.rs"]
 mod credentials;
 #[path = "registry/hostile.rs"]

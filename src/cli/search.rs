@@ -3,9 +3,22 @@
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use serde_json::Value;
+
 use super::connection;
-use super::table::table;
+use super::format::{Listing, row};
 use crate::engine::registry::{Found, HUB};
+
+/// The columns where none are asked for.
+const USUAL: &str = "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}\t{{.IsAutomated}}";
+/// The heading of each field.
+const HEADINGS: [(&str, &str); 5] = [
+    ("Name", "NAME"),
+    ("Description", "DESCRIPTION"),
+    ("StarCount", "STARS"),
+    ("IsOfficial", "OFFICIAL"),
+    ("IsAutomated", "AUTOMATED"),
+];
 
 /// How much of a description is shown.
 const SHORT: usize = 45;
@@ -19,6 +32,9 @@ pub(super) struct Args {
     /// Show only what matches: stars=N, is-official=true|false, is-automated=true|false
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
+    /// How to print them: table [TEMPLATE], json, or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
     /// Show descriptions whole
     #[arg(long)]
     no_trunc: bool,
@@ -70,20 +86,33 @@ impl Filter {
 impl Args {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         let found = self.connection.client()?.search(&self.term, usize::from(self.limit), HUB)?;
-        let mut rows = vec![["NAME", "DESCRIPTION", "STARS", "OFFICIAL", "AUTOMATED"].map(String::from)];
-        for found in found.iter().filter(|found| self.filter.iter().all(|filter| filter.takes(found))) {
-            let ok = |is: bool| if is { "[OK]".to_owned() } else { String::new() };
-            let description = match found.description.chars().count() {
-                length if length > SHORT && !self.no_trunc => {
-                    found.description.chars().take(SHORT - 1).chain(['…']).collect()
-                }
-                _ => found.description.clone(),
-            };
-            let (stars, official, automated) =
-                (found.stars.to_string(), ok(found.official), ok(found.automated));
-            rows.push([found.name.clone(), description, stars, official, automated]);
-        }
-        print!("{}", table(&rows));
+        let found = found.iter().filter(|found| self.filter.iter().all(|filter| filter.takes(found)));
+        let rows = found.map(|found| self.row(found)).collect();
+        let listing = Listing { usual: USUAL, headings: &HEADINGS, kind: "*formatter.searchContext", rows };
+        print!("{}", listing.text(self.format.as_deref())?);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// As Docker: what is so is a mark in a list, and a word in JSON.
+    fn row(&self, found: &Found) -> Value {
+        let json = self.format.as_deref().is_some_and(|format| format.contains("json"));
+        let truth = |is: bool| match (json, is) {
+            (true, _) => is.to_string(),
+            (false, true) => "[OK]".to_owned(),
+            (false, false) => String::new(),
+        };
+        let description = match found.description.chars().count() {
+            length if length > SHORT && !self.no_trunc => {
+                found.description.chars().take(SHORT - 1).chain(['…']).collect()
+            }
+            _ => found.description.clone(),
+        };
+        row([
+            ("Name", found.name.clone()),
+            ("Description", description),
+            ("StarCount", found.stars.to_string()),
+            ("IsOfficial", truth(found.official)),
+            ("IsAutomated", truth(found.automated)),
+        ])
     }
 }

@@ -16,6 +16,7 @@
 //!
 //! See the OCI distribution specification. Lab 16-registry, tutorials/16-registry.md.
 
+mod archive;
 mod catalog;
 mod challenge;
 pub mod credentials;

@@ -65,7 +65,7 @@ fn what_cannot_be_imported_leaves_nothing() {
         ("-c 'ENV' $D/a.tar x", "ENV requires at least one argument"),
         ("$D x", "is a directory"),
         ("$D/nothing x", "No such file"),
-        ("http://a.b/c.tar x", "not supported: curl -fL http://a.b/c.tar | stepbox import - NAME"),
+        ("http:///c.tar x", "expected http://HOST/"),
         ("/proc/self/status x", "the archive is broken"),
     ] {
         site.refused(&format!("$S import {words}"), 1, &[says]);

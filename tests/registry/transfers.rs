@@ -83,6 +83,13 @@ fn a_layer_of_another_repository_is_mounted() {
     let rows: Vec<&str> =
         found.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
     assert_eq!(rows, ["NAME", two.as_str()], "{found}");
+    let fields = "{{.Name}} {{.StarCount}} {{.IsOfficial}}{{.IsAutomated}}.";
+    let said =
+        |format: &str| place.says("store", &["search", "--format", format, &format!("{}/t", server.host)]);
+    assert_eq!(said(fields), format!("{two} 0 .\n"));
+    assert_eq!(said("table {{.Name}}"), format!("NAME\n{two}\n"));
+    let official = r#""IsAutomated":"false","IsOfficial":"false""#;
+    assert!(said("json").contains(official), "{}", said("json"));
     let limited =
         place.says("store", &["search", "--limit", "1", "--filter", "stars=0", &format!("{}/", server.host)]);
     assert_eq!(limited.lines().count(), 2, "{limited}");

@@ -5,8 +5,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
+use crate::cli::connection::Connection;
 use crate::cli::moment::epoch;
 use crate::cli::store;
 use crate::engine::images::{self, Change};
@@ -17,7 +18,9 @@ use crate::engine::store::Store;
 // The options of `import`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The archive: a file, or - for standard input
+    #[command(flatten)]
+    connection: Connection,
+    /// The archive: a file, an address (http://…, https://…), or - for standard input
     file: PathBuf,
     /// The image's name; without one it is known by its id
     #[arg(value_name = "REPOSITORY[:TAG]")]
@@ -60,7 +63,11 @@ impl Args {
         let address =
             self.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
         if let Some(address) = address {
-            bail!("importing from an address is not supported: curl -fL {address} | stepbox import - NAME");
+            let archive = self.connection.client()?.archive(address)?;
+            println!("Downloading from {address}");
+            let message = change.message.clone().unwrap_or_else(|| format!("Imported from {address}"));
+            let change = Change { message: Some(message), ..change };
+            return Ok(images::import(store, archive, name, change)?);
         }
         let archive = File::open(&self.file).with_context(|| format!("cannot read {shown}"))?;
         anyhow::ensure!(

@@ -44,6 +44,9 @@ pub enum RegistryError {
         /// why not
         reason: String,
     },
+    /// What should be one.
+    #[error("{0:?} is no address: expected http://HOST/… or https://HOST/…")]
+    Address(String),
     /// A redirect without a place.
     #[error("{url} leads to {found:?}, which is no address")]
     Location {
