@@ -31,7 +31,7 @@ use contenders::Contender;
 use disk::Disk;
 use medians::{alternate, median, paired, rounds};
 use stepbox::layers::{Inflate, Ownership, apply};
-use synthetic::Synthetic;
+use synthetic::Layer;
 
 fn main() {
     let scratch = tempfile::Builder::new().prefix("stepbox-bench-").tempdir().expect("a directory");
@@ -51,7 +51,8 @@ fn main() {
     let load = contenders::load(&disk, &stepbox, &image);
     compare("load an archive of plain layers", load);
     compare("unpack gzip layers", contenders::unpack(scratch.path(), &disk, &stepbox, &image));
-    parts(&disk, &image);
+    parts("the same layers, one after the other", &disk, &image.layers);
+    parts("a layer of large files", &disk, std::slice::from_ref(&image.large));
 }
 
 /// Takes all in alternation and prints the table; the first is what the others are compared with.
@@ -73,14 +74,14 @@ fn compare(title: &str, mut contenders: Vec<Contender>) {
     }
 }
 
-/// One layer after the other in this process: what unpacking adds to inflating, which is the least there is to do.
-fn parts(disk: &Disk, image: &Synthetic) {
+/// In this process: what unpacking adds to inflating, which is the least there is to do.
+fn parts(title: &str, disk: &Disk, layers: &[Layer]) {
     let mut ways = ["inflate alone", "inflate and hash, unpack"];
     let times = alternate(&mut ways, rounds(5), |way| {
         disk.renew().expect("a disk");
         rustix::fs::sync();
         let mut took = Duration::ZERO;
-        for (number, layer) in image.layers.iter().enumerate() {
+        for (number, layer) in layers.iter().enumerate() {
             let file = File::open(&layer.gzip).expect("the layer");
             let directory = disk.path().join(number.to_string());
             std::fs::create_dir_all(&directory).expect("a directory");
@@ -94,7 +95,7 @@ fn parts(disk: &Disk, image: &Synthetic) {
         }
         took
     });
-    println!("\none layer after the other\n{:34} {:>9} {:>14}", "", "median s", "x inflate");
+    println!("\n{title}\n{:34} {:>9} {:>14}", "", "median s", "x inflate");
     for (way, own) in ways.iter().zip(&times) {
         println!("{way:34} {:>9.2} {:>14.2}", median(own).as_secs_f64(), paired(own, &times[0]));
     }

@@ -21,6 +21,8 @@ pub struct Synthetic {
     pub gzip: PathBuf,
     /// its layers, bottom first
     pub layers: Vec<Layer>,
+    /// another one, of large files alone
+    pub large: Layer,
     /// how many files
     pub files: u64,
     /// bytes of the tars
@@ -44,25 +46,18 @@ pub fn make(scratch: &Path, mebibytes: u64) -> io::Result<Synthetic> {
     let mut files = 0;
     let mut layers = Vec::new();
     for number in 0..LAYERS {
-        let plain = scratch.join(format!("layer-{number}.tar"));
-        let out = BufWriter::new(File::create(&plain)?);
-        let mut tape = Tape::new(Pack::new(out, Compression::None));
-        files += fill(&mut tape, number, share)?;
-        let (tar, mut out) = tape.finish()?.finish()?;
-        out.flush()?;
-        let gzip = scratch.join(format!("layer-{number}.tar.gz"));
-        let mut pack = Pack::new(BufWriter::new(File::create(&gzip)?), Compression::Gzip);
-        io::copy(&mut File::open(&plain)?, &mut pack)?;
-        let (zipped, mut out) = pack.finish()?;
-        out.flush()?;
-        layers.push(Layer { plain, gzip, tar, zipped });
+        let (layer, count) = layer(scratch, number, [share / 2, share / 2])?;
+        layers.push(layer);
+        files += count;
     }
+    let (large, _) = layer(scratch, LAYERS, [0, share])?;
     let (plain_bytes, gzip_bytes) =
         layers.iter().fold((0, 0), |(plain, gzip), it| (plain + it.tar.size, gzip + it.zipped.size));
     let image = Synthetic {
         plain: scratch.join("plain.tar"),
         gzip: scratch.join("gzip.tar"),
         layers,
+        large,
         files,
         plain_bytes,
         gzip_bytes,
@@ -72,12 +67,27 @@ pub fn make(scratch: &Path, mebibytes: u64) -> io::Result<Synthetic> {
     Ok(image)
 }
 
-/// Half of the bytes in small files, half in large ones; how many they are.
-fn fill(tape: &mut Tape<impl Write>, layer: u64, share: u64) -> io::Result<u64> {
+/// A layer with so many bytes in small files and in large ones, and how many these are.
+fn layer(scratch: &Path, number: u64, bytes: [u64; 2]) -> io::Result<(Layer, u64)> {
+    let plain = scratch.join(format!("layer-{number}.tar"));
+    let mut tape = Tape::new(Pack::new(BufWriter::new(File::create(&plain)?), Compression::None));
+    let files = fill(&mut tape, number, bytes)?;
+    let (tar, mut out) = tape.finish()?.finish()?;
+    out.flush()?;
+    let gzip = scratch.join(format!("layer-{number}.tar.gz"));
+    let mut pack = Pack::new(BufWriter::new(File::create(&gzip)?), Compression::Gzip);
+    io::copy(&mut File::open(&plain)?, &mut pack)?;
+    let (zipped, mut out) = pack.finish()?;
+    out.flush()?;
+    Ok((Layer { plain, gzip, tar, zipped }, files))
+}
+
+/// Files of so many bytes in small ones and in large ones; how many they are.
+fn fill(tape: &mut Tape<impl Write>, layer: u64, bytes: [u64; 2]) -> io::Result<u64> {
     let mtime = Stamp { seconds: 1_700_000_000, nanos: 0 };
     let mut words = Words(layer + 1);
     let (mut small, mut files) = (0, 0);
-    while small < share / 2 {
+    while small < bytes[0] {
         if files % 64 == 0 {
             let name = format!("usr/share/layer{layer}/part{}", files / 64);
             tape.append(&Entry { mtime, ..Entry::new(name, Kind::Directory, 0o755) }, io::empty())?;
@@ -88,8 +98,8 @@ fn fill(tape: &mut Tape<impl Write>, layer: u64, share: u64) -> io::Result<u64> 
         (small, files) = (small + size, files + 1);
     }
     let mut large = 0;
-    while large < share / 2 {
-        let size = LARGE.min(share / 2 - large);
+    while large < bytes[1] {
+        let size = LARGE.min(bytes[1] - large);
         let name = format!("usr/lib/layer{layer}-{large}.so");
         tape.append(&Entry { mtime, ..Entry::new(name, Kind::File, 0o755).sized(size) }, &mut words)?;
         (large, files) = (large + size, files + 1);
