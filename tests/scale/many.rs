@@ -30,7 +30,7 @@ fn a_hundred_at_once_end_consistent() {
         };
         let script = format!(
             "{LEFT}
-            $S run --rm -v /data stepbox/base true; $S clean >/dev/null; left >$D/state/before
+            $S run --rm -v /data stepbox/base true; cables; $S clean >/dev/null; left >$D/state/before
             {{ while [ ! -e $D/state/over ]; do $S ps -a; $S clean; done; }} >/dev/null 2>$D/state/sweeps & sweeper=$!
             for i in $(seq {count}); do
                 {{ $S run -d --name c$i -v /data $([ $((i % 2)) = 1 ] || echo --rm) stepbox/base sleep 1000 \
