@@ -90,6 +90,7 @@ fn main() {
     apart();
     let scratch = tempfile::Builder::new().prefix("stepbox-bench-").tempdir().expect("make a directory");
     std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o711)).expect("open it");
+    let _memory = Memory(scratch.path().to_owned());
     let stepbox = scratch.path().join("stepbox");
     let built = std::env::var_os("STEPBOX_BENCH_ENGINE").unwrap_or(env!("CARGO_BIN_EXE_stepbox").into());
     std::fs::copy(built, &stepbox).expect("copy the engine");
@@ -129,6 +130,18 @@ fn apart() {
     }
     let error = again.arg("sh").args(std::env::args_os()).env(APART, "1").exec();
     println!("unshare: {error}: on with the mounts of this machine");
+}
+
+/// The places that have a tmpfs, below this directory; they are to go before it.
+struct Memory(PathBuf);
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        for place in ["root/run", "rootless/run", "run"] {
+            // where none was mounted there is nothing to do
+            let _ = rustix::mount::unmount(self.0.join(place), rustix::mount::UnmountFlags::DETACH);
+        }
+    }
 }
 
 /// A tmpfs, where one can be mounted for us alone.

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Where the contenders write.
 pub struct Disk {
@@ -39,9 +40,21 @@ impl Disk {
         done(Command::new("mount").args(["-o", "loop"]).arg(&self.file).arg(&self.at))
     }
 
+    fn mounted(&self) -> bool {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        mounts.contains(&format!(" {} ", self.at.display()))
+    }
+
+    /// A service that was killed holds on to it for another moment.
     fn remove(&self) {
-        if rustix::process::geteuid().is_root() {
-            let _ = done(Command::new("umount").arg(&self.at));
+        for _ in 0..50 {
+            if !self.mounted() || done(Command::new("umount").arg(&self.at)).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if self.mounted() {
+            let _ = done(Command::new("umount").arg("--lazy").arg(&self.at));
         }
         let _ = stepbox::layers::remove(&self.at);
         let _ = std::fs::remove_file(&self.file);
