@@ -18,8 +18,6 @@ use crate::engine::store::Store;
 // The options of `import`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    #[command(flatten)]
-    connection: Connection,
     /// The archive: a file, an address (http://…, https://…), or - for standard input
     file: PathBuf,
     /// The image's name; without one it is known by its id
@@ -63,7 +61,7 @@ impl Args {
         let address =
             self.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
         if let Some(address) = address {
-            let archive = self.connection.client()?.archive(address)?;
+            let archive = Connection::default().client()?.archive(address)?;
             println!("Downloading from {address}");
             let message = change.message.clone().unwrap_or_else(|| format!("Imported from {address}"));
             let change = Change { message: Some(message), ..change };
