@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::containers::{self, ContainerError};
+use super::machine::Machine;
 use super::request::{NetworkMode, Share, Shm};
 use super::state::State;
 use crate::kernel::op::Peer;
@@ -51,6 +52,18 @@ pub struct Peers {
 }
 
 impl Peers {
+    /// The name of its network; none where that is another container's.
+    pub fn network_name(&self) -> Option<&'static str> {
+        match self.network {
+            Some(Mode::Host) => Some("host"),
+            Some(Mode::None) => Some("none"),
+            Some(Mode::Container(_)) => None,
+            // who is not root has no bridge
+            None if !Machine::look().root() => Some("none"),
+            _ => Some("bridge"),
+        }
+    }
+
     /// Whether others may have a part in its IPC namespace, as Docker has it: not without having been asked.
     pub fn shareable(&self) -> bool {
         matches!(self.ipc, Some(Mode::Shareable | Mode::Host | Mode::Container(_)))

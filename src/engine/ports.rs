@@ -12,8 +12,6 @@ use std::collections::BTreeMap;
 use super::config::Json;
 use super::containers::Record;
 use super::containers::life::Status;
-use super::machine::Machine;
-use super::peers::Mode;
 
 /// A range that cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,17 +34,33 @@ pub fn parse(text: &str) -> Result<Vec<String>, PortError> {
     if text.contains(':') {
         return Err(PortError::Published(text.to_owned()));
     }
-    let wrong = || PortError::Range(text.to_owned());
+    range(text).map_err(|_| PortError::Range(text.to_owned()))
+}
+
+/// What of a range cannot be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// its numbers
+    Numbers,
+    /// its protocol, in small letters
+    Protocol(String),
+}
+
+/// Each port of `80`, `80/udp`, `8000-8002/tcp`, with its protocol.
+///
+/// # Errors
+/// [`Wrong`].
+pub fn range(text: &str) -> Result<Vec<String>, Wrong> {
     let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
-        return Err(wrong());
+        return Err(Wrong::Protocol(protocol));
     }
-    let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
+    let number = |text: &str| text.parse::<u16>().map_err(|_| Wrong::Numbers);
     let (first, last) = range.split_once('-').unwrap_or((range, range));
     let (first, last) = (number(first)?, number(last)?);
     if first > last {
-        return Err(wrong());
+        return Err(Wrong::Numbers);
     }
     Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
@@ -61,11 +75,7 @@ pub fn exposed(record: &Record) -> Option<BTreeMap<String, Json>> {
 
 /// What can be reached on its bridge now: nothing while it does not run, or has no address of its own.
 pub fn reachable(record: &Record) -> Vec<(u16, String)> {
-    let bridged = match record.request.peers.network {
-        Some(Mode::Bridge) => true,
-        None => Machine::look().root(),
-        _ => false,
-    };
+    let bridged = record.request.peers.network_name() == Some("bridge");
     if !bridged || !matches!(record.life.status, Status::Running | Status::Paused) {
         return Vec::new();
     }

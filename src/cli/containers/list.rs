@@ -10,7 +10,6 @@ use crate::engine::containers::filter::Filters;
 use crate::engine::containers::{self, Record, directory};
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::filter::Filter;
-use crate::engine::machine::Machine;
 use crate::engine::store::{Store, size_of_files};
 
 /// The columns where none are asked for.
@@ -73,8 +72,7 @@ impl Args {
                 None => human::size(written, 3),
             }
         };
-        let root = Machine::look().root();
-        let rows = shown.iter().map(|record| row::of(record, root, self.no_trunc, size(record))).collect();
+        let rows = shown.iter().map(|record| row::of(record, self.no_trunc, size(record))).collect();
         let usual = match self.size {
             true => format!("{USUAL}\t{{{{.Size}}}}"),
             false => USUAL.into(),

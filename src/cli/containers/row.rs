@@ -9,7 +9,6 @@ use crate::cli::format::row;
 use crate::cli::human;
 use crate::engine::containers::Record;
 use crate::engine::containers::life::Status;
-use crate::engine::peers::Mode;
 use crate::engine::ports;
 use crate::rootfs::Source;
 
@@ -34,8 +33,8 @@ pub(in crate::cli) const HEADINGS: &[(&str, &str)] = &[
 /// What Docker calls it where it has no such field.
 pub(in crate::cli) const KIND: &str = "*formatter.containerContext";
 
-/// A container's row; `root` says whose networks it may have, `size` how much it takes.
-pub(in crate::cli) fn of(record: &Record, root: bool, whole: bool, size: String) -> Value {
+/// A container's row; `size` says how much it takes.
+pub(in crate::cli) fn of(record: &Record, whole: bool, size: String) -> Value {
     row([
         ("Command", command(&record.command, whole)),
         ("CreatedAt", human::moment(second(Some(&record.created)))),
@@ -45,7 +44,7 @@ pub(in crate::cli) fn of(record: &Record, root: bool, whole: bool, size: String)
         ("LocalVolumes", record.volumes().len().to_string()),
         ("Mounts", mounts(record, whole)),
         ("Names", record.name.clone()),
-        ("Networks", network(record, root).into()),
+        ("Networks", record.request.peers.network_name().unwrap_or_default().into()),
         ("Ports", ports::listed(&ports::reachable(record))),
         ("RunningFor", human::ago(second(Some(&record.created)))),
         ("Size", size),
@@ -71,16 +70,6 @@ fn mounts(record: &Record, whole: bool) -> String {
     });
     let names: BTreeMap<_, _> = volumes.chain(binds).collect();
     names.into_values().map(|name| if whole { name } else { cut(&name, 15) }).collect::<Vec<_>>().join(",")
-}
-
-fn network(record: &Record, root: bool) -> &'static str {
-    match record.request.peers.network {
-        Some(Mode::Host) => "host",
-        Some(Mode::Container(_)) => "",
-        Some(Mode::None) => "none",
-        None if !root => "none",
-        _ => "bridge",
-    }
 }
 
 fn status(record: &Record) -> String {

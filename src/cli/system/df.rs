@@ -10,7 +10,6 @@ use crate::cli::images::list::HEADINGS;
 use crate::cli::volumes::list::fields;
 use crate::cli::{human, state, store};
 use crate::engine::images::catalog::Catalog;
-use crate::engine::machine::Machine;
 use crate::engine::usage::{OfContainer, OfImage, OfVolume, Usage, usage};
 
 // The options of `system df`.
@@ -130,9 +129,8 @@ fn images(usage: &Usage<'_>, short: bool) -> Listing<'static> {
 }
 
 fn containers(usage: &Usage<'_>, short: bool) -> Listing<'static> {
-    let root = Machine::look().root();
     let one = |OfContainer { record, written }: &OfContainer| {
-        container::of(record, root, !short, human::size(*written, 3))
+        container::of(record, !short, human::size(*written, 3))
     };
     Listing {
         usual: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t\

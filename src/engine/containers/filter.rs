@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use super::inspect::{network_name, points};
+use super::inspect::points;
 use super::life::Status;
 use super::{ContainerError, Record};
 use crate::engine::expression::Expression;
@@ -132,7 +132,7 @@ impl<'a> Filters<'a> {
             }
             "ancestor" => record.image_id.is_some_and(|id| self.images.contains(&id)),
             "volume" => self.has_volume(record, values),
-            "network" => network_name(record).is_some_and(|name| values.contains(&name)),
+            "network" => record.request.peers.network_name().is_some_and(|name| values.contains(&name)),
             "before" => self.before.is_some_and(|other| made(record) < made(other)),
             "since" => self.since.is_some_and(|other| made(record) > made(other)),
             _ => false,

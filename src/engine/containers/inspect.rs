@@ -13,7 +13,6 @@ mod mounts;
 mod network;
 
 pub(super) use self::mounts::points;
-pub(super) use self::network::name as network_name;
 
 use serde_json::{Map, Value, json};
 

@@ -6,6 +6,7 @@ use super::parse::Command;
 use super::words::{expand, expand_words};
 use super::{Instruction, InstructionError};
 use crate::engine::config::ImageConfig;
+use crate::engine::ports::{self, Wrong};
 use std::path::{Component, Path, PathBuf};
 
 type Result<T> = std::result::Result<T, InstructionError>;
@@ -49,7 +50,7 @@ impl Changes {
             Instruction::Expose(text) => {
                 let ports = config.exposed_ports.get_or_insert_default();
                 for word in expand_words(text, variable)? {
-                    ports.extend(self::ports(&word)?.into_iter().map(|port| (port, serde_json::Map::new())));
+                    ports.extend(offered(&word)?.into_iter().map(|port| (port, serde_json::Map::new())));
                 }
             }
             Instruction::Healthcheck(health) => config.healthcheck = serde_json::to_value(health).ok(),
@@ -108,24 +109,15 @@ fn set(env: &mut Vec<String>, name: String, value: String) {
 }
 
 /// `80`, `80/udp`, `8000-8002/tcp`; of `127.0.0.1:80:8080` the last counts. Each port with its protocol.
-fn ports(word: &str) -> Result<Vec<String>> {
-    const MOST: u16 = u16::MAX;
-    let (range, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
-    let protocol = protocol.to_ascii_lowercase();
-    if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
-        return Err(InstructionError::Protocol(protocol));
+fn offered(word: &str) -> Result<Vec<String>> {
+    let (numbers, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
+    let numbers = numbers.rsplit(':').next().unwrap_or_default();
+    let wrong = || InstructionError::Port(numbers.to_owned());
+    match ports::range(&format!("{numbers}/{protocol}")) {
+        _ if numbers == "0-65535" => Err(wrong()),
+        Err(Wrong::Protocol(protocol)) => Err(InstructionError::Protocol(protocol)),
+        ports => ports.map_err(|_| wrong()),
     }
-    let range = range.rsplit(':').next().unwrap_or_default();
-    let wrong = || InstructionError::Port(range.to_owned());
-    let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
-    let (first, last) = match range.split_once('-') {
-        Some((first, last)) => (number(first)?, number(last)?),
-        None => (number(range)?, number(range)?),
-    };
-    if first > last || (first, last) == (0, MOST) {
-        return Err(wrong());
-    }
-    Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
 /// A signal by number or by name, with `SIG` or without; it stays as it was written.

@@ -6,9 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::containers::Record;
-use crate::engine::machine::Machine;
 use crate::engine::network::{Held, held_by};
-use crate::engine::peers::Mode;
 use crate::engine::ports;
 use crate::engine::state::State;
 use crate::kernel::netlink::Mac;
@@ -45,7 +43,7 @@ pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
         ("MacAddress", mac.as_str().into()),
     ]);
     let mut networks = Map::new();
-    if let Some(name) = name(record) {
+    if let Some(name) = record.request.peers.network_name() {
         let network = json!({
             "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "",
             "Gateway": gateway, "IPAddress": address, "IPPrefixLen": prefix, "IPv6Gateway": "",
@@ -61,18 +59,6 @@ pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
 fn ports(record: &Record) -> Value {
     let names = ports::reachable(record).into_iter().map(|(port, protocol)| format!("{port}/{protocol}"));
     Value::Object(names.map(|name| (name, Value::Null)).collect())
-}
-
-/// Which network it has; none where that is another container's.
-pub(in crate::engine::containers) fn name(record: &Record) -> Option<&'static str> {
-    match record.request.peers.network {
-        Some(Mode::Host) => Some("host"),
-        Some(Mode::None) => Some("none"),
-        Some(Mode::Container(_)) => None,
-        // who is not root has no bridge
-        None if !Machine::look().root() => Some("none"),
-        _ => Some("bridge"),
-    }
 }
 
 /// As texts; empty where it has none.
