@@ -168,13 +168,19 @@ impl Site {
         }
     }
 
-    /// Nothing of any run is left: no container, journal, lease or cgroup.
+    /// Nothing of any run is left: no container, journal, lease or cgroup. Whoever watches a container removes it after
+    /// others have been told of its end, so what is being removed has a moment for it.
     pub fn assert_clean(&self) {
+        let began = Instant::now();
         for name in ["containers", "run/journal", "run/leases", "tmp"] {
-            let left: Vec<_> = std::fs::read_dir(self.root_directory().join(name))
-                .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-                .unwrap_or_default();
-            assert!(left.is_empty(), "left in {name}: {left:?}");
+            let left = || -> Vec<PathBuf> {
+                let entries = std::fs::read_dir(self.root_directory().join(name)).into_iter().flatten();
+                entries.flatten().map(|entry| entry.path()).collect()
+            };
+            while !left().is_empty() && began.elapsed() < Duration::from_secs(5) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert!(left().is_empty(), "left in {name}: {:?}", left());
         }
         // others may run containers meanwhile: only a cgroup that stays empty is a leak
         let began = Instant::now();
