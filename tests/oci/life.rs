@@ -16,7 +16,7 @@ fn a_container_waits_runs_and_goes() {
         let out = bundles.says(
             "$R create -b $B/b --pid-file $B/pid c1 && $R state c1 && echo && cat $B/pid && echo\n\
              $R start c1 && $R state c1 | grep status && $R ps -f json c1 && $R list -q\n\
-             $R kill c1 KILL; i=0; while $R state c1 | grep -q running && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.05; done\n\
+             $R kill c1 KILL; i=0; while $R state c1 | grep -q running && [ $i -lt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
              $R state c1 | grep -E 'status|pid' && $R delete c1 && $R list -f json",
         );
         let (state, rest) = out.split_once("\n}").expect("a state");
@@ -57,7 +57,7 @@ fn signals_reach_the_program() {
     bundles.bundle("b", &["sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done"], |_| {});
     let out = bundles.says(
         "$R run -b $B/b c1 & runtime=$!\n\
-         i=0; until $R ps -f json c1 2>/dev/null | grep -q , || [ $i -gt 100 ]; do i=$((i+1)); sleep 0.05; done\n\
+         i=0; until $R ps -f json c1 2>/dev/null | grep -q , || [ $i -gt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
          kill -TERM $runtime; wait $runtime; echo $?",
     );
     assert_eq!(out, "9\n");

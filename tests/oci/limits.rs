@@ -55,7 +55,8 @@ fn events_have_runcs_shape() {
     let Some(site) = Site::root("limits::events_have_runcs_shape") else { return };
     let bundles = Bundles::at(site);
     bundles.bundle("b", &["sleep", "60"], |_| {});
-    let out = bundles.says("$R run -d -b $B/b c1; timeout 1 $R events --interval 300ms c1; $R delete -f c1");
+    let out = bundles
+        .says("$R run -d -b $B/b c1; timeout 20 $R events --interval 300ms c1 | head -n 2; $R delete -f c1");
     let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(events.len() >= 2, "{out}");
     let event = &events[0];
