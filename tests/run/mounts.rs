@@ -79,7 +79,7 @@ fn shared_memory_goes_with_the_ipc_namespace() {
              sh -c 'echo from donor >/dev/shm/a; while ! test -e /dev/shm/c; do sleep 0.1; done; cat /dev/shm/b' >$D/state/donor & \
              while ! $S ps -a | grep -q Up.*donor; do sleep 0.1; done; \
              $S run --rm --network none --ipc container:donor stepbox/base \
-             sh -c 'while ! test -e /dev/shm/a; do sleep 0.1; done; cat /dev/shm/a; echo from guest >/dev/shm/b; \
+             sh -c 'while ! test -s /dev/shm/a; do sleep 0.1; done; cat /dev/shm/a; echo from guest >/dev/shm/b; \
              grep -c \" /dev/shm rw,nosuid,nodev,noexec\" /proc/self/mountinfo; \
              ls /dev/shm | grep -c .; touch /dev/shm/c'; wait; cat $D/state/donor; rm $D/state/donor; \
              $S run --rm --network none stepbox/base ls /dev/shm; ls /dev/shm | grep -c '^[abc]$'; true",
