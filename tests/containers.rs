@@ -34,3 +34,8 @@ mod restarts;
 mod stats;
 #[path = "containers/verbs.rs"]
 mod verbs;
+
+/// `sees FILE…`: until whoever is attached to red with these outputs has seen a word of his: `ping`, which red prints until
+/// all of them have it.
+const SEES: &str = "sees() { for seen; do until grep -qs ping $seen; do \
+    $S exec red sh -c 'echo ping >/proc/1/fd/1'; sleep 0.05; done; done; };";

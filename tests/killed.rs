@@ -48,14 +48,13 @@ fn engine(at: usize, victim: &str) {
 
 /// All kills as one script, so that one set of namespaces does for all of them.
 fn every_step(name: &str, site: &Site) {
-    let test = site.path().join("killed");
-    std::fs::copy(std::env::current_exe().expect("this test is a file"), &test).expect("a copy");
+    site.copy(&std::env::current_exe().expect("this test is a file"), "killed");
     let count = site.says("$D/killed engine 99999 host");
     let (count, born) = killer::numbers(&count);
     assert!(count > 40, "a whole run: {count} steps");
     // the kernel takes a cable away a moment after the namespace of one of its ends
     let script = format!(
-        "cables() {{ for i in $(seq 60); do ip -o link 2>/dev/null | grep -q veth || return; sleep 0.05; done; \
+        "cables() {{ for i in $(seq 200); do ip -o link 2>/dev/null | grep -q veth || return; sleep 0.05; done; \
              ip -o link | grep veth; }}; \
          left() {{ {{ ls $D/state/containers $D/state/run/journal $D/state/run/leases $D/state/run/names 2>/dev/null | grep -v :; \
              cables; }} | grep .; }}; \

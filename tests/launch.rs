@@ -239,7 +239,7 @@ fn killed(child: &mut Child, journals: &Path) -> Result<i32, Failed> {
         if let Some(pid) = pid.filter(executed) {
             break pid;
         }
-        if began.elapsed() > Duration::from_secs(10) {
+        if began.elapsed() > Duration::from_secs(30) {
             return Err(format!("the run did not get to its sleep; its journal:\n{text}").into());
         }
         std::thread::sleep(Duration::from_millis(10));

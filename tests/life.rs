@@ -123,8 +123,8 @@ fn read(path: PathBuf) -> String {
 fn until(what: &str, mut so: impl FnMut() -> bool) -> Result<(), Failed> {
     let began = Instant::now();
     while !so() {
-        if began.elapsed() > Duration::from_secs(10) {
-            return Err(format!("{what}: not within 10 s").into());
+        if began.elapsed() > Duration::from_secs(30) {
+            return Err(format!("{what}: not within 30 s").into());
         }
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -39,7 +39,7 @@ attack() (
     echo "while: $(try)" >/loot.new
     [ $2 = engine ] || : >/stall
     while [ -e $1/stat ]; do sleep 0.05; done
-    for i in 1 2 3 4 5 6 7 8 9; do
+    for i in $(seq 100); do
         answer=$(try)
         case $answer in *busy*) sleep 0.1;; *) break;; esac
     done
@@ -170,8 +170,7 @@ fn prepare(bundles: &Bundles) {
             }
         }
     });
-    let careless = bundles.site.path().join("careless");
-    std::fs::copy(std::env::current_exe().expect("this is a program"), careless).expect("copied");
+    bundles.site.copy(&std::env::current_exe().expect("this is a program"), "careless");
 }
 
 /// Plays one attack on one runtime: what the attacker has seen and done, and what has become of the file.
@@ -188,7 +187,7 @@ fn play(bundles: &Bundles, way: &Way, engine: &str) -> String {
     let again = if way.command.ends_with("true") { "until [ -e $B/rootfs/loot.opened ]; do" } else { "{" };
     let enough = if again == "{" { "}" } else { "n=$n.; [ ${#n} -lt 300 ] || break; done" };
     let wait = |file: &str| {
-        format!("i=0; until [ -e $B/rootfs/{file} ] || [ $i = 200 ]; do sleep 0.05; i=$((i+1)); done")
+        format!("i=0; until [ -e $B/rootfs/{file} ] || [ $i = 1200 ]; do sleep 0.05; i=$((i+1)); done")
     };
     bundles.says(&format!(
         "cp {file} $B/engine; cp $B/engine $B/before; sha256sum <$B/engine\n\

@@ -32,7 +32,7 @@ struct Field {
 
 impl Field {
     fn at(site: Site) -> Field {
-        let seconds = format!("60.{}{}", std::process::id(), u8::from(site.is_root()));
+        let seconds = format!("600.{}{}", std::process::id(), u8::from(site.is_root()));
         let bundles = Bundles::at(site);
         bundles.bundle("b", &["sleep", &seconds], |_| {});
         bundles.bundle("short", &["true"], |_| {});
@@ -68,7 +68,7 @@ impl Field {
                 "mounts=$(wc -l </proc/self/mountinfo)\n\
                  there() {{ grep -alE '{name}/state/[o]ci|[s]leep.{seconds}' /proc/[0-9]*/cmdline 2>/dev/null; \
                    ls $B/oci 2>/dev/null; [ $(wc -l </proc/self/mountinfo) = $mounts ] || echo a mount; }}\n\
-                 left() {{ for i in $(seq 100); do l=$(there); [ -n \"$l\" ] || return 0; sleep 0.05; done; \
+                 left() {{ for i in $(seq 400); do l=$(there); [ -n \"$l\" ] || return 0; sleep 0.05; done; \
                    echo \"left after $1: $l\"; }}\n\
                  gone() {{ $R list >/dev/null || echo \"$1: no list\"; \
                    $R delete --force c1 || echo \"$1: not deleted\"; left \"$1\"; }}\n\

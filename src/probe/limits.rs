@@ -36,7 +36,7 @@ pub(super) fn progress(path: &str, shown_as: &str) -> Option<Vec<Fact>> {
         std::thread::sleep(PAUSE);
         read()
     };
-    let first = (0..150).find_map(|_| again())?;
-    let grows = (0..12).any(|_| again().is_some_and(|number| number > first));
+    let first = (0..500).find_map(|_| again())?;
+    let grows = (0..40).any(|_| again().is_some_and(|number| number > first));
     Some(vec![fact(shown_as, if grows { "grows" } else { "stands still" })])
 }

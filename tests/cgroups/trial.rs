@@ -92,7 +92,7 @@ impl Drop for Trial {
             let _ = child.kill();
             let _ = child.wait();
         }
-        let gone = (0..500).any(|_| {
+        let gone = (0..5000).any(|_| {
             std::thread::sleep(Duration::from_millis(2));
             take(self.cgroup.remove()).is_ok()
         });

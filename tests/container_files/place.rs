@@ -47,7 +47,7 @@ pub fn while_running(options: &str, program: &str, then: &str) -> String {
              >/dev/null 2>&1 &
          engine=$!
          ready() {{ $S diff live 2>/dev/null | grep -qx 'A /ready'; }}
-         for i in $(seq 100); do ready && break; sleep 0.1; done
+         for i in $(seq 400); do ready && break; sleep 0.1; done
          ready || {{ echo 'it does not run'; exit 1; }}
          P=$(pgrep -P $engine | head -1)
          {then}

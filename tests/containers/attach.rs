@@ -3,6 +3,8 @@
 use support::screen::Terminal;
 use support::site::Site;
 
+use crate::SEES;
+
 /// As whoever runs the tests, and as nobody.
 fn both() -> [Site; 2] {
     [Site::ours(), Site::nobody()]
@@ -55,18 +57,18 @@ fn as_much_as_it_prints_also_to_a_slow_reader() {
 #[test]
 fn several_see_the_same_and_one_may_leave() {
     for site in both() {
-        let out = site.says(
+        let out = site.says(&format!(
             "$S run -d -i --name red stepbox/base sh -c 'while read line; do echo got $line; done; exit 4' >/dev/null; \
              $S attach --no-stdin red >$D/state/one & one=$!; \
-             $S attach --no-stdin red >$D/state/two & two=$!; sleep 0.5; \
+             $S attach --no-stdin red >$D/state/two & two=$!; {SEES} sees $D/state/one $D/state/two; \
              echo first | $S attach red >/dev/null & three=$!; \
              until grep -q first $D/state/one && grep -q first $D/state/two; do sleep 0.02; done; \
              kill -KILL $two; wait $two; \
              echo second | $S attach red >/dev/null & four=$!; \
              until grep -q second $D/state/one; do sleep 0.02; done; $S kill -s KILL red; \
-             for each in $one $three $four; do wait $each; echo $?; done; cat $D/state/one; \
-             rm $D/state/one $D/state/two; $S rm red",
-        );
+             for each in $one $three $four; do wait $each; echo $?; done; grep -v ping $D/state/one; \
+             rm $D/state/one $D/state/two; $S rm red"
+        ));
         // the input of one in the background outlives those who type
         assert_eq!(out, "red\n137\n137\n137\ngot first\ngot second\nred\n");
         site.assert_clean();
@@ -96,8 +98,7 @@ fn its_end_is_noticed_also_where_the_monitor_is_killed() {
         "$S create --name red stepbox/base sh -c 'echo ready; exec sleep 1000' >/dev/null; \
          : >$D/state/said; $S start -a red >$D/state/said & pid=$!; \
          until grep -q ready $D/state/said; do sleep 0.02; done; rm $D/state/said; \
-         monitor=$(sed -E 's/.*\"owner\":[{]\"pid\":([0-9]+).*/\\1/' $D/state/containers/*/state.json); \
-         kill -KILL $monitor; wait $pid; echo $?; $S rm red",
+         kill -KILL $(owner); wait $pid; echo $?; $S rm red",
     );
     assert_eq!(out, "137\nred\n");
     site.assert_clean();
@@ -146,16 +147,18 @@ fn a_terminal_is_left_and_taken_up_again() {
         terminal.shows("\nred running");
         terminal.tmux(&["resize-window", "-x", "77", "-y", "22"]);
         terminal.types("clear; tmux clear-history; $S attach --detach-keys a,b red; echo code $?");
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        terminal.types("echo still $word; stty size");
+        // what is typed before somebody is attached waits for him
+        terminal
+            .types("echo still $word; until [ \"$(stty size)\" = 22\\ 77 ]; do sleep 0.1; done; stty size");
         terminal.shows("\nstill kept");
-        terminal.shows("22 77");
+        terminal.shows("\n22 77");
         terminal.tmux(&["resize-window", "-x", "66", "-y", "20"]);
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        terminal.types("stty size");
-        terminal.shows("20 66");
-        terminal.types("trap 'echo inter''rupted' INT; sleep 30");
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        terminal.types("until [ \"$(stty size)\" = 20\\ 66 ]; do sleep 0.1; done; stty size");
+        terminal.shows("\n20 66");
+        terminal.types(
+            "trap 'got=1; echo inter''rupted' INT; echo wait''ing; while [ -z \"$got\" ]; do sleep 0.1; done",
+        );
+        terminal.shows("\nwaiting");
         terminal.press("C-c");
         terminal.shows("interrupted");
         terminal.press("a");
@@ -163,7 +166,9 @@ fn a_terminal_is_left_and_taken_up_again() {
         terminal.shows("read escape sequence");
         terminal.shows("\ncode 1");
         terminal.types("clear; $S attach red; echo code $?");
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        // before he is attached, it would end him
+        terminal.types("echo at''tached");
+        terminal.shows("\nattached");
         terminal.press("C-c");
         terminal.types("exit 9");
         terminal.shows("\ncode 9");
@@ -197,7 +202,6 @@ fn a_run_with_a_terminal_is_left_and_logged() {
         let screen = terminal.shows("\ndone");
         assert!(screen.contains("1\nred\n137\nred\ndone"), "{screen}");
         terminal.types("$S run --rm -it --detach-keys q,q stepbox/base sh -c 'read x; echo got $x; exit 6'; echo code $?");
-        std::thread::sleep(std::time::Duration::from_millis(500));
         terminal.types("qx");
         terminal.shows("\ngot qx");
         terminal.shows("\ncode 6");

@@ -129,8 +129,7 @@ fn nothing_is_left_of_a_monitor_that_was_killed() {
     let Some(site) = Site::limited_root("nothing_is_left_of_a_monitor_that_was_killed") else { return };
     let out = site.says(
         "$S run -d --name red stepbox/base sleep 1000 >/dev/null; $S update --cpuset-cpus 0 red; \
-         monitor=$(sed -E 's/.*\"owner\":[{]\"pid\":([0-9]+).*/\\1/' $D/state/containers/*/state.json); \
-         kill -KILL $monitor; $S wait red; $S rm red",
+         kill -KILL $(owner); $S wait red; $S rm red",
     );
     assert_eq!(out, "red\n137\nred\n");
     site.assert_clean();

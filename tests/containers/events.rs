@@ -74,10 +74,11 @@ fn a_run_in_the_foreground_that_is_renamed() {
     for site in [Site::ours(), Site::nobody()] {
         for remove in ["--rm", ""] {
             let out = site.says(&format!(
-                "{STORY} $S run --rm stepbox/base true; \
+                "{STORY} $S run --rm stepbox/base true; B=$(now); \
                  $S run {remove} --name red --network none stepbox/base \
                      sh -c 'trap \"exit 5\" USR1; echo >/ready; while :; do sleep 0.02; done' & run=$!; \
-                 until [ -e $D/state/containers/*/upper/ready ]; do sleep 0.02; done; T=$(now); \
+                 until [ -e $D/state/containers/*/upper/ready ] && story $B --filter container=red | grep -q start; do \
+                     sleep 0.02; done; T=$(now); \
                  $S exec red sh -c 'echo >/entered; until [ -e /go ]; do sleep 0.02; done' & exec=$!; \
                  until [ -e $D/state/containers/*/upper/entered ]; do sleep 0.02; done; $S rename red blue; \
                  $S exec blue touch /go; wait $exec; kill -USR1 $run; wait $run; echo $?; \
@@ -127,8 +128,7 @@ fn the_end_of_a_killed_monitor_is_told_once() {
     let out = site.says(&format!(
         "{STORY} $S run --rm stepbox/base true; \
          for option in --rm --init; do T=$(now); $S run -d $option --name red --network none stepbox/base sleep 1000 >/dev/null; \
-             kill -9 $(sed -E 's/.*\"pid\":([0-9]+).*/\\1/' $D/state/containers/*/state.json); \
-             for i in 1 2 3 4 5; do $S ps -q >/dev/null & done; wait; story $T --filter container=red; done; $S rm red"
+             monitor=$(owner); kill -9 $monitor; dead $monitor; for i in 1 2 3 4 5; do $S ps -q >/dev/null & done; wait; story $T --filter container=red; done; $S rm red"
     ));
     let red = "ID (image=stepbox/base, name=red)\n";
     let begin = format!("container create {red}container start {red}");

@@ -108,7 +108,8 @@ fn in_the_background_it_is_waited_for() {
     let Some(site) = Site::root("in_the_background_it_is_waited_for") else { return };
     let inside = "$S run -d --name red --network none stepbox/base sleep 1000 >/dev/null; \
         for end in true false \"kill -9 \\$\\$\"; do $S exec -d red sh -c \"$end\"; done; $S exec -d red no-such 2>&1; echo $?; \
-        sleep 0.5; $S exec red sh -c \"cat /proc/[0-9]*/status\" | grep -c zombie; \
+        for i in $(seq 200); do [ $($S exec red sh -c \"echo /proc/[0-9]*\" | wc -w) = 2 ] && break; sleep 0.1; done; \
+        $S exec red sh -c \"cat /proc/[0-9]*/status\" | grep -c zombie; \
         $S exec -d red sleep 900; timeout 20 $S stop -t 0 red; echo $?; $S exec red true 2>&1 | sed \"s/[0-9a-f]\\{64\\}/ID/\"; \
         $S exec -d red true 2>/dev/null; echo $?; $S rm red";
     let out = site.says(&format!(
@@ -131,7 +132,7 @@ fn its_end() {
             "{RED} $S exec red sh -c 'touch /here; exec sleep 900' & \
              until $S exec red test -e /here; do sleep 0.02; done; $S stop -t 0 red; wait $!; echo $?; \
              $S start red; $S exec red sh -c 'echo $$ >/pid; exec sleep 900' & \
-             sleep 0.5; until $S exec red test -s /pid; do sleep 0.02; done; kill -9 $!; \
+             until $S exec red test -s /pid; do sleep 0.02; done; kill -9 $!; \
              while $S exec red sh -c 'grep -q . /proc/$(cat /pid)/cmdline'; do sleep 0.02; done; $S rm -f red"
         ));
         assert_eq!(out, "red\n137\nred\nred\n");
@@ -223,7 +224,7 @@ fn its_terminal_is_left() {
             "$S run -d --name red stepbox/base sleep 1000 | grep -c .; $S exec -it red sh; echo code $?",
         );
         terminal.shows("/ #");
-        terminal.types("stty size; echo $$ >/pid; trap 'echo heard >/heard' HUP");
+        terminal.types("echo $$ >/pid; trap 'echo heard >/heard' HUP; stty size");
         terminal.shows("30 90");
         terminal.press("C-p");
         terminal.press("C-q");
@@ -235,7 +236,6 @@ fn its_terminal_is_left() {
         terminal.shows("\nsh");
         terminal.shows("No such file");
         terminal.types("clear; $S exec -it --detach-keys x,y red sh -c 'read a; exit 7'; echo code $?");
-        std::thread::sleep(std::time::Duration::from_millis(500));
         terminal.types("xz");
         terminal.shows("\ncode 7");
         terminal.types("clear; $S exec -dt red sh -c 'tty >/tty; exec sleep 900'; echo code $?; until $S exec red grep -q pts /tty; do sleep 0.1; done; echo su''re");

@@ -3,6 +3,8 @@
 use support::screen::Terminal;
 use support::site::Site;
 
+use crate::SEES;
+
 fn both() -> [Site; 2] {
     [Site::ours(), Site::nobody()]
 }
@@ -48,19 +50,20 @@ fn others_reach_it_while_it_runs() {
         for remove in ["", "--rm"] {
             let out = site.says(&format!(
                 "$S run {remove} --name red stepbox/base {EARS} >$D/state/front & front=$!; \
-                 until grep -qs ready $D/state/front; do sleep 0.02; done; \
+                 until grep -qs ready $D/state/front; do sleep 0.02; done; idle=$(sockets $front); \
                  $S logs -f red >$D/state/logs & logs=$!; $S wait red >$D/state/wait & wait=$!; \
-                 $S attach red >$D/state/attach & attach=$!; until grep -q ready $D/state/logs; do sleep 0.02; done; \
-                 sleep 0.3; $S kill -s USR1 red; until grep -q one $D/state/attach; do sleep 0.02; done; \
-                 kill -USR1 $front; until [ $(grep -c one $D/state/attach) = 2 ]; do sleep 0.02; done; \
+                 $S attach red >$D/state/seen & attach=$!; until grep -q ready $D/state/logs; do sleep 0.02; done; \
+                 until [ $(sockets $front) = $((idle + 2)) ]; do sleep 0.02; done; {SEES} sees $D/state/seen; \
+                 $S kill -s USR1 red; until grep -q one $D/state/seen; do sleep 0.02; done; \
+                 kill -USR1 $front; until [ $(grep -c one $D/state/seen) = 2 ]; do sleep 0.02; done; \
                  $S exec red echo in; $S ps --format '{{{{.Names}}}} {{{{.State}}}}'; $S stop red; \
                  for each in $front $logs $wait $attach; do wait $each; echo $?; done; \
-                 for each in front logs wait attach; do echo $each; cat $D/state/$each; rm $D/state/$each; done; \
+                 for each in front logs wait seen; do echo $each; grep -v ping $D/state/$each; rm $D/state/$each; done; \
                  $S ps -aq | wc -l; [ '{remove}' ] || $S rm red"
             ));
             let seen = "one\none\nbye\n";
             let ends = "red\nin\nred running\nred\n5\n0\n0\n5\n";
-            let all = format!("{ends}front\nready\n{seen}logs\nready\n{seen}wait\n5\nattach\n{seen}");
+            let all = format!("{ends}front\nready\n{seen}logs\nready\n{seen}wait\n5\nseen\n{seen}");
             let rest = if remove.is_empty() { "1\nred\n" } else { "0\n" };
             assert_eq!(out, format!("{all}{rest}"));
             site.assert_clean();
@@ -77,11 +80,11 @@ fn it_is_started_again_by_others() {
                  until $S logs red 2>/dev/null | grep -q ready; do sleep 0.02; done; $S exec red touch /kept; \
                  $S restart red; wait $front; echo $?; $S exec red ls /kept; $S ps --format '{{{{.Names}}}} {{{{.State}}}}'; \
                  until [ $($S logs red | grep -c ready) = 2 ]; do sleep 0.02; done; $S stop red; \
-                 until [ -z \"$($S ps -q)\" ]; do sleep 0.02; done; $S ps -aq | wc -l; rm $D/state/front; \
-                 [ '{remove}' ] || $S rm red"
+                 until [ -z \"$($S ps -q)\" ]; do sleep 0.02; done; rm $D/state/front; \
+                 if [ '{remove}' ]; then until [ -z \"$($S ps -aq)\" ]; do sleep 0.02; done; else $S rm red; fi; $S ps -aq"
             ));
             let code = if remove.ends_with("-d") { 0 } else { 5 };
-            let rest = if remove.is_empty() { "1\nred\n" } else { "0\n" };
+            let rest = if remove.is_empty() { "red\n" } else { "" };
             assert_eq!(out, format!("red\n{code}\n/kept\nred running\nred\n{rest}"), "{remove}");
             site.assert_clean();
         }
@@ -201,7 +204,6 @@ fn keys_of_the_users_own() {
     terminal.press("x");
     terminal.shows("code 0");
     terminal.types("clear; $S attach --detach-keys y,y red; echo code $?");
-    std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.press("y");
     terminal.press("y");
     terminal.shows("\ncode 1");

@@ -11,8 +11,8 @@ fn conditions_come_and_go() {
     for site in [Site::ours(), Site::nobody()] {
         let out = site.says(&format!(
             "{UNTIL} status() {{ $S ps --format '{{{{.Status}}}}' | sed -E 's/Up [^(]*//'; }}; \
-             $S run -d --name red --health-cmd 'echo said; echo err >&2; test -e /ok' --health-interval 250ms \
-                --health-retries 2 stepbox/base sleep 1000 >/dev/null; status; \
+             $S run -d --name red --health-cmd 'until test -e /on; do sleep 0.02; done; echo said; echo err >&2; test -e /ok' \
+                --health-interval 250ms --health-retries 2 stepbox/base sleep 1000 >/dev/null; status; $S exec red touch /on; \
              until_ps health=unhealthy; status; $S exec red touch /ok; until_ps health=healthy; status; \
              $S inspect -f '{{{{.State.Health.FailingStreak}}}}' red; $S exec red rm /ok; until_ps health=unhealthy; \
              $S inspect -f '{{{{with index .State.Health.Log 0}}}}{{{{.Output}}}}{{{{end}}}}' red | sort; \
@@ -35,7 +35,7 @@ fn a_check_that_hangs() {
         let out = site.says(&format!(
             "{UNTIL} $S run -d -i --name red --health-cmd 'echo $$ >>/pids; exec sleep 900' --health-interval 50ms \
                 --health-timeout 1s --health-retries 1 stepbox/base sh -c 'echo hi; exec sleep 1000' >/dev/null; \
-             until $S exec red test -s /pids; do sleep 0.02; done; $S logs red; until_ps health=unhealthy; \
+             until $S exec red test -s /pids && $S logs red | grep hi; do sleep 0.02; done; until_ps health=unhealthy; \
              $S inspect -f '{{{{with index .State.Health.Log 0}}}}{{{{.ExitCode}}}} {{{{.Output}}}}{{{{end}}}}' red; \
              until [ $($S exec red wc -l </dev/null /pids | sed 's/ .*//') -gt 1 ]; do sleep 0.05; done; \
              $S exec red sh -c 'case $(grep State /proc/$(head -n 1 /pids)/status) in \"\"|*Z*) echo killed; esac' 2>/dev/null; \
@@ -70,7 +70,8 @@ fn who_is_paused_is_left_alone() {
     let out = site.says(&format!(
         "{UNTIL} $S run -d --name red --health-cmd true --health-interval 100ms stepbox/base sleep 1000 >/dev/null; \
          until_ps health=healthy; $S pause red; log() {{ $S inspect -f '{{{{json .State.Health}}}}' red; }}; \
-         log >$D/state/before; sleep 1; log | cmp - $D/state/before && echo still; \
+         until log >$D/state/before; sleep 0.3; log | cmp -s - $D/state/before; do :; done; \
+         sleep 1; log | cmp - $D/state/before && echo still; \
          $S inspect -f '{{{{.State.Health.Status}}}}' red; $S unpause red; until_ps health=healthy; $S rm -f red"
     ));
     assert_eq!(out, "red\nstill\nunhealthy\nred\nred\n");
@@ -103,7 +104,7 @@ fn a_monitor_that_was_killed() {
     for site in [Site::ours(), Site::nobody()] {
         let out = site.says(
             "$S run -d --name red --health-cmd 'echo here; exec sleep 900' --health-interval 50ms stepbox/base sleep 1000 \
-                >/dev/null; monitor=$(sed -E 's/.*\"pid\":([0-9]+).*/\\1/' $D/state/containers/*/state.json); \
+                >/dev/null; monitor=$(owner); \
              until [ $(pgrep -P $monitor | wc -l) = 2 ]; do sleep 0.02; done; kids=$(pgrep -P $monitor); kill -9 $monitor; \
              for kid in $kids; do while kill -0 $kid 2>/dev/null; do sleep 0.02; done; done; \
              $S inspect -f '{{.State.Health.Status}} {{.State.ExitCode}}' red; $S rm red",

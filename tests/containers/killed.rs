@@ -8,7 +8,7 @@ fn a_monitor_that_was_killed() {
         let out = site.says(
             "$S run -d --name red stepbox/base sh -c 'echo kept >/f; sync; echo said; exec sleep 1000' >/dev/null; \
              until $S logs red | grep -q said; do sleep 0.02; done; \
-             kill -9 $(sed -E 's/.*\"pid\":([0-9]+).*/\\1/' $D/state/containers/*/state.json); \
+             kill -9 $(owner); \
              until $S ps -aq --filter exited=137 | grep -q .; do sleep 0.02; done; \
              ls $D/state/run/journal $D/state/run/leases 2>/dev/null | grep -v : | grep . | wc -l; \
              $S logs red; cat $D/state/containers/*/upper/f; $S start red; $S ps -q | wc -l; \
@@ -43,7 +43,7 @@ fn after_the_machine_was_started_anew() {
     let site = Site::ours();
     let out = site.says(
         "$S run -d --name red stepbox/base sleep 1000 >/dev/null; \
-         kill -9 $(sed -E 's/.*\"pid\":([0-9]+).*/\\1/' $D/state/containers/*/state.json); \
+         monitor=$(owner); kill -9 $monitor; dead $monitor; \
          sed -i -E 's/\"boot\":\"[^\"]*\"/\"boot\":\"another\"/' $D/state/containers/*/state.json; \
          $S ps -a | grep -c 'Exited (255)'; $S rm red",
     );

@@ -85,8 +85,10 @@ fn kill_sends_what_it_is_told() {
 fn wait_hears_of_one_that_is_removed_with_its_end() {
     for site in both() {
         let out = site.says(
-            "$S run -d --rm --name red stepbox/base sh -c 'read line </dev/null; sleep 0.5; exit 7' >/dev/null; \
-             $S wait red; for i in $(seq 100); do [ -z \"$($S ps -aq)\" ] && break; sleep 0.02; done; $S ps -aq",
+            "$S run -d --rm --name red stepbox/base sh -c 'until test -e /go; do sleep 0.02; done; exit 7' >/dev/null; \
+             monitor=$(owner); idle=$(sockets $monitor); $S wait red & wait=$!; \
+             until [ $(sockets $monitor) -gt $idle ]; do sleep 0.02; done; $S exec red touch /go; wait $wait; \
+             until [ -z \"$($S ps -aq)\" ]; do sleep 0.02; done",
         );
         assert_eq!(out, "7\n");
         site.assert_clean();

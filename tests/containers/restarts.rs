@@ -46,3 +46,26 @@ fn rm_force_ends_one_that_always_comes_back() {
     assert_eq!(out, "red\n".repeat(5));
     site.assert_clean();
 }
+
+/// Its monitor has looked whether it is to go on, and waits for a volume: nobody is there yet to hear that he is to die, and
+/// whoever is started then takes no notice of SIGTERM.
+#[test]
+fn one_that_is_started_just_then_ends_all_the_same() {
+    const PROGRAM: &str =
+        "[ -e /x/again ] && exec sleep 1000; touch /x/again; until [ -e /x/go ]; do sleep 0.02; done; exit 1";
+    for site in [Site::ours(), Site::nobody()] {
+        for ending in ["stop -t 0", "rm -f"] {
+            let out = site.says(&format!(
+                "$S run -d --name red --restart always --network none -v data:/x stepbox/base sh -c '{PROGRAM}' >/dev/null; \
+                 flock $D/state/volumes/data sleep 1000 & holder=$!; \
+                 until ! flock -n $D/state/volumes/data true; do sleep 0.02; done; \
+                 monitor=$(owner); touch $D/state/volumes/data/_data/go; \
+                 until ls -l /proc/$monitor/fd | grep -q volumes/data; do sleep 0.02; done; \
+                 $S {ending} red & ending=$!; until [ -e $D/state/containers/*/stopped ]; do sleep 0.02; done; sleep 0.3; \
+                 pkill -P $holder; wait $ending; echo $?; $S rm -f red >/dev/null 2>&1; $S volume rm data"
+            ));
+            assert_eq!(out, "red\n0\ndata\n", "{ending}");
+            site.assert_clean();
+        }
+    }
+}

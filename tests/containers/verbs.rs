@@ -9,10 +9,11 @@ fn it_stands_still_and_goes_on() {
     let Some(site) = Site::limited("it_stands_still_and_goes_on") else { return };
     let out = site.says(
         "$S run -d --name red stepbox/base sh -c 'while :; do echo; sleep 0.02; done' >/dev/null; \
-         $S pause red; $S ps | grep -c '(Paused)'; before=$($S logs red | wc -l); sleep 0.3; \
-         [ $($S logs red | wc -l) -le $((before + 1)) ] && echo still; \
+         $S pause red; $S ps | grep -c '(Paused)'; lines() { $S logs red | wc -l; }; \
+         until before=$(lines); sleep 0.3; [ $(lines) = $before ]; do :; done; \
+         sleep 0.5; [ $(lines) = $before ] && echo still; \
          $S unpause red; $S ps | grep -c '(Paused)'; \
-         until [ $($S logs red | wc -l) -gt $((before + 5)) ]; do sleep 0.02; done; echo on; $S rm -f red",
+         until [ $(lines) -gt $((before + 5)) ]; do sleep 0.02; done; echo on; $S rm -f red",
     );
     assert_eq!(out, "red\n1\nstill\nred\n0\non\nred\n");
     site.assert_clean();
@@ -22,16 +23,16 @@ fn it_stands_still_and_goes_on() {
 fn one_that_stands_still_can_be_ended() {
     let Some(site) = Site::limited("one_that_stands_still_can_be_ended") else { return };
     let program = "trap \"echo asked; exit 5\" TERM; echo ready; while :; do sleep 0.02; done";
-    for (ending, then) in [
-        ("stop", "exited\n5\nred\n"),
-        ("kill", "exited\n137\nred\n"),
-        ("rm -f", ""),
-        ("restart -t 1", "running\n137\nred\n"),
+    for (ending, end, then) in [
+        ("stop", "$S wait red; $S rm red", "exited\n5\nred\n"),
+        ("kill", "$S wait red; $S rm red", "exited\n137\nred\n"),
+        ("rm -f", ":", ""),
+        ("restart -t 1", "$S kill red; $S wait red; $S rm red", "running\nred\n137\nred\n"),
     ] {
         let out = site.says(&format!(
             "$S run -d --name red stepbox/base sh -c '{program}' >/dev/null; \
              until $S logs red | grep -q ready; do sleep 0.02; done; $S pause red; $S {ending} red; \
-             $S ps -a --format '{{{{.State}}}}'; $S wait red 2>/dev/null & sleep 0.3; $S rm -f red 2>/dev/null; :"
+             $S ps -a --format '{{{{.State}}}}'; {end}"
         ));
         assert_eq!(out, format!("red\nred\n{then}"), "{ending}");
         site.assert_clean();
@@ -100,7 +101,7 @@ fn its_processes() {
     for site in [Site::ours(), Site::nobody()] {
         let out = site.says(
             "$S run -d --name red stepbox/base sh -c 'sleep 901 & exec sleep 902' >/dev/null; $S exec -d red sleep 903; \
-             until $S top red | grep -q 'sleep 901'; do sleep 0.02; done; \
+             until [ $($S top red -o pid,args | grep -c ' sleep 90[123]$') = 3 ]; do sleep 0.02; done; \
              $S top red -o pid,args | sed -E 's/^[0-9]+ +//' | sort; $S top red | head -n 1; $S rm -f red",
         );
         let heading = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME"].map(|name| format!("{name:20}"));

@@ -115,6 +115,10 @@ fn leaves_a_process() -> Result<(), Failed> {
     let before = leaks::Snapshot::take();
     let output = Command::new("sh").args(["-c", "sleep 60 >/dev/null 2>&1 & echo $!"]).output()?;
     let pid: i32 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
+    // until then it has the shell's name
+    while !std::fs::read_to_string(format!("/proc/{pid}/comm"))?.starts_with("sleep") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let changes = before.changes(Duration::from_millis(200));
     let pid = rustix::process::Pid::from_raw(pid).ok_or("no process id")?;
     rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;

@@ -115,9 +115,9 @@ pub fn plan(words: &[&str]) -> Plan {
             join::plan(&entry(pid(at), script)).then(wait())
         }
         // the window in which the box is still ours, made wide
-        ["slow", at] => slow(join::plan(&entry(pid(at), "exec sleep 1"))).then(wait()),
+        ["slow", at] => slow(join::plan(&entry(pid(at), "exec sleep 2"))).then(wait()),
         ["careless", at] => {
-            let mut plan = slow(join::plan(&entry(pid(at), "exec sleep 1")));
+            let mut plan = slow(join::plan(&entry(pid(at), "exec sleep 2")));
             plan.steps.retain(|step| !matches!(step.op, Op::Dumpable { .. }));
             plan.then(wait())
         }
@@ -147,7 +147,7 @@ pub fn plan(words: &[&str]) -> Plan {
 
 fn slow(mut plan: Plan) -> Plan {
     let at = plan.steps.iter().position(|step| matches!(step.op, Op::Chdir { .. })).expect("it goes to work");
-    plan.steps.insert(at, step(Op::Nanosleep { milliseconds: 400 }).inside());
+    plan.steps.insert(at, step(Op::Nanosleep { milliseconds: 1000 }).inside());
     plan
 }
 

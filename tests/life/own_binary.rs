@@ -40,6 +40,7 @@ fn attack(dir: &Path, how: &str) -> Result<std::io::Result<()>, Failed> {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
     let mut child = Command::new(&engine)
         .args(["scenario".as_ref(), dir.as_os_str(), "engine".as_ref(), how.as_ref()])
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
@@ -49,6 +50,7 @@ fn attack(dir: &Path, how: &str) -> Result<std::io::Result<()>, Failed> {
         || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"script\0"));
     let file = until("the image's program runs", is_script)
         .and_then(|()| Ok(std::fs::File::open(format!("/proc/{pid}/exe"))?));
+    // ends its input, and that the program
     child.wait()?;
     let file = file?;
     let again = format!("/proc/self/fd/{}", file.as_raw_fd());

@@ -12,7 +12,7 @@ use support::site::Site;
 #[test]
 fn exec_joins_the_container() {
     for bundles in [Site::ours(), Site::nobody()].map(Bundles::at) {
-        bundles.bundle("b", &["sleep", "60"], |config| config["hostname"] = json!("red"));
+        bundles.bundle("b", &["sleep", "600"], |config| config["hostname"] = json!("red"));
         let out = bundles.says(
             "$R run -d -b $B/b c1 && $R exec c1 sh -c 'hostname; id -u; pwd; cat /proc/1/comm'\n\
              $R exec --cwd /tmp -e A=b c1 sh -c 'pwd; echo $A'\n\
@@ -34,7 +34,7 @@ fn exec_joins_the_container() {
 fn exec_takes_a_process_file_and_privilege() {
     let Some(site) = Site::root("attached::exec_takes_a_process_file_and_privilege") else { return };
     let bundles = Bundles::at(site);
-    bundles.bundle("b", &["sleep", "60"], |_| {});
+    bundles.bundle("b", &["sleep", "600"], |_| {});
     let process = json!({
         "args": ["sh", "-c", "id -u; id -g; echo $X; pwd; grep NoNewPrivs /proc/self/status"], "cwd": "/tmp",
         "env": ["X=1", "PATH=/bin:/usr/bin"], "user": { "uid": 5, "gid": 6 }, "noNewPrivileges": true,
@@ -79,7 +79,7 @@ fn a_terminal_goes_to_whoever_listens() {
         bundles.bundle("t", &["sh", "-c", "tty; read line; echo got $line"], |config| {
             config["process"]["terminal"] = json!(true);
         });
-        bundles.bundle("b", &["sleep", "60"], |_| {});
+        bundles.bundle("b", &["sleep", "600"], |_| {});
         let listener = listener(&bundles, "console");
         let engine = std::thread::spawn(move || {
             let one = carry(&listener, "one\n");

@@ -43,8 +43,8 @@ fn numbers(pidfd: &OwnedFd) -> Vec<i32> {
 #[test]
 fn a_pidfd_goes_to_whoever_watches() {
     for bundles in [Site::ours(), Site::nobody()].map(Bundles::at) {
-        bundles.bundle("b", &["sleep", "60"], |_| {});
-        bundles.bundle("b2", &["sleep", "60"], |_| {});
+        bundles.bundle("b", &["sleep", "600"], |_| {});
+        bundles.bundle("b2", &["sleep", "600"], |_| {});
         let listener = listener(&bundles, "watch");
         let watcher = std::thread::spawn(move || {
             [(); 3].map(|()| {
@@ -68,7 +68,7 @@ fn a_pidfd_goes_to_whoever_watches() {
             // the last is the container's own
             assert!(numbers.len() >= 2 && numbers[..numbers.len() - 1].contains(told), "{numbers:?} {told}");
             let mut ended = [PollFd::new(pidfd, PollFlags::IN)];
-            let moment = Timespec { tv_sec: 5, tv_nsec: 0 };
+            let moment = Timespec { tv_sec: 30, tv_nsec: 0 };
             assert_eq!(poll(&mut ended, Some(&moment)), Ok(1), "it tells of the end");
         }
         assert_eq!((seen[0].1.last(), seen[2].1.last()), (Some(&1), Some(&1)));
@@ -127,7 +127,7 @@ fn exec_runs_on_the_cpus_that_it_is_given() {
         write("final", json!({ "initial": format!("0-{cpu}"), "final": cpu }));
         write("initial", json!({ "initial": format!(" {cpu} ,{cpu}") }));
         write("neither", json!({ "initial": "", "final": "" }));
-        bundles.bundle("b", &["sleep", "60"], |config| {
+        bundles.bundle("b", &["sleep", "600"], |config| {
             config["process"]["execCPUAffinity"] = json!({ "final": cpu });
         });
         let out = bundles.says(

@@ -205,11 +205,23 @@ fn one_that_is_late_is_killed() {
                 if point == "startContainer" { "ETIMEDOUT" } else { "longer than its timeout allows" };
             fails_at(&bundles, &log, point, words);
             let took = began.elapsed();
-            assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(20), "{point}: {took:?}");
+            assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(70), "{point}: {took:?}");
         }
     }
-    let commands = std::fs::read_dir("/proc").expect("processes").flatten();
-    let commands = commands.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
-    let left: Vec<String> = commands.filter(|command| command.contains(&length)).collect();
-    assert!(left.is_empty(), "hooks that were late are still there: {left:?}");
+    let left = || -> Vec<String> {
+        let commands = std::fs::read_dir("/proc").expect("processes").flatten();
+        let commands =
+            commands.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+        commands.filter(|command| command.contains(&length)).collect()
+    };
+    // whoever was killed is there a moment longer
+    let began = Instant::now();
+    while !left().is_empty() {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "hooks that were late are still there: {:?}",
+            left()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

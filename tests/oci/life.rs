@@ -12,11 +12,11 @@ fn everybody() -> [Bundles; 2] {
 #[test]
 fn a_container_waits_runs_and_goes() {
     for bundles in everybody() {
-        bundles.bundle("b", &["sleep", "60"], |_| {});
+        bundles.bundle("b", &["sleep", "600"], |_| {});
         let out = bundles.says(
             "$R create -b $B/b --pid-file $B/pid c1 && $R state c1 && echo && cat $B/pid && echo\n\
              $R start c1 && $R state c1 | grep status && $R ps -f json c1 && $R list -q\n\
-             $R kill c1 KILL; i=0; while $R state c1 | grep -q running && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.05; done\n\
+             $R kill c1 KILL; i=0; while $R state c1 | grep -q running && [ $i -lt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
              $R state c1 | grep -E 'status|pid' && $R delete c1 && $R list -f json",
         );
         let (state, rest) = out.split_once("\n}").expect("a state");
@@ -57,7 +57,7 @@ fn signals_reach_the_program() {
     bundles.bundle("b", &["sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done"], |_| {});
     let out = bundles.says(
         "$R run -b $B/b c1 & runtime=$!\n\
-         i=0; until $R ps -f json c1 2>/dev/null | grep -q , || [ $i -gt 100 ]; do i=$((i+1)); sleep 0.05; done\n\
+         i=0; until $R ps -f json c1 2>/dev/null | grep -q , || [ $i -gt 400 ]; do i=$((i+1)); sleep 0.05; done\n\
          kill -TERM $runtime; wait $runtime; echo $?",
     );
     assert_eq!(out, "9\n");
@@ -67,7 +67,7 @@ fn signals_reach_the_program() {
 #[test]
 fn what_was_only_created_or_detached_can_be_deleted() {
     for bundles in everybody() {
-        bundles.bundle("b", &["sleep", "60"], |_| {});
+        bundles.bundle("b", &["sleep", "600"], |_| {});
         bundles.says("$R create -b $B/b c1 && $R delete c1");
         bundles.says("$R create -b $B/b c1 && $R delete --force c1");
         bundles.says("$R run -d -b $B/b c1 && $R delete -f c1 && $R delete -f c1");
@@ -86,7 +86,7 @@ fn what_was_only_created_or_detached_can_be_deleted() {
 #[test]
 fn the_configuration_is_that_of_the_creation() {
     let bundles = Bundles::at(Site::ours());
-    bundles.bundle("b", &["sleep", "60"], |config| config["process"]["env"] = json!(["A=1"]));
+    bundles.bundle("b", &["sleep", "600"], |config| config["process"]["env"] = json!(["A=1"]));
     let out = bundles.says(
         "$R run -d -b $B/b c1 && sed -i 's/A=1/A=2/' $B/b/config.json && $R exec c1 sh -c 'echo $A'; $R delete -f c1",
     );
@@ -96,7 +96,7 @@ fn the_configuration_is_that_of_the_creation() {
 #[test]
 fn of_two_who_take_a_name_one_wins() {
     let bundles = Bundles::at(Site::ours());
-    bundles.bundle("b", &["sleep", "60"], |_| {});
+    bundles.bundle("b", &["sleep", "600"], |_| {});
     let out = bundles.says(
         "for n in 1 2 3 4 5 6; do ($R create -b $B/b c1 2>$B/err$n; echo $?) & done > $B/codes; wait\n\
          sort $B/codes | uniq -c | tr -s ' \\n' ' '; cat $B/err*; $R delete -f c1",

@@ -9,7 +9,7 @@ use support::site::Site;
 fn a_container_is_paused_and_goes_on() {
     let Some(site) = Site::root("limits::a_container_is_paused_and_goes_on") else { return };
     let bundles = Bundles::at(site);
-    bundles.bundle("b", &["sleep", "60"], |_| {});
+    bundles.bundle("b", &["sleep", "600"], |_| {});
     let out = bundles.says(
         "$R create -b $B/b c1; $R pause c1; $R state c1 | grep status; $R resume c1; $R state c1 | grep status\n\
          $R start c1; $R pause c1; $R state c1 | grep status; $R exec c1 true; echo $?; $R pause c1; echo $?\n\
@@ -29,7 +29,7 @@ fn a_container_is_paused_and_goes_on() {
 fn limits_change_while_it_runs() {
     let Some(site) = Site::root("limits::limits_change_while_it_runs") else { return };
     let bundles = Bundles::at(site);
-    bundles.bundle("b", &["sleep", "60"], |config| {
+    bundles.bundle("b", &["sleep", "600"], |config| {
         config["linux"]["resources"]["memory"] = json!({ "limit": 64 << 20 });
     });
     let out = bundles.says(
@@ -54,8 +54,9 @@ fn limits_change_while_it_runs() {
 fn events_have_runcs_shape() {
     let Some(site) = Site::root("limits::events_have_runcs_shape") else { return };
     let bundles = Bundles::at(site);
-    bundles.bundle("b", &["sleep", "60"], |_| {});
-    let out = bundles.says("$R run -d -b $B/b c1; timeout 1 $R events --interval 300ms c1; $R delete -f c1");
+    bundles.bundle("b", &["sleep", "600"], |_| {});
+    let out = bundles
+        .says("$R run -d -b $B/b c1; timeout 20 $R events --interval 300ms c1 | head -n 2; $R delete -f c1");
     let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(events.len() >= 2, "{out}");
     let event = &events[0];

@@ -120,8 +120,8 @@ fn out_of_reach_first(bundles: &Bundles) {
 #[test]
 fn programs_that_join_a_container() {
     let Some(bundles) = place("narrated::programs_that_join_a_container") else { return };
-    bundles.bundle("b", &["sleep", "60"], |config| config["linux"]["seccomp"] = seccomp());
-    bundles.bundle("u", &["sleep", "60"], users);
+    bundles.bundle("b", &["sleep", "600"], |config| config["linux"]["seccomp"] = seccomp());
+    bundles.bundle("u", &["sleep", "600"], users);
     let sets = ["CAP_KILL", "CAP_CHOWN"];
     let process = json!({
         "terminal": true,
@@ -167,7 +167,7 @@ fn programs_that_join_a_container() {
 fn a_terminal_belongs_to_the_containers_own_users() {
     let Some(site) = Site::root("narrated::a_terminal_belongs_to_the_containers_own_users") else { return };
     let bundles = Bundles::at(site);
-    bundles.bundle("u", &["sleep", "60"], users);
+    bundles.bundle("u", &["sleep", "600"], users);
     let listener = UnixListener::bind(bundles.site.root_directory().join("console")).expect("a socket");
     let engine = std::thread::spawn(move || carry(&listener, ""));
     bundles.says(

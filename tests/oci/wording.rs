@@ -8,7 +8,7 @@ use support::site::Site;
 #[test]
 fn each_refusal_says_what_and_leaves_nothing() {
     let bundles = Bundles::at(Site::ours());
-    bundles.bundle("b", &["sleep", "60"], |_| {});
+    bundles.bundle("b", &["sleep", "600"], |_| {});
     bundles.bundle("nosuch", &["nosuch"], |_| {});
     bundles.bundle("noexec", &["/etc/passwd"], |_| {});
     bundles.bundle("nofile", &["/no/such"], |_| {});

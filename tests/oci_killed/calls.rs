@@ -38,7 +38,7 @@ const CASES: [Case; 8] = [
 const STARTED: &str = "$R create -b $B/b c1\n\
     strace -qq -o /dev/null -e inject=unlink,unlinkat:signal=KILL:when=1 $R start c1 2>/dev/null; code=$?\n\
     [ $code = 137 ] && [ -e $B/oci/c1/exec.fifo ] || echo \"start was not killed in time: $code\"\n\
-    for i in $(seq 100); do $R state c1 | grep -q running && break; sleep 0.05; done; $R state c1 | grep -q running || $R state c1\n\
+    for i in $(seq 400); do $R state c1 | grep -q running && break; sleep 0.05; done; $R state c1 | grep -q running || $R state c1\n\
     $R start c1 2>/dev/null && echo started twice; $R delete c1 2>/dev/null && echo deleted while it runs\n\
     gone 'a start that was killed'";
 

@@ -56,8 +56,7 @@ fn join(place: &std::path::Path, path: String, mut killer: Killer) {
 }
 
 pub fn all(name: &str, field: &Field) {
-    let copy = field.bundles.site.path().join("runtime");
-    std::fs::copy(std::env::current_exe().expect("this is a program"), &copy).expect("copied");
+    let copy = field.bundles.site.copy(&std::env::current_exe().expect("this is a program"), "runtime");
     let run = |what: &str, at: usize, victim: &str| {
         format!("{} runtime {what} $B {at} {victim} >$B/said 2>$B/err", copy.display())
     };
@@ -95,5 +94,5 @@ pub fn all(name: &str, field: &Field) {
 /// `whole NAME`: the container still takes programs, and only its own is left in it.
 pub const WHOLE: &str = "whole() { \
     [ \"$($R exec c1 echo on)\" = on ] || echo \"no exec after $1\"; \
-    for i in $(seq 100); do case $($R ps -f json c1) in *,*) sleep 0.05;; *) return 0;; esac; done; \
+    for i in $(seq 400); do case $($R ps -f json c1) in *,*) sleep 0.05;; *) return 0;; esac; done; \
     echo \"others are in it after $1: $($R ps c1)\"; }";

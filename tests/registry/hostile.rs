@@ -194,7 +194,7 @@ fn what_never_ends_is_refused() {
 #[test]
 fn what_trickles_in_is_not_waited_for() {
     let place = Place::new();
-    let patience = Some(Duration::from_millis(300));
+    let patience = Some(Duration::from_secs(2));
     let client = Client::new(Settings { patience, ..Settings::default() }).expect("a client");
     let document = Peer::start(|asked, _| match asked.path.as_str() {
         "/v2/" => Answer::ok("{}"),
@@ -208,7 +208,7 @@ fn what_trickles_in_is_not_waited_for() {
     });
     let began = Instant::now();
     for (peer, words) in [
-        (&document, "x/y:latest is not there after 0 seconds"),
+        (&document, "x/y:latest is not there after 2 seconds"),
         (&refusal, "is no registry: GET /v2/ answers forbidden"),
         (&token, "does not come to an end with its answer"),
     ] {
@@ -218,7 +218,7 @@ fn what_trickles_in_is_not_waited_for() {
     }
     let found = client.search("x", 5, &format!("http://{}/other", token.host)).expect_err("it trickles");
     assert!(found.to_string().contains("the search for \"x\" is not there"), "{found}");
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 /// Pages upon pages of a catalog are read into memory.

@@ -94,7 +94,7 @@ fn bad_chunks_end_their_connection() {
             answer.as_ref().is_none_or(|answer| [400, 408].contains(&answer.status)),
             "{chunk:?}: {answer:?}"
         );
-        assert!(wire.closes_within(Duration::from_secs(5)), "{chunk:?}");
+        assert!(wire.closes_within(Duration::from_secs(30)), "{chunk:?}");
     }
     let size = served.get(&place).header("range").to_owned();
     let last: u64 = size.trim_start_matches("0-").parse().expect("a number");
@@ -192,9 +192,9 @@ fn slow_clients_lose_their_connection() {
     let began = Instant::now();
     assert_eq!(body.answer(false).status, 408);
     for wire in &mut heads {
-        assert!(wire.closes_within(Duration::from_secs(10)));
+        assert!(wire.closes_within(Duration::from_secs(30)));
     }
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     // three bytes came, and can be gone on from
     assert_eq!(served.get(&place).header("range"), "0-2");
     let log = served.log_with(&format!("GET /v2/a/blobs/{digest} 200"));
@@ -210,7 +210,7 @@ fn slow_clients_lose_their_connection() {
 #[test]
 fn more_than_can_be_served_wait() {
     let root = directory();
-    let served = Served::start(root.path(), &["--timeout", "2"]);
+    let served = Served::start(root.path(), &["--timeout", "5"]);
     let mut idle: Vec<_> = (0..256).map(|_| served.connect()).collect();
     idle.iter_mut().for_each(|wire| wire.send(b"GET /v2/ HTTP/1.1\r\n"));
     let mut late = served.connect();
@@ -219,7 +219,7 @@ fn more_than_can_be_served_wait() {
     assert!(!served.log_with("").contains("GET"), "there is no place");
     assert_eq!(late.answer(false).status, 200);
     for wire in &mut idle {
-        assert!(wire.closes_within(Duration::from_secs(10)));
+        assert!(wire.closes_within(Duration::from_secs(30)));
     }
 }
 
@@ -234,7 +234,7 @@ fn a_trickle_is_slow_too() {
     (&stream).write_all(head.as_bytes()).expect("sent");
     let began = Instant::now();
     while (&stream).write_all(b"x").is_ok() {
-        assert!(began.elapsed() < Duration::from_secs(15), "it goes on for ever");
+        assert!(began.elapsed() < Duration::from_secs(60), "it goes on for ever");
         std::thread::sleep(Duration::from_millis(200));
     }
     assert!(served.log_with(&format!("PATCH {place} 408")).contains("408"));

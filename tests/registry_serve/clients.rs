@@ -229,7 +229,7 @@ fn tls_is_what_the_certificate_says() {
     // with TLS it may listen to everybody
     let served = Served::start(
         home,
-        &["--tls-cert", files[0], "--tls-key", files[1], "--listen", "0.0.0.0:0", "--timeout", "2"],
+        &["--tls-cert", files[0], "--tls-key", files[1], "--listen", "0.0.0.0:0", "--timeout", "5"],
     );
     let remote = format!("docker://{}", served.named("library/busybox:1"));
     let trust = home.join("trust");
@@ -245,8 +245,8 @@ fn tls_is_what_the_certificate_says() {
     // a client without TLS, and one that never speaks
     let mut plain = served.connect();
     plain.send(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert!(plain.closes_within(std::time::Duration::from_secs(10)));
-    assert!(served.connect().closes_within(std::time::Duration::from_secs(10)));
+    assert!(plain.closes_within(std::time::Duration::from_secs(30)));
+    assert!(served.connect().closes_within(std::time::Duration::from_secs(30)));
     // which names are ours says the certificate
     let host = |name: &str| {
         let script = format!(

@@ -57,7 +57,7 @@ fn no_process_of_the_host_can_be_looked_into() {
     for site in [Site::ours(), Site::nobody()] {
         let Some(run) = perl(&site, "--pid host $OPTIONS", LOOK, "$victim") else { return };
         let with = |options: &str| {
-            let begin = "SECRET=s3cret sleep 30 & victim=$!; ";
+            let begin = "SECRET=s3cret sleep 300 & victim=$!; ";
             site.says(&format!(
                 "{begin}{}; kill -0 $victim && kill $victim",
                 run.replace("$OPTIONS", options)
@@ -111,7 +111,8 @@ fn nobody_joins_whoever_has_the_number_now() {
              $S run --rm --explain {kind} container:red stepbox/base echo joined 2>$D/state/told 3>&- & run=$!; \
              until [ $(ls $D/state/run/journal | wc -l) = 2 ]; do sleep 0.02; done; $S rm -f red; \
              while [ -e /proc/$pid ]; do sleep 0.02; done; \
-             echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep 1000 3>&- & stranger=$!; [ $stranger = $pid ] || echo another number; \
+             for i in $(seq 20); do echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep 1000 3>&- & stranger=$!; \
+                 [ $stranger = $pid ] && break; kill $stranger; done; [ $stranger = $pid ] || echo another number; \
              cat <&3 >$D/state/seen & reader=$!; wait $run; echo $?; kill $reader $stranger; \
              grep -aq 'start that one first' $D/state/seen && echo why; rm $D/state/told $D/state/seen"
         ));
@@ -237,11 +238,10 @@ fn what_changes_the_machine_opens_only_when_privileged() {
 fn a_fork_bomb_stays_in_its_limit() {
     let Some(site) = Site::limited_root("a_fork_bomb_stays_in_its_limit") else { return };
     let out = site.says(
-        "p=$(basename $D); $S run --rm --pids-limit 20 --cgroup-parent $p stepbox/base \
-         sh -c 'b() { b | b & }; b 2>/dev/null; exec sleep 1.5' 2>/dev/null & \
-         for i in $(seq 100); do f=$(find /sys/fs/cgroup -path \"*$p/stepbox-*/pids.current\" 2>/dev/null); \
-         [ -n \"$f\" ] && [ $(cat $f) -ge 15 ] && break; sleep 0.05; done; \
-         sleep 0.3; echo now $(cat $f); echo $(cat $(dirname $f)/pids.events); wait; \
+        "p=$(basename $D); $S run --rm --name red --pids-limit 20 --cgroup-parent $p stepbox/base \
+         sh -c 'b() { b | b & }; b 2>/dev/null; exec sleep 1000' 2>/dev/null & \
+         until f=$(find /sys/fs/cgroup -path \"*$p/stepbox-*/pids.events\" 2>/dev/null); [ -n \"$f\" ] && grep -q 'max [1-9]' $f; do \
+         sleep 0.05; done; echo now $(cat $(dirname $f)/pids.current); echo $(cat $f); $S kill red >/dev/null; wait; \
          find /sys/fs/cgroup -path \"*$p*\" 2>/dev/null | wc -l",
     );
     let words: Vec<&str> = out.split_whitespace().collect();

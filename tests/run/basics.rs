@@ -80,7 +80,7 @@ fn clean_takes_the_bridge_away() {
     let Some(site) = Site::root("clean_takes_the_bridge_away") else { return };
     let out = site.says(
         "$S run --rm stepbox/base true; \
-         for i in $(seq 60); do ls /sys/class/net | grep -q veth || break; sleep 0.05; done; \
+         for i in $(seq 400); do ls /sys/class/net | grep -q veth || break; sleep 0.05; done; \
          ls /sys/class/net; echo -; $S clean >&2; ls /sys/class/net; \
          nft list tables 2>/dev/null || true",
     );

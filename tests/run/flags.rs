@@ -61,7 +61,7 @@ fn limits_settings_and_groups() {
 fn what_is_another_containers() {
     for site in [Site::ours(), Site::nobody()] {
         let begin = "$S run --rm --name peer --ipc shareable --network none --hostname red stepbox/base sh -c \
-                     'ls -l /proc/self/ns; sleep 5' >$D/state/peer & \
+                     'ls -l /proc/self/ns; exec sleep 1000' >$D/state/peer & \
                      while ! grep -q uts $D/state/peer; do sleep 0.1; done;";
         let names = "grep -o \"[a-z]*:.[0-9]*\" $D/state/peer >$D/state/names;";
         let ask = |option: &str, kind: &str| {
@@ -76,7 +76,8 @@ fn what_is_another_containers() {
             &ask("--pid container:peer", "pid"),
             &ask("--ipc container:peer", "ipc"),
             &ask("--network container:peer", "net"),
-            "$S run --rm --network container:peer stepbox/base sh -c 'hostname; cat /etc/hostname'; wait",
+            "$S run --rm --network container:peer stepbox/base sh -c 'hostname; cat /etc/hostname'; \
+             $S kill peer >/dev/null; wait",
         ];
         assert_eq!(site.says(&script.join(" ")), "pid\nipc\nnet\nred\nred\n");
         site.says("$S run --name ended stepbox/base true");

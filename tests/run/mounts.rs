@@ -79,7 +79,7 @@ fn shared_memory_goes_with_the_ipc_namespace() {
              sh -c 'echo from donor >/dev/shm/a; while ! test -e /dev/shm/c; do sleep 0.1; done; cat /dev/shm/b' >$D/state/donor & \
              while ! $S ps -a | grep -q Up.*donor; do sleep 0.1; done; \
              $S run --rm --network none --ipc container:donor stepbox/base \
-             sh -c 'while ! test -e /dev/shm/a; do sleep 0.1; done; cat /dev/shm/a; echo from guest >/dev/shm/b; \
+             sh -c 'while ! test -s /dev/shm/a; do sleep 0.1; done; cat /dev/shm/a; echo from guest >/dev/shm/b; \
              grep -c \" /dev/shm rw,nosuid,nodev,noexec\" /proc/self/mountinfo; \
              ls /dev/shm | grep -c .; touch /dev/shm/c'; wait; cat $D/state/donor; rm $D/state/donor; \
              $S run --rm --network none stepbox/base ls /dev/shm; ls /dev/shm | grep -c '^[abc]$'; true",
@@ -87,9 +87,9 @@ fn shared_memory_goes_with_the_ipc_namespace() {
         assert_eq!(out, "from donor\n1\n2\nfrom guest\n0\n");
         for ipc in ["", "--ipc private", "--ipc none"] {
             let out = site.says(&format!(
-                "$S run --rm --name donor --network none {ipc} stepbox/base sleep 2 & \
+                "$S run --rm --name donor --network none {ipc} stepbox/base sleep 1000 & \
                  while ! $S ps -a | grep -q Up.*donor; do sleep 0.1; done; \
-                 $S run --rm --network none --ipc container:donor stepbox/base true 2>&1; echo $?; wait"
+                 $S run --rm --network none --ipc container:donor stepbox/base true 2>&1; echo $?; $S kill donor >/dev/null; wait"
             ));
             assert!(out.contains("non-shareable IPC (hint: ") && out.ends_with("\n125\n"), "{ipc}: {out}");
         }
@@ -103,9 +103,9 @@ fn a_donors_link_leads_nowhere() {
     let Some(site) = Site::root("a_donors_link_leads_nowhere") else { return };
     let out = site.says(
         "$S run --rm --name donor --network none --ipc shareable --cap-add SYS_ADMIN stepbox/base \
-         sh -c 'umount /dev/shm && rmdir /dev/shm && ln -s / /dev/shm && echo ready; sleep 3' >$D/state/donor & \
+         sh -c 'umount /dev/shm && rmdir /dev/shm && ln -s / /dev/shm && echo ready; exec sleep 1000' >$D/state/donor & \
          while ! grep -q ready $D/state/donor; do sleep 0.1; done; \
-         $S run --rm --network none --ipc container:donor stepbox/base ls /dev/shm 2>&1; echo $?; wait",
+         $S run --rm --network none --ipc container:donor stepbox/base ls /dev/shm 2>&1; echo $?; $S kill donor >/dev/null; wait",
     );
     assert!(out.contains("ELOOP") && out.contains("hint: ") && out.ends_with("\n125\n"), "{out}");
     site.assert_clean();

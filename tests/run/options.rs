@@ -62,7 +62,8 @@ fn limits_bite() {
     assert_eq!(site.sh(full).code, 137, "killed for want of memory");
     let files = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; true";
     assert!(site.inside("--cpus 0.5", files).starts_with("50000"));
-    let bomb = "$S run --rm --pids-limit 5 stepbox/base sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done'";
+    let bomb =
+        "$S run --rm --pids-limit 5 stepbox/base sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done'";
     assert!(site.sh(bomb).err.contains("fork"));
     site.assert_clean();
 }
@@ -74,10 +75,10 @@ fn networks() {
     let host = site.says("ip link add probe0 type bridge; $S run --rm --network host stepbox/base ip link");
     assert!(host.contains("probe0"), "{host}");
     let out = site.says(
-        "$S run --rm stepbox/base sh -c 'ip -o -4 addr show eth0; sleep 3' >$D/state/first & \
+        "$S run --rm --name red stepbox/base sh -c 'ip -o -4 addr show eth0; exec sleep 1000' >$D/state/first & \
          while ! grep -q inet $D/state/first; do sleep 0.1; done; \
          first=$(sed 's,.*inet \\([0-9.]*\\)/.*,\\1,' $D/state/first); \
-         $S run --rm stepbox/base ping -c 1 -W 2 $first; wait",
+         $S run --rm stepbox/base ping -c 1 -W 10 $first; $S kill red >/dev/null; wait",
     );
     assert!(out.contains("1 packets received") || out.contains("1 received"), "{out}");
     site.assert_clean();

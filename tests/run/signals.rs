@@ -7,7 +7,7 @@ fn signalled(site: &Site, signal: &str, program: &str) -> String {
     assert!(!program.contains('\''), "{program} stands in quotes");
     let out = site.says(&format!(
         ": >$D/state/out; $S run --rm stepbox/base sh -c '{program}' >$D/state/out & pid=$!; \
-         for i in $(seq 100); do grep -q ready $D/state/out && break; sleep 0.05; done; \
+         until grep -qs ready $D/state/out; do sleep 0.05; done; \
          kill -{signal} $pid; wait $pid; echo code $?; cat $D/state/out"
     ));
     site.assert_clean();
@@ -38,7 +38,7 @@ fn a_killed_engine_takes_its_box_along_and_clean_does_the_rest() {
     let site = Site::ours();
     let out = site.says(
         "$S run --rm stepbox/base sh -c 'echo ready; sleep 33' >$D/state/out & pid=$!; \
-         for i in $(seq 100); do grep -q ready $D/state/out && break; sleep 0.05; done; \
+         until grep -qs ready $D/state/out; do sleep 0.05; done; \
          kill -KILL $pid; wait $pid; echo code $?; $S clean | tail -1; $S ps -aq",
     );
     assert!(out.starts_with("code 137\n1 dead runs cleaned"), "{out}");

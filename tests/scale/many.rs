@@ -12,8 +12,8 @@ use crate::{expect, more};
 /// What can be left: one line each. Processes by their program and words.
 const LEFT: &str = r#"
 left() {
-    cut -d' ' -f5- /proc/self/mountinfo | sort; nft list ruleset 2>/dev/null; [ $(id -u) != 0 ] || ls /sys/class/net
-    # without namespaces of our own, those that others run are not ours
+    # without namespaces of our own, what others mount, cable and run is not ours
+    [ $(id -u) != 0 ] || { cut -d' ' -f5- /proc/self/mountinfo | sort; nft list ruleset 2>/dev/null; ls /sys/class/net; }
     [ $(id -u) != 0 ] || for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline; echo; done 2>/dev/null | grep -c 'self/exe [m]onitor'
     ls -A $D/state/containers $D/state/run/journal $D/state/run/leases $D/state/volumes 2>/dev/null
 }
@@ -51,7 +51,7 @@ fn a_hundred_at_once_end_consistent() {
             cat $D/state/change; $S system check | grep -o 'nothing wrong'"
         );
         let all = format!("{count}\n");
-        expect(&site, 120, &script, &format!("{}nothing wrong\n", all.repeat(3)));
+        expect(&site, 300, &script, &format!("{}nothing wrong\n", all.repeat(3)));
         site.assert_clean();
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the kernel may take to let go of what a process that just died had held.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything on the machine that a lab could leave or take away, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ impl<'s> Terminal<'s> {
         }
         let socket = site.root_directory().join("tmux").display().to_string();
         let script = "tmux -S $D/state/tmux -f /dev/null new-session -d -x 90 -y 30 'PS1=\"% \" sh -i' && \
-                      sleep 38";
+                      sleep 118";
         let mut command = site.script(script);
         // tmux gives its command to SHELL; without one to the user's own, which for nobody is nologin
         command.env("SHELL", "/bin/sh").env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
@@ -77,7 +77,7 @@ impl<'s> Terminal<'s> {
             if screen.contains(wanted) {
                 return screen;
             }
-            assert!(began.elapsed() < Duration::from_secs(12), "no {wanted:?} in:\n{screen}");
+            assert!(began.elapsed() < Duration::from_secs(40), "no {wanted:?} in:\n{screen}");
             std::thread::sleep(Duration::from_millis(40));
         }
     }

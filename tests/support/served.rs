@@ -72,14 +72,14 @@ impl Served {
             if log.contains(words) {
                 return log;
             }
-            assert!(began.elapsed() < Duration::from_secs(10), "no {words:?} in {log}");
+            assert!(began.elapsed() < Duration::from_secs(30), "no {words:?} in {log}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     pub fn connect(&self) -> Wire {
         let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
         Wire { reader: BufReader::new(stream) }
     }
 
@@ -147,7 +147,7 @@ impl Served {
             if let Some(status) = self.child.try_wait().expect("our child") {
                 return status;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "it does not end");
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not end");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

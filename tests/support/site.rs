@@ -12,6 +12,18 @@ use std::time::{Duration, Instant};
 
 use crate::player::{NOBODY, Said, built, said};
 
+/// How long what was done may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a script waits for. `owner`: the process that answers for the only container that has one. `dead PID`: until that
+/// process has ended, for whoever sends SIGKILL comes back before that. `sockets PID`: how many it has; a container's
+/// monitor has one more for each of those who call.
+const WAITS: &str = r#"
+owner() { sed -E 's/.*"owner":[{]"pid":([0-9]+).*/\1/' $D/state/containers/*/state.json; }
+dead() { while grep -qs '^State:.[^ZX]' /proc/$1/status; do sleep 0.02; done; }
+sockets() { ls -l /proc/$1/fd | grep -c socket:; }
+"#;
+
 /// Where a test runs containers, and as whom.
 pub struct Site {
     directory: tempfile::TempDir,
@@ -62,11 +74,18 @@ impl Site {
         std::fs::create_dir(site.root_directory()).expect("a directory can be made");
         std::os::unix::fs::chown(site.root_directory(), Some(uid), Some(uid)).expect("ours to give");
         if std::fs::hard_link(binary(), site.path().join("stepbox")).is_err() {
-            // by another process: whoever is forked here meanwhile would hold it open for writing (ETXTBSY)
-            let copied = Command::new("cp").arg(binary()).arg(site.path().join("stepbox")).status();
-            assert!(copied.expect("cp runs").success(), "the binary can be had");
+            site.copy(binary(), "stepbox");
         }
         site
+    }
+
+    /// Copies a program into the site; by another process, for whoever is forked here meanwhile would hold the copy open
+    /// for writing, and it could not be executed (ETXTBSY).
+    pub fn copy(&self, program: &Path, name: &str) -> PathBuf {
+        let copy = self.path().join(name);
+        let copied = Command::new("cp").arg(program).arg(&copy).status();
+        assert!(copied.expect("cp runs").success(), "{} can be copied", program.display());
+        copy
     }
 
     /// The site's directory: what tests make lies here.
@@ -84,10 +103,10 @@ impl Site {
         self.uid == 0
     }
 
-    /// A shell script in the site: `$S` is stepbox, `$D` the site's directory. It ends after 40 seconds, and no
-    /// file that it writes grows beyond 64 MiB.
+    /// A shell script in the site: `$S` is stepbox, `$D` the site's directory; [`WAITS`] are its words. It ends after
+    /// two minutes, and no file that it writes grows beyond 2 GiB.
     pub fn script(&self, script: &str) -> Command {
-        self.script_of(40, script)
+        self.script_of(120, script)
     }
 
     /// The same with another time limit, in seconds.
@@ -116,7 +135,7 @@ impl Site {
                              umount -l $D/cgroup || exit 99";
         let prepare = if self.is_root() { SYSFS } else { "" };
         // ulimit -f counts blocks of 512 bytes: 2 GiB, as a runaway must not fill the disk
-        command.arg(format!("{prepare}\nulimit -f 4194304\n{script}"));
+        command.arg(format!("{prepare}\nulimit -f 4194304\n{WAITS}\n{script}"));
         if rustix::process::geteuid().is_root() && !self.is_root() {
             command.uid(self.uid).gid(self.uid);
         }
@@ -177,7 +196,7 @@ impl Site {
                 let entries = std::fs::read_dir(self.root_directory().join(name)).into_iter().flatten();
                 entries.flatten().map(|entry| entry.path()).collect()
             };
-            while !left().is_empty() && began.elapsed() < Duration::from_secs(5) {
+            while !left().is_empty() && began.elapsed() < PATIENCE {
                 std::thread::sleep(Duration::from_millis(20));
             }
             assert!(left().is_empty(), "left in {name}: {:?}", left());
@@ -186,7 +205,7 @@ impl Site {
         let began = Instant::now();
         let mut left: BTreeSet<PathBuf> = cgroups().difference(&self.cgroups).cloned().collect();
         while !left.is_empty() {
-            assert!(began.elapsed() < Duration::from_secs(5), "cgroups left: {left:?}");
+            assert!(began.elapsed() < PATIENCE, "cgroups left: {left:?}");
             std::thread::sleep(Duration::from_millis(50));
             left = left.intersection(&cgroups()).cloned().collect();
         }

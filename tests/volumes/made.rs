@@ -76,7 +76,7 @@ fn who_was_not_named_lives_with_the_container() {
 fn several_have_the_same_one() {
     for site in both() {
         let out = site.says(
-            "$S run -d --name aa --network none -v data:/x stepbox/base sh -c 'while ! [ -e /x/stop ]; do sleep 0.05; done; cat /x/stop' \
+            "$S run -d --name aa --network none -v data:/x stepbox/base sh -c 'while ! [ -s /x/stop ]; do sleep 0.05; done; cat /x/stop' \
              >/dev/null; $S run -d --name bb --network none --volumes-from aa:ro stepbox/base sleep 1000 >/dev/null; \
              $S exec bb touch /x/y 2>&1 | grep -c 'Read-only'; $S run --rm -v data:/z stepbox/base sh -c 'echo now >/z/stop'; \
              $S wait aa; $S logs aa; $S exec bb cat /x/stop; $S rm -v aa; $S volume rm data 2>&1 | grep -c 'in use'; \

@@ -25,6 +25,9 @@ use crate::engine::monitor::frames::Frame;
 use crate::engine::state::State;
 use crate::kernel::process as processes;
 
+/// How often it is looked at whether a container has ended: where its monitor is killed, nobody says so.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// Tells of changes in a container's directory.
 #[derive(Debug)]
 pub struct Watch {
@@ -65,7 +68,6 @@ impl Watch {
 
 /// Waits until a container does not run any more, or for so long; whether it came to that.
 fn ended(state: &State, record: &Record, most: Option<Duration>) -> io::Result<bool> {
-    const LOOK_AGAIN: Duration = Duration::from_millis(200);
     let (path, began) = (directory(state, record), Instant::now());
     let watch = match Watch::new(&path) {
         // it was removed with its end
@@ -126,17 +128,24 @@ pub fn stop(state: &State, record: &Record, most: Option<Duration>) -> Result<()
     if record.life.status == Status::Restarting {
         wake(record);
     }
-    for (number, most) in [(stop_signal(record), most), (libc::SIGKILL, None)] {
-        match signal(state, record, number) {
-            Ok(()) => {}
+    let (mut number, mut most) = (stop_signal(record), most);
+    loop {
+        let heard = match signal(state, record, number) {
+            Ok(()) => true,
             // between two runs, or at its end
-            Err(ContainerError::NotRunning(_)) => wake(record),
+            Err(ContainerError::NotRunning(_)) => false,
             Err(error) => return Err(error),
+        };
+        if !heard {
+            wake(record);
         }
         pause::wake(state, record)?;
-        if ended(state, record, most)? {
+        // whoever is started in this very moment has not heard that he is to die
+        let patience = if number == libc::SIGKILL && !heard { Some(LOOK_AGAIN) } else { most };
+        if ended(state, record, patience)? {
             break;
         }
+        (number, most) = (libc::SIGKILL, None);
     }
     state.events().tell(&[of::container(record, "stop")]);
     Ok(())

@@ -56,7 +56,7 @@ pub fn remove(state: &State, wanted: &str, force: bool, volumes: bool) -> Result
             }
             match end::kill(state, &record, libc::SIGKILL) {
                 // it was between two runs, or has just ended
-                Err(ContainerError::NotRunning(_)) => end::stop(state, &record, None)?,
+                Err(ContainerError::NotRunning(_)) => end::stop(state, &record, Some(Duration::ZERO))?,
                 other => other?,
             }
         }
