@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::kernel::op::Exec;
 
 mod ping;
+mod serve;
 
 /// This very program, run as one of the workloads below.
 pub fn exec(arguments: &[&str]) -> Exec {
@@ -27,6 +28,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         ["spin", milliseconds] => spin(Duration::from_millis(milliseconds.parse().unwrap_or(0))),
         ["count", file] => count(file),
         ["ping", address] => ping::ping(address),
+        ["serve", port] => serve::serve(port.parse().unwrap_or(0)),
+        ["fetch", address] => serve::fetch(address),
         _ => {
             complain!("unknown work: {}", arguments.join(" "));
             ExitCode::from(125)
