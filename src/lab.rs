@@ -148,9 +148,9 @@ impl Stage {
                 return Err(error.into());
             }
         };
+        let began = self.watcher.next_plan(plan);
         let result = work(self);
-        running.undo(&mut self.watcher);
-        self.watcher.next_plan(plan);
+        self.watcher.back_to(began, |watcher| drop(running.undo(watcher)));
         result
     }
 
