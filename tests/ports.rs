@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use stepbox::host;
@@ -15,6 +15,7 @@ use stepbox::kernel::op::Exec;
 use stepbox::kernel::{CText, Errno, Op, process};
 use stepbox::launch::{Running, launch};
 use stepbox::ports::{self, Protocol, Published};
+use stepbox::probe::{Probe, Who};
 use stepbox::step::{Plan, Step};
 use stepbox::veth::{self, Network};
 
@@ -30,6 +31,7 @@ const TESTS: &[(&str, fn())] = &[
     ("taken_once", taken_once),
     ("refusals", refusals),
     ("a_box_does_not_keep_ports", a_box_does_not_keep_ports),
+    ("rules_as_nft_writes_them", rules_as_nft_writes_them),
     ("many", many),
 ];
 
@@ -260,6 +262,46 @@ fn a_box_does_not_keep_ports() {
     assert_eq!(running.take_listeners().len(), 1, "the host still has it");
     let both: Vec<_> = of_box.iter().filter(|socket| ours.contains(socket)).collect();
     assert!(both.is_empty(), "{both:?} is the box's, too");
+}
+
+/// What the kernel has taken, read back by us and, where it is installed, by nft(8).
+fn rules_as_nft_writes_them() {
+    let ports = [published("0.0.0.0", 8080, Protocol::Tcp), published("203.0.113.2", 53, Protocol::Udp)];
+    let gateway = Ipv4Addr::new(10, 9, 0, 1);
+    let network = Network { bridge: "br0".into(), gateway, prefix: 24, shared: false };
+    let plan = Plan::default().then(veth::masquerade(&network)).then(ports::publish(
+        "stepbox-box0",
+        &network.bridge,
+        &ports,
+    ));
+    let running = launch(&plan, &mut (), None).expect("two tables");
+    let rules = [
+        ("br0 postrouting", "ip saddr 10.9.0.0/24 oifname != br0 masquerade"),
+        ("box0 ports", "tcp dport 8080 dnat to 10.9.0.2:80"),
+        ("box0 ports #2", "ip daddr 203.0.113.2 udp dport 53 dnat to 10.9.0.2:80"),
+        ("box0 prerouting", "iifname != br0 fib daddr type local jump ports"),
+        ("box0 output", "ip daddr != 127.0.0.0/8 fib daddr type local jump ports"),
+    ];
+    let facts = Probe::Filter(Who::Host).look(None).facts;
+    let told: Vec<_> = facts.iter().map(|fact| (fact.key.as_str(), fact.value.as_str())).collect();
+    let places = rules.map(|(place, _)| format!("stepbox-{place}"));
+    let wanted: Vec<_> =
+        places.iter().zip(&rules).map(|(place, (_, rule))| (place.as_str(), *rule)).collect();
+    assert_eq!(told, wanted);
+    match Command::new("nft").args(["list", "ruleset"]).output() {
+        Ok(nft) => {
+            let listed = String::from_utf8_lossy(&nft.stdout).replace('"', "");
+            let lines: Vec<&str> = listed.lines().map(str::trim).collect();
+            let hooks = ["postrouting priority srcnat", "prerouting priority dstnat", "output priority -100"];
+            let hooks = hooks.map(|hook| format!("type nat hook {hook}; policy accept;"));
+            for line in hooks.iter().map(String::as_str).chain(rules.map(|(_, rule)| rule)) {
+                assert!(lines.contains(&line), "{line}, of:\n{listed}");
+            }
+        }
+        Err(_) => println!("nft is not installed: its list is not compared"),
+    }
+    assert_eq!(running.undo(&mut ()), []);
+    assert_eq!(Probe::Filter(Who::Host).look(None).facts, []);
 }
 
 /// More than fits into one usual message.
