@@ -41,7 +41,7 @@ pub fn take(ports: &[Published]) -> Vec<Step> {
     let listen = |(slot, port): (usize, &Published)| {
         let listen = Listen { address: port.host, protocol: port.protocol, slot };
         Step::new("take the host's port", Op::Listen(listen))
-            .why("the kernel gives a port to one socket alone, so whoever comes second is told so, and not ignored")
+            .why("the kernel gives a port to one socket, so whoever comes second hears of it")
     };
     ports.iter().enumerate().map(listen).collect()
 }

@@ -87,7 +87,7 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::LoadDeviceFilter(_) | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel runs no programs for cgroups (CONFIG_CGROUP_BPF), so devices cannot be closed here"
         }
-        (Op::AwaitText { .. }, Errno::TIMEDOUT) => {
+        (Op::AwaitText { path, .. }, Errno::TIMEDOUT) if in_cgroups(path) => {
             "a process in it does not stop: it waits for a disk or a network file system (state D in ps)"
         }
         (Op::PidfdOpen { .. }, Errno::SRCH) => "the container has stopped: its first process is gone",

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::kernel::{Errno, hint};
 
 /// How long an answer may take: less than TCP needs to give up, which would be another answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Listens until it is killed. Whoever connects is told which address he comes from.
+/// Listens until it is killed. Whoever connects is told which address he comes from, and to which he has come.
 pub(super) fn serve(port: u16) -> ExitCode {
     let listener = match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
         Ok(listener) => listener,
@@ -19,12 +19,13 @@ pub(super) fn serve(port: u16) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    println!("listening on port {port}");
+    println!("listening");
     loop {
         let Ok((mut stream, peer)) = listener.accept() else { return ExitCode::from(1) };
         // said before it is answered: whoever has the answer finds the words in place
-        println!("{} came by", peer.ip());
-        let _ = write!(stream, "hello {}", peer.ip());
+        println!("{} has come", peer.ip());
+        let here = stream.local_addr().map(|here| here.to_string()).unwrap_or_default();
+        let _ = write!(stream, "hello {}, this is {here}", peer.ip());
     }
 }
 
@@ -47,13 +48,16 @@ pub(super) fn fetch(address: &str) -> ExitCode {
     };
     match TcpStream::connect_timeout(&address, PATIENCE) {
         Err(error) => failed("connect", error),
-        Ok(stream) => match answer(stream) {
-            Ok(answer) => {
-                println!("{address} says: {answer}");
-                ExitCode::SUCCESS
+        Ok(stream) => {
+            let here = stream.local_addr().map(|here| here.ip().to_string()).unwrap_or_default();
+            match answer(stream) {
+                Ok(answer) => {
+                    println!("{here} to {address}: {answer}");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => failed("read", error),
             }
-            Err(error) => failed("read", error),
-        },
+        }
     }
 }
 
