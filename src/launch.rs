@@ -132,7 +132,7 @@ fn perform(op: &Op, prepared: &Prepared, context: &mut Context) -> Answer {
 fn judge(op: &Op, expect: Expect, answer: Answer) -> Option<Unmet> {
     match (expect, answer) {
         (Expect::Exits(wanted), Answer::Ended(Exit::Code(code))) if code == wanted => None,
-        (Expect::Exits(_), Answer::Ended(exit)) => Some(Unmet::Failed(exit)),
+        (Expect::Exits(wanted), Answer::Ended(exit)) => Some(Unmet::Otherwise(exit, Exit::Code(wanted))),
         (_, Answer::Ended(exit)) if matches!(op, Op::Spawn(_)) && exit != Exit::Code(0) => {
             Some(Unmet::Failed(exit))
         }
