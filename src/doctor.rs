@@ -186,6 +186,7 @@ fn needs(name: &str) -> Vec<Need> {
         "06-cgroups" => &[May("cgroups", "limits (it shows the refusal instead)")],
         "08-overlay" | "12-storage" | "13-union-image" | "14-commit" => &[Must("overlay")],
         "09-veth-bridge" => &[Must("bridge")],
+        "10-ports" => &[Must("bridge"), Must("nf_tables")],
         "15-full-run" => &[Must("overlay"), Must("pivot_root"), Must("bridge"), Must("nf_tables")],
         "18-engine" => &[Must("overlay"), Must("pivot_root")],
         _ => &[],

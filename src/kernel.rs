@@ -30,6 +30,7 @@ pub mod join;
 mod limits;
 #[allow(unsafe_code)]
 pub mod linux;
+pub mod listeners;
 #[allow(unsafe_code)]
 mod messenger;
 #[allow(unsafe_code)]

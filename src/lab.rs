@@ -71,6 +71,7 @@ pub const LABS: &[Lab] = &[
     ),
     row("08-overlay", "overlay", "What is a layer?", "docker diff"),
     row("09-veth-bridge", "veth", "How do two boxes talk to each other?", "docker network create"),
+    row("10-ports", "ports", "Who can call a box, and whom does it see?", "docker run -p"),
     row(
         "12-storage",
         "storage",
@@ -148,9 +149,9 @@ impl Stage {
                 return Err(error.into());
             }
         };
+        let began = self.watcher.next_plan(plan);
         let result = work(self);
-        running.undo(&mut self.watcher);
-        self.watcher.next_plan(plan);
+        self.watcher.back_to(began, |watcher| drop(running.undo(watcher)));
         result
     }
 

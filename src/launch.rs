@@ -131,6 +131,8 @@ fn perform(op: &Op, prepared: &Prepared, context: &mut Context) -> Answer {
 
 fn judge(op: &Op, expect: Expect, answer: Answer) -> Option<Unmet> {
     match (expect, answer) {
+        (Expect::Exits(wanted), Answer::Ended(Exit::Code(code))) if code == wanted => None,
+        (Expect::Exits(wanted), Answer::Ended(exit)) => Some(Unmet::Otherwise(exit, Exit::Code(wanted))),
         (_, Answer::Ended(exit)) if matches!(op, Op::Spawn(_)) && exit != Exit::Code(0) => {
             Some(Unmet::Failed(exit))
         }
@@ -209,7 +211,9 @@ impl<'p> Running<'p> {
         match cloned? {
             Cloned::Box => {
                 drop(ours);
-                let Context { fifo, console, trees, listener, pipes, .. } = std::mem::take(&mut self.context);
+                let context = std::mem::take(&mut self.context);
+                let Context { fifo, console, trees, listener, pipes, listeners, .. } = context;
+                listeners.close();
                 let (loan, none) = (Some(theirs), Context::default());
                 let there = Context { in_box: true, loan, fifo, console, trees, listener, pipes, ..none };
                 box_lane(&program, there)
@@ -220,9 +224,10 @@ impl<'p> Running<'p> {
                     journal.box_born(pid);
                 }
                 let (loan, watcher) = (Some(ours), self.context.watcher.take());
-                let pipes = std::mem::take(&mut self.context.pipes).of_engine();
-                let (box_pid, pidfd) = (Some(pid), Some(pidfd));
-                self.context = Context { loan, watcher, pipes, box_pid, pidfd, ..Context::default() };
+                let Context { pipes, listeners, .. } = std::mem::take(&mut self.context);
+                let (pipes, box_pid, pidfd) = (pipes.of_engine(), Some(pid), Some(pidfd));
+                self.context =
+                    Context { loan, watcher, pipes, listeners, box_pid, pidfd, ..Context::default() };
                 Ok(pid)
             }
         }
@@ -269,6 +274,11 @@ impl<'p> Running<'p> {
     /// The engine's ends of what the box reads, prints, and prints as errors. They are handed out once.
     pub fn take_pipes(&mut self) -> [Option<OwnedFd>; 3] {
         std::mem::take(&mut self.context.pipes.ours)
+    }
+
+    /// The sockets that have the host's ports, by slot. They are handed out once; what is not is closed with the run.
+    pub fn take_listeners(&mut self) -> Vec<Option<OwnedFd>> {
+        self.context.listeners.take()
     }
 
     /// Waits for the box's program to end; says so again when asked again.

@@ -11,7 +11,7 @@
 //!   container       Spec -> Plan: THE recipe         container, join, spec, rootfs
 //!      │
 //!   mechanisms      settings -> steps; never import  chroot namespaces userns cgroups privilege overlay
-//!      │            each other                       veth layers storage
+//!      │            each other                       veth ports layers storage
 //!   launch          the one loop; undo, journal      step, launch, journal, attend, probe, observe, trace
 //!      │
 //!   kernel          Op -> system call; all `unsafe`  kernel
@@ -48,6 +48,7 @@ pub mod observe;
 #[cfg(feature = "engine")]
 pub mod oci;
 pub mod overlay;
+pub mod ports;
 pub mod privilege;
 pub mod probe;
 pub mod rootfs;

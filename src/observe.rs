@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::kernel::Op;
+use crate::kernel::process::Exit;
 use crate::launch::{Answer, At, Observer, Verdict};
 use crate::probe::{Probe, View};
 use crate::step::{Expect, Plan};
@@ -94,10 +95,19 @@ impl Watcher {
         self.stopped
     }
 
-    /// The steps of the plan that was just taken are counted; the next plan's numbers go on from there.
-    pub fn next_plan(&mut self, plan: &Plan) {
-        self.offset += plan.steps.len();
+    /// The steps of the plan that was just taken are counted; the next plan's numbers go on from there. Says where this
+    /// one's began.
+    pub fn next_plan(&mut self, plan: &Plan) -> usize {
         self.seen.clear();
+        let next = self.offset + plan.steps.len();
+        std::mem::replace(&mut self.offset, next)
+    }
+
+    /// Goes back to the numbers of an earlier plan, which others may have followed, while it is undone.
+    pub fn back_to(&mut self, began: usize, undo: impl FnOnce(&mut Watcher)) {
+        let next = std::mem::replace(&mut self.offset, began);
+        undo(self);
+        self.offset = next;
     }
 
     /// Pauses before work that is not one kernel operation, as before a step. It has no number: it belongs to the
@@ -211,7 +221,7 @@ impl Observer for Watcher {
         }
         self.last = number;
         // while the box runs by itself, a look would depend on the moment: what was last seen is what was before
-        let waits = matches!(at.step.op, Op::WaitBox | Op::PeekBox);
+        let waits = matches!(at.step.op, Op::WaitBox | Op::PeekBox | Op::AwaitText { .. });
         let last = |probe: &Probe| self.seen.iter().find(|(seen, _)| waits && seen == probe);
         let look = |probe: &Probe| last(probe).map_or_else(|| first_look(probe, at), |seen| seen.1.clone());
         self.before = at.step.show.iter().map(look).collect();
@@ -256,6 +266,7 @@ impl Observer for Watcher {
             provoked: match (at.step.expect, answer) {
                 (Expect::Fails(wanted), Answer::Error(errno)) => wanted == errno,
                 (Expect::Dies(wanted), Answer::Ended(exit)) => wanted == exit,
+                (Expect::Exits(wanted), Answer::Ended(exit)) => Exit::Code(wanted) == exit,
                 _ => false,
             },
             undo: at.step.undo.as_ref().map(Op::to_string),

@@ -16,6 +16,8 @@ use crate::kernel::ctext::BOX;
 use crate::kernel::{CText, flags, process};
 use crate::trace::Fact;
 
+mod ask;
+mod filter;
 mod limits;
 mod links;
 pub mod mountinfo;
@@ -44,6 +46,8 @@ pub enum Probe {
     Mounts(Who, String),
     /// links, addresses, routes and, for bridges, what they have learnt
     Links(Who),
+    /// the rules of our tables in the packet filter, as nft(8) writes them
+    Filter(Who),
     /// uid_map, gid_map, setgroups
     IdMaps(Who),
     /// whose the box's process and a file are, in the numbers of this reader's user namespace
@@ -103,6 +107,7 @@ impl Probe {
                 view("mounts", who.name(), proc(who, "mountinfo"), facts)
             }
             Probe::Links(who) => view("links", who.name(), "netlink".into(), links::look(who, box_pid)),
+            Probe::Filter(who) => view("filter", who.name(), "netlink".into(), filter::look(who, box_pid)),
             Probe::IdMaps(who) => {
                 let facts = who
                     .pid(box_pid)

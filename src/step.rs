@@ -42,6 +42,8 @@ pub enum Expect {
     Fails(Errno),
     /// no answer at all: the box's process ends so, in the middle of the call
     Dies(Exit),
+    /// the program that was run ends with this code, on purpose
+    Exits(i32),
     /// no error, or this one, which means that somebody was here before; then there is nothing to undo
     OrElse(Errno),
     /// no error, or one of these
@@ -81,6 +83,12 @@ impl Step {
     /// The signal that ends the box's process at this step. No step of the box may come after it.
     pub fn dies(mut self, signal: i32) -> Step {
         self.expect = Expect::Dies(Exit::Signal(signal));
+        self
+    }
+
+    /// The code with which the program that this step runs is meant to end.
+    pub fn exits(mut self, code: i32) -> Step {
+        self.expect = Expect::Exits(code);
         self
     }
 

@@ -105,7 +105,7 @@ pub struct StepEvent {
 /// One probe's view before and after a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// what sort of evidence this is: `tree`, `namespaces`, `mounts`, `links`, `ids`, `caps`, `cgroup`, `process`, `file`, `layers`, `content`, `wire`, `frames`, `time`, `owners`
+    /// what sort of evidence this is: `tree`, `namespaces`, `mounts`, `links`, `ids`, `caps`, `cgroup`, `process`, `file`, `layers`, `content`, `wire`, `frames`, `time`, `owners`, `filter`
     pub kind: String,
     /// whose: `host`, `box`, a directory, a namespace
     pub subject: String,

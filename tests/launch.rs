@@ -85,6 +85,17 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
         "never: chdir(\"/\") = the box's process ended here: killed by SIGSYS\n",
     ),
     (
+        "exits",
+        "observed",
+        "host make a = 0\nhost put file = 1\nhost run it = exited 7\nundo put file = 0\nundo make a = 0\nto its end\n",
+    ),
+    (
+        "exits_otherwise",
+        "unobserved",
+        "run it: execve(\"/proc/self/exe\", [\"launch\", \"scenario\", \"exit\", \"7\"], 0 vars) /* and wait */ = exited 7, though \
+         exited 0 was expected\n",
+    ),
+    (
         "other_error",
         "unobserved",
         "make a again: mkdir(\"[DIR]/a\", 0755) = EEXIST (File exists)\n\

@@ -10,7 +10,7 @@
 //!
 //! As root, two of them are tried without a user namespace, because that is how the engine runs as root.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 
 use super::machine::Machine;
@@ -22,6 +22,7 @@ use crate::kernel::{Errno, Op, hint};
 use crate::launch::{StepError, Unmet};
 use crate::namespaces::{self, Offsets};
 use crate::overlay::Overlay;
+use crate::ports::{self, Protocol, Published};
 use crate::step::{Plan, Step};
 use crate::userns;
 use crate::veth::{self, Network};
@@ -96,7 +97,7 @@ pub fn examinations(machine: &Machine) -> Vec<Examination> {
             "the switch between boxes",
             net.clone().inside(veth::bridge(&network()).map(without_undo)),
         ),
-        attempt("nf_tables", "the way out of a bridge: masquerade", net.inside(masquerade())),
+        attempt("nf_tables", "the way out of a bridge, and into it: masquerade, dnat", net.inside(tables())),
         Examination {
             judge: links_judge,
             ..attempt("host links", "the engine's bridge is a link of the machine itself", links())
@@ -277,12 +278,20 @@ fn network() -> Network {
     Network { bridge: "br0".into(), gateway: Ipv4Addr::new(172, 17, 0, 1), prefix: 16, shared: false }
 }
 
-/// The engine's own table, made and removed in the box. Rules may name a link that is not there.
-fn masquerade() -> Vec<Step> {
+/// The engine's own tables, made and removed in the box. Rules may name a link that is not there.
+fn tables() -> Vec<Step> {
     // the step before it makes a router of the machine: that is a file of /proc/sys, and not what is asked here
-    let [_, rule] = veth::masquerade(&network());
-    let undo = rule.undo.clone().map(|op| Step::new("remove the table", op).why("all of it goes together"));
-    std::iter::once(without_undo(rule)).chain(undo).collect()
+    let [_, out] = veth::masquerade(&network());
+    let inside = SocketAddrV4::new(Ipv4Addr::new(172, 17, 0, 2), 80);
+    let host = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
+    let port = Published { host, inside, protocol: Protocol::Tcp };
+    let inwards = ports::publish("stepbox-examined", &network().bridge, &[port]);
+    let made_and_removed = |step: Step| {
+        let undo =
+            step.undo.clone().map(|op| Step::new("remove the table", op).why("all of it goes together"));
+        std::iter::once(without_undo(step)).chain(undo)
+    };
+    std::iter::once(out).chain(inwards).flat_map(made_and_removed).collect()
 }
 
 /// Asks for nothing, but asks: the kernel looks at who asks before it looks for the link.

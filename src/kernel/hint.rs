@@ -3,6 +3,7 @@
 use super::op::Op;
 use super::{Errno, flags};
 
+mod network;
 mod program;
 mod trees;
 
@@ -69,7 +70,7 @@ pub fn errno_name(errno: Errno) -> Option<&'static str> {
 
 /// The cause and the remedy, for every error that can be foreseen.
 pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
-    if let Some(hint) = program::hint(op, errno) {
+    if let Some(hint) = program::hint(op, errno).or_else(|| network::hint(op, errno)) {
         return Some(hint);
     }
     Some(match (op, errno) {
@@ -86,7 +87,7 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::LoadDeviceFilter(_) | Op::AttachDeviceFilter { .. }, Errno::INVAL | Errno::NOSYS) => {
             "this kernel runs no programs for cgroups (CONFIG_CGROUP_BPF), so devices cannot be closed here"
         }
-        (Op::AwaitText { .. }, Errno::TIMEDOUT) => {
+        (Op::AwaitText { path, .. }, Errno::TIMEDOUT) if in_cgroups(path) => {
             "a process in it does not stop: it waits for a disk or a network file system (state D in ps)"
         }
         (Op::PidfdOpen { .. }, Errno::SRCH) => "the container has stopped: its first process is gone",
@@ -183,23 +184,6 @@ pub fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         }
         (Op::Capset { .. }, Errno::PERM) => {
             "nobody can give away a capability that he has not: --cap-add less, or run as root"
-        }
-        (Op::Netlink(_), Errno::PERM) => {
-            "changing a network needs CAP_NET_ADMIN over its namespace: run as root, or use --network none"
-        }
-        (Op::Netlink(_), Errno::NETUNREACH) => {
-            "a route's gateway must be a neighbour: give the link its address and switch it on first"
-        }
-        (Op::Nft(_), Errno::PERM) => {
-            "changing the packet filter needs CAP_NET_ADMIN over its namespace: run as root"
-        }
-        (Op::Nft(_), Errno::OPNOTSUPP | Errno::NOENT | Errno::PROTONOSUPPORT) => {
-            "this kernel lacks nf_tables or its NAT: as root, modprobe nft_chain_nat nft_masq"
-        }
-        (Op::Netlink(_), Errno::NODEV) => "no link of that name is in this network namespace",
-        (Op::Netlink(_), Errno::OPNOTSUPP) => "this kernel lacks that kind of link: load its module as root",
-        (Op::Netlink(_), Errno::EXIST) => {
-            "the link, address or route is there already: stepbox clean removes leftovers"
         }
         (Op::Mkdir { .. }, Errno::EXIST) => {
             "left by an earlier run that was killed? stepbox clean removes it"

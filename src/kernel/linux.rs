@@ -108,6 +108,8 @@ pub struct Context {
     pub messenger: Option<&'static AtomicI32>,
     /// copies of mounts that wait for their place: open_tree(2)
     pub trees: [Option<OwnedFd>; TREES],
+    /// sockets that have ports of the host
+    pub listeners: super::listeners::Listeners,
 }
 
 impl Default for Context {
@@ -134,6 +136,7 @@ impl Default for Context {
             listener: None,
             messenger: None,
             trees,
+            listeners: super::listeners::Listeners::default(),
         }
     }
 }
@@ -305,6 +308,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
             Prepared::Message(message) => socket::send(message),
             _ => Err(Errno::INVAL),
         },
+        Op::Listen(op) => super::listeners::call(op, context),
         _ => super::cgroup::call(op, context),
     }
 }

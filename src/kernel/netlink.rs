@@ -168,6 +168,13 @@ pub struct Message {
     pub tail: Tail,
 }
 
+impl Message {
+    /// Whether nothing is filled in when it is sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.link.is_none() && matches!(self.tail, Tail::Complete)
+    }
+}
+
 /// What a message's last attribute is filled with when it is sent.
 #[derive(Debug, Default)]
 pub enum Tail {

@@ -10,25 +10,23 @@
 //! the socket was opened.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use netlink_packet_core::{
-    DefaultNla, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_netfilter::nftables::{
-    Bitwise, ChainAttribute, ChainMessage, Cmp, DataAttribute, Expressions, Hook, InetHookNumber, Meta,
-    MetaKey, NfTablesMessage, Operator, Payload, Register, RuleAttribute, RuleMessage, TableAttribute,
-    TableMessage,
+    ChainAttribute, ChainMessage, Expressions, Hook, InetHookNumber, MetaKey, NfTablesMessage, RuleAttribute,
+    RuleMessage, TableAttribute, TableMessage,
 };
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProtoFamily};
 use serde::{Deserialize, Serialize};
 
 use super::netlink::Message;
+use super::op::Protocol;
 
-/// The kernel takes interface names as 16 bytes, zeros at the end (IFNAMSIZ).
-const NAME: usize = 16;
-/// Source NAT comes late on the way out: NF_IP_PRI_NAT_SRC.
-const SRCNAT: u32 = 100;
+mod rules;
+
+/// The chain of a table that publishes ports in which each port has a rule.
+const PORTS: &str = "ports";
 const BATCH_BEGIN: u16 = libc::NFNL_MSG_BATCH_BEGIN as u16;
 const BATCH_END: u16 = libc::NFNL_MSG_BATCH_END as u16;
 
@@ -48,11 +46,45 @@ pub enum Batch {
         /// the link that is not "out"
         bridge: String,
     },
+    /// A new table: what is for one of these ports of this machine goes on to somewhere else, unless it comes by the
+    /// bridge or goes to 127.0.0.0/8. EEXIST where there is a table of this name.
+    Publish {
+        /// the table's name
+        table: String,
+        /// the link behind which the destinations are
+        bridge: String,
+        /// the ports
+        ports: Vec<Forward>,
+    },
     /// The table goes, with everything in it.
     DeleteTable {
         /// its name
         table: String,
     },
+}
+
+/// A port of this machine, and where what comes to it goes on to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// which protocol's ports these are
+    pub protocol: Protocol,
+    /// an address of this machine, or 0.0.0.0 for every one, and the port
+    pub host: SocketAddrV4,
+    /// the new destination
+    pub to: SocketAddrV4,
+}
+
+/// One change of a batch, and the flags of its message.
+type Change = (NfTablesMessage, u16);
+
+/// The rule, as nft(8) writes it.
+impl fmt::Display for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.host.ip().is_unspecified() {
+            write!(f, "ip daddr {} ", self.host.ip())?;
+        }
+        write!(f, "{} dport {} dnat to {}", self.protocol, self.host.port(), self.to)
+    }
 }
 
 impl fmt::Display for Batch {
@@ -64,6 +96,19 @@ impl fmt::Display for Batch {
                  hook=postrouting priority=srcnat, NFT_MSG_NEWRULE postrouting \
                  \"ip saddr {subnet}/{prefix} oifname != {bridge} masquerade\"])"
             ),
+            Batch::Publish { table, bridge, ports } => {
+                write!(f, "sendto(netlink, [NFT_MSG_NEWTABLE ip {table}, NFT_MSG_NEWCHAIN {PORTS}, ")?;
+                for port in ports {
+                    write!(f, "NFT_MSG_NEWRULE {PORTS} \"{port}\", ")?;
+                }
+                write!(
+                    f,
+                    "NFT_MSG_NEWCHAIN prerouting type=nat hook=prerouting priority=dstnat, NFT_MSG_NEWRULE \
+                     prerouting \"iifname != {bridge} fib daddr type local jump {PORTS}\", NFT_MSG_NEWCHAIN output \
+                     type=nat hook=output priority=dstnat, NFT_MSG_NEWRULE output \"ip daddr != 127.0.0.0/8 fib daddr \
+                     type local jump {PORTS}\"])"
+                )
+            }
             Batch::DeleteTable { table } => write!(f, "sendto(netlink, [NFT_MSG_DELTABLE ip {table}])"),
         }
     }
@@ -74,8 +119,9 @@ impl Batch {
     pub fn encode(&self) -> Message {
         let changes = match self {
             Batch::Masquerade { table, subnet, prefix, bridge } => {
-                masquerade(table, source_in(*subnet, *prefix), bridge)
+                masquerade(table, rules::source_in(*subnet, *prefix), bridge)
             }
+            Batch::Publish { table, bridge, ports } => publish(table, bridge, ports),
             Batch::DeleteTable { table } => vec![(NfTablesMessage::DeleteTable(named(table)), 0)],
         };
         let mut bytes = edge(BATCH_BEGIN);
@@ -86,7 +132,7 @@ impl Batch {
         bytes.extend(edge(BATCH_END));
         let unless = match self {
             Batch::Masquerade { table, .. } => message(NfTablesMessage::GetTable(named(table)), 0),
-            Batch::DeleteTable { .. } => Vec::new(),
+            Batch::Publish { .. } | Batch::DeleteTable { .. } => Vec::new(),
         };
         Message { protocol: libc::NETLINK_NETFILTER, bytes, unless, ..Message::default() }
     }
@@ -118,67 +164,71 @@ fn named(table: &str) -> TableMessage {
     TableMessage { attributes: vec![TableAttribute::Name(table.into())] }
 }
 
-fn masquerade(table: &str, source: Vec<Expressions>, bridge: &str) -> Vec<(NfTablesMessage, u16)> {
-    let chain = "postrouting";
-    let hook = vec![Hook::Number(InetHookNumber::PostRouting.into()), Hook::Priority(SRCNAT)];
-    let new_chain = ChainMessage {
-        attributes: vec![
-            ChainAttribute::Table(table.into()),
-            ChainAttribute::Name(chain.into()),
-            ChainAttribute::Hook(hook),
-            ChainAttribute::Type("nat".into()),
-        ],
+/// What leaves takes the address of the link by which it leaves.
+fn masquerade(table: &str, source: Vec<Expressions>, bridge: &str) -> Vec<Change> {
+    let mut out = source;
+    out.extend(rules::link_is_not(MetaKey::Oifname, bridge));
+    out.push(rules::masquerade());
+    vec![
+        new_table(table),
+        new_hook(table, "postrouting", InetHookNumber::PostRouting, libc::NF_IP_PRI_NAT_SRC),
+        new_rule(table, "postrouting", out),
+    ]
+}
+
+/// What goes to this machine is looked for among the ports, whether it comes in or begins here.
+fn publish(table: &str, bridge: &str, ports: &[Forward]) -> Vec<Change> {
+    let mut comes_in = Vec::from(rules::link_is_not(MetaKey::Iifname, bridge));
+    let mut begins_here = rules::destination_is_not_loopback();
+    for rule in [&mut comes_in, &mut begins_here] {
+        rule.extend(rules::destination_is_local());
+        rule.push(rules::jump(PORTS));
+    }
+    let mut changes = vec![new_table(table), new_chain(table, PORTS, None)];
+    changes.extend(ports.iter().map(|port| new_rule(table, PORTS, forward(port))));
+    changes.extend([
+        new_hook(table, "prerouting", InetHookNumber::PreRouting, libc::NF_IP_PRI_NAT_DST),
+        new_rule(table, "prerouting", comes_in),
+        new_hook(table, "output", InetHookNumber::LocalOut, libc::NF_IP_PRI_NAT_DST),
+        new_rule(table, "output", begins_here),
+    ]);
+    changes
+}
+
+fn forward(port: &Forward) -> Vec<Expressions> {
+    let mut rule = match port.host.ip().is_unspecified() {
+        true => Vec::new(),
+        false => rules::destination_is(*port.host.ip()),
     };
-    let mut expressions = source;
-    expressions.extend(leaves_by_another_link(bridge));
-    expressions
-        .push(Expressions::Other { expression_type: "masq".into(), attributes: Vec::<DefaultNla>::new() });
-    let mut rule = vec![RuleAttribute::Table(table.into()), RuleAttribute::Chain(chain.into())];
-    rule.push(RuleAttribute::Expressions(expressions.into_iter().map(Into::into).collect()));
-    vec![
-        (NfTablesMessage::NewTable(named(table)), NLM_F_CREATE | NLM_F_EXCL),
-        (NfTablesMessage::NewChain(new_chain), NLM_F_CREATE),
-        (NfTablesMessage::NewRule(RuleMessage { attributes: rule }), NLM_F_CREATE | NLM_F_APPEND),
-    ]
+    rule.extend(rules::port_is(port.protocol, port.host.port()));
+    rule.extend(rules::send_to(port.to));
+    rule
 }
 
-/// `ip saddr subnet/prefix`: bytes 12 to 15 of the network header, under the mask, equal the subnet.
-fn source_in(subnet: Ipv4Addr, prefix: u8) -> Vec<Expressions> {
-    let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-    let value = |number: u32| DataAttribute::Value(number.to_be_bytes().to_vec());
-    const NETWORK_HEADER: u32 = 1;
-    vec![
-        Expressions::Payload(vec![
-            Payload::DestinationRegister(Register::Reg1),
-            Payload::Base(NETWORK_HEADER),
-            Payload::Offset(12),
-            Payload::Len(4),
-        ]),
-        Expressions::Bitwise(vec![
-            Bitwise::SourceRegister(Register::Reg1),
-            Bitwise::DestinationRegister(Register::Reg1),
-            Bitwise::Length(4),
-            Bitwise::Mask(value(mask)),
-            Bitwise::Xor(value(0)),
-        ]),
-        compare(Operator::Equal, (u32::from(subnet) & mask).to_be_bytes().to_vec()),
-    ]
+fn new_table(name: &str) -> Change {
+    (NfTablesMessage::NewTable(named(name)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// `oifname != bridge`.
-fn leaves_by_another_link(bridge: &str) -> [Expressions; 2] {
-    let mut name = bridge.as_bytes().to_vec();
-    name.resize(NAME, 0);
-    [
-        Expressions::Meta(vec![Meta::DestinationRegister(Register::Reg1), Meta::Key(MetaKey::Oifname)]),
-        compare(Operator::NotEqual, name),
-    ]
+/// A chain through which every packet goes at this place.
+fn new_hook(table: &str, name: &str, place: InetHookNumber, priority: i32) -> Change {
+    let hook = vec![Hook::Number(place.into()), Hook::Priority(priority.cast_unsigned())];
+    new_chain(table, name, Some(hook))
 }
 
-fn compare(operator: Operator, value: Vec<u8>) -> Expressions {
-    Expressions::Cmp(vec![
-        Cmp::SourceRegister(Register::Reg1),
-        Cmp::Op(operator),
-        Cmp::Data(DataAttribute::Value(value)),
-    ])
+fn new_chain(table: &str, name: &str, hook: Option<Vec<Hook>>) -> Change {
+    let mut attributes = vec![ChainAttribute::Table(table.into()), ChainAttribute::Name(name.into())];
+    if let Some(hook) = hook {
+        attributes.extend([ChainAttribute::Hook(hook), ChainAttribute::Type("nat".into())]);
+    }
+    (NfTablesMessage::NewChain(ChainMessage { attributes }), NLM_F_CREATE)
+}
+
+fn new_rule(table: &str, chain: &str, rule: Vec<Expressions>) -> Change {
+    let rule = rule.into_iter().map(Into::into).collect();
+    let attributes = vec![
+        RuleAttribute::Table(table.into()),
+        RuleAttribute::Chain(chain.into()),
+        RuleAttribute::Expressions(rule),
+    ];
+    (NfTablesMessage::NewRule(RuleMessage { attributes }), NLM_F_CREATE | NLM_F_APPEND)
 }

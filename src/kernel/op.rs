@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 mod display;
 mod make;
 mod mounts;
+mod network;
 mod program;
 
 use super::{bpf::Instruction, ctext::CText, ebpf, netlink::Request, nft::Batch};
 pub use make::signal_name;
 pub use mounts::{Device, Fill, MountAt, Theirs, Tree, Users, Within};
+pub use network::{Listen, Protocol};
 pub use program::{Begun, Exec, Hook, Join, Orphans, Peer, Pipe, Scheduling, Watcher};
 
 /// One kernel operation.
@@ -375,7 +377,6 @@ pub enum Op {
     JoinSessionKeyring {
         name: CText,
     },
-
     // terminal
     OpenPty,
     /// hands it to the engine
@@ -391,9 +392,9 @@ pub enum Op {
         rows: u16,
         columns: u16,
     },
-
     // network
     Netlink(Request),
     /// nftables, taken whole or not at all
     Nft(Box<Batch>),
+    Listen(Listen),
 }

@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_socket_send_buffer_size_force};
 
 use super::CText;
 use super::linux::check;
@@ -48,6 +49,9 @@ pub(super) fn send(message: &Message) -> Result<i64> {
     if !message.unless.is_empty() && known(&socket, &message.unless)? {
         return Err(Errno::EXIST);
     }
+    if message.is_complete() {
+        return exchange(&socket, &message.bytes);
+    }
     let mut bytes = [0u8; 2048];
     let length = message.bytes.len();
     bytes.get_mut(..length).ok_or(Errno::MSGSIZE)?.copy_from_slice(&message.bytes);
@@ -66,9 +70,21 @@ pub(super) fn send(message: &Message) -> Result<i64> {
             Some(file)
         }
     };
-    rustix::net::send(&socket, &bytes[..length], rustix::net::SendFlags::empty())?;
+    exchange(&socket, &bytes[..length])
+}
+
+/// As much as a netlink socket takes at once where nobody asks for more: net.core.wmem_default.
+const USUAL: usize = 128 << 10;
+
+fn exchange(socket: &OwnedFd, bytes: &[u8]) -> Result<i64> {
+    if bytes.len() > USUAL {
+        // the kernel counts twice what is asked for. Beyond net.core.wmem_max only root of the machine gets
+        let _ = set_socket_send_buffer_size_force(socket, bytes.len())
+            .or_else(|_| set_socket_send_buffer_size(socket, bytes.len()));
+    }
+    rustix::net::send(socket, bytes, rustix::net::SendFlags::empty())?;
     let mut answer = [0u8; 1024];
-    let (count, _) = rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
+    let (count, _) = rustix::net::recv(socket, &mut answer[..], rustix::net::RecvFlags::empty())?;
     // of a batch, the first answer decides: the kernel answers in order, and a batch is taken whole or not at all
     // nlmsgerr: a header of 16 bytes, then the negated errno; 0 is the acknowledgement
     let error = answer.get(16..20).filter(|_| count >= 20).ok_or(Errno::PROTO)?;

@@ -1,12 +1,19 @@
 //! Work: the small programs that labs run inside a box, carried by the lab's own binary as `LAB work NAME …`.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::kernel::op::Exec;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::kernel::op::{Exec, Hook};
 
 mod ping;
+mod serve;
 
 /// This very program, run as one of the workloads below.
 pub fn exec(arguments: &[&str]) -> Exec {
@@ -14,11 +21,26 @@ pub fn exec(arguments: &[&str]) -> Exec {
     Exec { paths: vec!["/proc/self/exe".into()], argv: argv.collect(), env: Vec::new() }
 }
 
+/// The same, run beside the box in another network namespace: that of a process, `[BOX]` for the box, or the one that a
+/// file names. What it says goes into a file.
+pub fn beside(network: &str, said: &Path, arguments: &[&str]) -> Hook {
+    let said = said.to_string_lossy();
+    let exec = exec(&[&["from", network, "into", &said], arguments].concat());
+    Hook { exec, stdin: "".into(), timeout: None }
+}
+
 /// Runs a workload.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let arguments: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["from", network, "into", said, ..] => match elsewhere(network, said) {
+            Ok(()) => main(arguments[4..].iter().map(Into::into).collect()),
+            Err(error) => {
+                complain!("cannot work in {network}, with {said}: {error}");
+                ExitCode::from(125)
+            }
+        },
         ["hello"] => {
             println!("hello from process {}", std::process::id());
             ExitCode::SUCCESS
@@ -27,11 +49,23 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         ["spin", milliseconds] => spin(Duration::from_millis(milliseconds.parse().unwrap_or(0))),
         ["count", file] => count(file),
         ["ping", address] => ping::ping(address),
+        ["serve", port] => serve::serve(port.parse().unwrap_or(0)),
+        ["fetch", address] => serve::fetch(address),
         _ => {
             complain!("unknown work: {}", arguments.join(" "));
             ExitCode::from(125)
         }
     }
+}
+
+/// Enters a network namespace, and speaks into a file.
+fn elsewhere(network: &str, said: &str) -> io::Result<()> {
+    let path = match network.parse::<u32>() {
+        Ok(pid) => format!("/proc/{pid}/ns/net"),
+        Err(_) => network.into(),
+    };
+    move_into_link_name_space(File::open(path)?.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(rustix::stdio::dup2_stdout(File::create(said)?)?)
 }
 
 /// Uses so much memory: a page counts when it is written, not when it is asked for.

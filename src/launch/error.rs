@@ -41,6 +41,8 @@ pub enum Unmet {
     NotRefused(Errno),
     /// a program that has to succeed did not
     Failed(Exit),
+    /// a program ended so, and was meant to end in the other way
+    Otherwise(Exit, Exit),
     /// the box's process was expected to end so, and lives
     Survived(Exit),
     /// the box's process ended in the middle of the plan
@@ -61,6 +63,7 @@ impl fmt::Display for StepError {
                 write!(f, "success, though {} was expected", hint::errno_text(errno))?
             }
             Unmet::Failed(exit) => write!(f, "{exit}")?,
+            Unmet::Otherwise(exit, wanted) => write!(f, "{exit}, though {wanted} was expected")?,
             Unmet::Survived(wanted) => write!(f, "success, though {wanted} was expected")?,
             Unmet::Died(exit) => write!(f, "the box's process ended here: {exit}")?,
         }

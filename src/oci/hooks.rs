@@ -53,7 +53,7 @@ pub fn what(unmet: Unmet) -> String {
         Unmet::Failed(Exit::Signal(libc::SIGSYS)) | Unmet::Died(Exit::Signal(libc::SIGSYS)) => {
             "it was killed by SIGSYS (bad system call: the seccomp filter does not allow it)".into()
         }
-        Unmet::Failed(exit) | Unmet::Died(exit) => match exit {
+        Unmet::Failed(exit) | Unmet::Died(exit) | Unmet::Otherwise(exit, _) => match exit {
             Exit::Code(_) => format!("it {exit}"),
             Exit::Signal(_) => format!("it was {exit}"),
         },

@@ -12,34 +12,19 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
 
-use super::{Who, fact};
+use super::{Who, ask, fact};
 use crate::kernel::netlink::Mac;
-use crate::kernel::{CText, flags, process, socket};
 use crate::trace::Fact;
 
 pub(super) fn look(who: &Who, box_pid: Option<i32>) -> Option<Vec<Fact>> {
-    let look = || lines(facts().unwrap_or_default());
-    let bytes = match who {
-        Who::Host => look(),
-        Who::Box => process::inside(box_pid?, flags::NEWNET, look).ok()?,
-        Who::Namespace(path) => process::inside_file(CText::from(path).as_c_str(), look).ok()?,
-    };
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.lines().filter_map(|line| line.split_once('\t')).map(|(key, value)| fact(key, value)).collect())
-}
-
-/// Facts on their way out of the forked child: one line each.
-fn lines(facts: Vec<Fact>) -> Vec<u8> {
-    facts.iter().flat_map(|fact| format!("{}\t{}\n", fact.key, fact.value).into_bytes()).collect()
+    ask::inside(who, box_pid, || facts().unwrap_or_default())
 }
 
 fn facts() -> Result<Vec<Fact>, Errno> {
@@ -56,7 +41,7 @@ fn facts() -> Result<Vec<Fact>, Errno> {
         RouteNetlinkMessage::GetRoute(route),
         RouteNetlinkMessage::GetNeighbour(neighbours),
     ] {
-        for answer in dump(question)? {
+        for answer in ask::everything(libc::NETLINK_ROUTE, question)? {
             match answer {
                 RouteNetlinkMessage::NewLink(link) => links.push(link),
                 RouteNetlinkMessage::NewAddress(address) => addresses.push(address),
@@ -75,34 +60,6 @@ fn facts() -> Result<Vec<Fact>, Errno> {
     rest.dedup();
     facts.extend(rest);
     Ok(facts)
-}
-
-/// Asks for everything of one kind; the answer comes in several datagrams and ends with NLMSG_DONE.
-fn dump(question: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Errno> {
-    let socket = socket::open_netlink(libc::NETLINK_ROUTE)?;
-    let mut message = NetlinkMessage::from(question);
-    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    rustix::net::send(&socket, &bytes, SendFlags::empty())?;
-    let (mut answers, mut bytes) = (Vec::new(), vec![0u8; 64 << 10]);
-    loop {
-        let (count, _) = rustix::net::recv(&socket, &mut bytes[..], RecvFlags::empty())?;
-        let mut rest = &bytes[..count];
-        while !rest.is_empty() {
-            let message =
-                NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|_| Errno::PROTO)?;
-            match message.payload {
-                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
-                NetlinkPayload::Done(_) => return Ok(answers),
-                NetlinkPayload::Error(error) => return Err(Errno::from_raw_os_error(-error.raw_code())),
-                _ => {}
-            }
-            let length = (message.header.length as usize).next_multiple_of(4);
-            rest = rest.get(length.max(16)..).unwrap_or_default();
-        }
-    }
 }
 
 fn name(link: &LinkMessage) -> Option<String> {

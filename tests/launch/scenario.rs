@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use stepbox::journal::Journal;
 use stepbox::kernel::bpf::{EQUAL, Instruction, LOAD, RETURN};
-use stepbox::kernel::op::Exec;
+use stepbox::kernel::op::{Exec, Hook};
 use stepbox::kernel::{Errno, Op};
 use stepbox::launch::{Answer, At, LaunchError, Observer, Verdict, launch};
 use stepbox::privilege::seccomp::Arch;
@@ -84,6 +84,12 @@ pub fn left(dir: &Path) -> Vec<String> {
     names
 }
 
+/// This program, run beside a box, and ending with 7.
+fn beside() -> Step {
+    let Op::Exec(exec) = me(&["exit", "7"]) else { unreachable!("it executes") };
+    Step::new("run it", Op::Spawn(Box::new(Hook { exec, stdin: "".into(), timeout: None })))
+}
+
 fn me(arguments: &[&str]) -> Op {
     let argv = ["launch", "scenario"].iter().chain(arguments).map(|argument| (*argument).into());
     Op::Exec(Exec { paths: vec!["/proc/self/exe".into()], argv: argv.collect(), env: Vec::new() })
@@ -138,6 +144,8 @@ fn plan(name: &str, dir: &Path) -> Plan {
         "dies" => begun().then(clone()).inside(deadly()).inside(last()).then(wait()),
         "lives" => begun().then(clone()).inside(last()).then(wait()),
         "dies_too_early" => begun().then(clone()).inside(deadly()).inside([chdir("go"), chdir("never")]),
+        "exits" => begun().then(beside().exits(7)),
+        "exits_otherwise" => begun().then(beside().exits(0)),
         "other_error" => begun().then(again("make a again").fails(Errno::NOENT)),
         "or_else" => {
             let there = make("make it", dir.join("journal")).or_else(Errno::EXIST);

@@ -106,7 +106,10 @@ impl Log<'_> {
     fn find(&self, lane: Lane, wanted: &Wanted<'_>) -> Option<usize> {
         let older: HashSet<u32> =
             self.calls[..self.clone.map_or(0, |at| at + 1)].iter().map(|c| c.pid).collect();
+        let spawned = wanted.call.ends_with("/* and wait */");
         let by = |pid: u32| match (lane, self.the_box) {
+            // a program beside host and box: whoever executes it is made for that
+            _ if spawned => pid != self.host && Some(pid) != self.the_box,
             (Lane::Host, _) => pid == self.host,
             (Lane::Container, Some(the_box)) => pid == the_box,
             (Lane::Container, None) => !older.contains(&pid),
@@ -231,8 +234,14 @@ impl Log<'_> {
         for (place, later) in self.later(at) {
             let first = later.arguments.split(['<', ',', ' ']).next().unwrap_or_default();
             if names.contains(&later.name.as_str()) && fds.iter().any(|fd| fd == first) {
-                let texts = if wanted.name == "write" { rest } else { &[] };
-                if same_strings(texts, &strings(&later.arguments)) && wanted.answered(later) {
+                let texts = strings(&later.arguments);
+                let same = match (wanted.name, rest) {
+                    ("write", rest) => same_strings(rest, &texts),
+                    // it is read again until it holds this
+                    ("read", [text]) => texts.concat().windows(text.len()).any(|part| part == text),
+                    _ => true,
+                };
+                if same && wanted.answered(later) {
                     return Some(place);
                 }
             }

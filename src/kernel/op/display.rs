@@ -295,6 +295,7 @@ impl Op {
             AttachPty => f.write_str("ioctl(0, TIOCSCTTY, 0)"),
             Netlink(request) => write!(f, "{request}"),
             Nft(batch) => write!(f, "{batch}"),
+            Listen(listen) => write!(f, "{listen}"),
             files => unreachable!("printed by Display: {files:?}"),
         }
     }

@@ -41,6 +41,7 @@ const TABLE: &[(&str, Rule)] = &[
     ("move_mount", Rule::Onto("move_mount")),
     ("openat", Rule::Call(&["open", "openat", "openat2"])),
     ("write", Rule::Opened(&["write", "pwrite64"])),
+    ("read", Rule::Opened(&["read"])),
     ("setns", Rule::Opened(&["setns"])),
     ("dup2", Rule::Opened(&["dup3", "dup2"])),
     ("copy_file_range", Rule::Opened(&["copy_file_range", "sendfile"])),
@@ -59,6 +60,8 @@ const TABLE: &[(&str, Rule)] = &[
 
 /// What the trace says of one operation, taken apart.
 pub struct Wanted<'a> {
+    /// all of it
+    pub call: &'a str,
     pub name: &'a str,
     pub arguments: &'a str,
     pub strings: Vec<Vec<u8>>,
@@ -88,7 +91,7 @@ impl<'a> Wanted<'a> {
             Rule::Opened(_) if name == "write" && arguments.contains(", read(") => Rule::Inherited,
             rule => rule,
         };
-        Wanted { name, arguments, strings, flags, errors: error.into_iter().collect(), forgiving, rule }
+        Wanted { call, name, arguments, strings, flags, errors: error.into_iter().collect(), forgiving, rule }
     }
 
     pub fn answered(&self, call: &Call) -> bool {
@@ -113,6 +116,12 @@ impl<'a> Wanted<'a> {
                 "MOUNT_ATTR__ATIME" => call.arguments.contains("MOUNT_ATTR_STRICTATIME"),
                 flag => call.arguments.contains(flag),
             })
+            && port(self.arguments) == port(&call.arguments)
             && self.answered(call)
     }
+}
+
+/// The port of an address: `sin_port=htons(8080)`.
+fn port(arguments: &str) -> Option<&str> {
+    arguments.split_once("htons(")?.1.split(')').next()
 }
