@@ -51,7 +51,14 @@ fn place(dir: &Path) -> Place {
     let port = network.port("veth-f00dcafe", Ipv4Addr::new(10, 15, 0, 2));
     Place {
         id: ID.into(),
-        machine: Machine { uid: 0, gid: 0, initial: false, setgroups: false, capabilities: 0 },
+        machine: Machine {
+            uid: 0,
+            gid: 0,
+            initial: false,
+            setgroups: false,
+            capabilities: 0,
+            engine_in_reach: true,
+        },
         net: Net::Bridge { network, port, lease: dir.join("10.15.0.2"), holder: 1 },
         containers: dir.into(),
         hierarchy: Hierarchy::default(),

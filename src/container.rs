@@ -16,6 +16,7 @@
 
 pub(crate) mod begin;
 pub(crate) mod birth;
+mod departure;
 mod filling;
 mod inside;
 pub(crate) mod watch;
@@ -29,12 +30,13 @@ use crate::step::{Plan, Step};
 use crate::{chroot, privilege, rootfs, veth};
 
 pub use birth::clone_flags;
+pub use departure::leaves_the_engine;
 pub use filling::filling;
 
 // ANCHOR: plan
 /// The steps that make this container and start its program; an error where a limit cannot be had here.
 pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
-    Ok(Plan::default()
+    let plan = Plan::default()
         .act("on the host", "What the box will need, made before it is born.")
         .then(directories(spec))
         .then(spec.cgroup.create(&spec.resources)?)
@@ -75,7 +77,8 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .inside(begin::standing(&spec.process)) // with the privilege that it takes
         .then(watch::tell(&spec.process, "standard")) // before anything of the program can run, and end
         .inside(privilege::drop(&spec.privilege))
-        .inside(begin::start(spec.life, &spec.process, &spec.start, &spec.hooks.start_container)))
+        .inside(begin::start(spec.life, &spec.process, &spec.start, &spec.hooks.start_container));
+    Ok(departure::before_the_program(spec, plan)) // the last thing of ours that it has
 }
 // ANCHOR_END: plan
 

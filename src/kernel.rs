@@ -20,6 +20,8 @@ mod copy_up;
 mod credentials;
 pub mod ctext;
 #[allow(unsafe_code)]
+pub mod departure;
+#[allow(unsafe_code)]
 pub mod ebpf;
 pub mod flags;
 pub mod hint;

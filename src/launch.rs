@@ -44,6 +44,8 @@ pub struct Running<'p> {
     exit: Option<Exit>,
     /// the step at which the box waits to be started
     waiting: Option<usize>,
+    /// every step of the box is lent by itself
+    watched: bool,
 }
 
 /// Takes the steps of a plan. On failure everything that was done is undone, in reverse order.
@@ -57,7 +59,8 @@ pub fn launch<'p, O: Observer>(
     journal: Option<Journal>,
 ) -> Result<Running<'p>, LaunchError> {
     let (context, done) = (Context::default(), Vec::new());
-    let mut running = Running { plan, context, done, journal, exit: None, waiting: None };
+    let watched = O::WATCHING;
+    let mut running = Running { plan, context, done, journal, exit: None, waiting: None, watched };
     let mut acts = plan.acts.iter().peekable();
     let mut index = 0;
     while let Some(step) = plan.steps.get(index) {
@@ -186,13 +189,15 @@ impl<'p> Running<'p> {
     /// Clones the box. In the box this does not return.
     fn clone_box(&mut self, index: usize, op: &Op) -> Result<i32, Errno> {
         debug_assert!(self.context.pidfd.is_none() || self.exit.is_some(), "one box at a time");
+        let (ours, theirs) = process::loan_pair()?;
         let mut program = Vec::new();
         let mut alone = false;
         for (index, step) in self.plan.steps.iter().enumerate().skip(index + 1) {
             match &step.op {
                 Op::Clone { .. } | Op::CloneThrough { .. } => break,
                 op if step.lane == Lane::Container => {
-                    let prepared = Prepared::new(op, None)?;
+                    let prepared =
+                        loan::prepare(&self.plan.steps[index..], (index, self.watched), theirs.as_fd())?;
                     alone |= waits(step);
                     let complaint =
                         if alone { format!("stepbox: {}: {op} = ", step.name) } else { String::new() };
@@ -201,7 +206,6 @@ impl<'p> Running<'p> {
                 _ => {}
             }
         }
-        let (ours, theirs) = process::loan_pair()?;
         let target = self.context.target.as_ref().map(AsFd::as_fd);
         let cloned = match op {
             Op::CloneThrough { join, flags } => clone_through(join, *flags, target),
@@ -243,7 +247,10 @@ impl<'p> Running<'p> {
             let mut bytes = [0u8; 16];
             match process::receive(loan.as_fd(), &mut bytes) {
                 Ok((1, Some(ptmx))) => self.context.ptmx = Some(ptmx),
-                Ok((16, _)) => return unpack(bytes),
+                Ok((16, _)) => {
+                    let (at, answer) = unpack(bytes);
+                    return (at.min(last), answer);
+                }
                 _ => break,
             }
         }

@@ -347,6 +347,14 @@ fn identity(pid: i32, who: &Who) -> Option<Vec<Fact>> {
         match fact.key.as_str() {
             // a box that waits for us is about to sleep or sleeps: which of the two is chance
             "State" if fact.value.starts_with(['R', 'S', 'D']) => fact.value = "alive".into(),
+            // before Linux 6.14 it is the number of the descriptor by which it was executed
+            "Name" => {
+                let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+                let exe = exe.to_string_lossy();
+                let memory = exe.strip_prefix('/').filter(|name| name.starts_with("memfd:"));
+                fact.value =
+                    memory.map_or(fact.value.clone(), |name| name.trim_end_matches(" (deleted)").into());
+            }
             // the number here differs from run to run; those in its own namespaces do not
             "NSpid" if *who == Who::Box => {
                 fact.value = fact.value.replacen(&pid.to_string(), BOX, 1);

@@ -5,6 +5,8 @@
 
 #[path = "life/attributes.rs"]
 mod attributes;
+#[path = "life/departing.rs"]
+mod departing;
 #[path = "life/joining.rs"]
 mod joining;
 #[path = "life/own_binary.rs"]
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
     add("attributes::console_that_is_none", attributes::fake_console);
     add("join::every_namespace", joining::every_namespace);
     add("binary::is_out_of_reach", own_binary::is_out_of_reach);
+    add("departing::is_as_straight", departing::is_as_straight);
+    add("departing::has_nothing_of_the_engine", departing::has_nothing_of_the_engine);
     add("join::by_files", joining::by_files);
     add("join::by_process", joining::by_process);
     add("join::a_number_of_somebody_else", joining::a_number_of_somebody_else);
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
     for (name, test) in [
         ("attributes::keyring", attributes::keyring as fn(&Path) -> Result<(), Failed>),
         ("attributes::capabilities_kept", attributes::keeps),
+        ("departing::is_as_straight_for_users", departing::is_as_straight_for_users),
         ("attributes::devices_and_owners", attributes::files),
     ] {
         trials.push(Trial::ignorable_test(name, move || {

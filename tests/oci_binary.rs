@@ -12,6 +12,9 @@
 //!   open(/proc/self/fd/9, O_WRONLY)          … has ended: nobody executes the file any more
 //! ```
 //!
+//! A container that is run at once, alone in its PID namespace, has nobody in it who could look: there the box leaves the
+//! runtime's file behind, and what an image executes once more is a file of memory that ends by itself.
+//!
 //! Each attack is played on two runtimes: the real one, and this test as one that does nothing against it, whose file must
 //! be changed: so what fails against the first is the attack that it claims to be. The image makes the runtime's file,
 //! executed in there, wait for a fifo that it is told to load as a library.
@@ -111,6 +114,10 @@ fn main() {
             succeeds(&name, &play(&bundles, way, "careless"));
             println!("{name}: reaches the runtime's file, and cannot write to it");
         }
+        for program in ["/evil", "/proc/self/exe"] {
+            alone(&bundles, program);
+            println!("{user}, run of {program}: reaches nothing of the runtime's");
+        }
     }
 }
 
@@ -203,6 +210,23 @@ fn play(bundles: &Bundles, way: &Way, engine: &str) -> String {
         opened = wait("loot.opened"),
         loot = wait("loot"),
     ))
+}
+
+/// The runtime's file, executed in the container, would wait for the fifo; what is there ends at once, and in vain.
+fn alone(bundles: &Bundles, program: &str) {
+    let change = |config: &mut Value| {
+        config["process"]["env"] = json!([STALL]);
+        config["process"]["args"] = json!([program]);
+    };
+    bundles.bundle("c3", &[program], change);
+    let said = bundles.says(
+        "cp $S $B/engine; cp $B/engine $B/before; rm -f $B/rootfs/stall; mkfifo $B/rootfs/stall\n\
+         timeout 20 $B/engine oci --root $B/oci run -b $B/c3 c3; echo $?\n\
+         timeout 20 $B/engine oci --root $B/oci --debug --log $B/log run -b $B/c3 c3; echo $?\n\
+         grep -o \"leave the engine's program behind\" $B/log; cmp $B/engine $B/before && echo same\n\
+         rm $B/engine $B/before $B/log $B/rootfs/stall",
+    );
+    assert_eq!(said, "125\n125\nleave the engine's program behind\nsame\n", "{program}");
 }
 
 /// It has held the very file, and could not write to it at any time.

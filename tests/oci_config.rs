@@ -63,6 +63,7 @@ fn root() -> Machine {
         selinux: false,
         newuidmap: None,
         newgidmap: None,
+        engine_in_reach: false,
         cgroups: CgroupTree::V2,
     }
 }

@@ -200,6 +200,10 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
     match ready.and_then(|()| obey(&mut site, cli.command)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            if let OciError::InReach = error {
+                // all is undone, and begins again
+                let _ = super::program::keep_out_of_reach();
+            }
             site.log.error(&format!("{what}{error}"));
             ExitCode::from(failure)
         }
@@ -207,9 +211,10 @@ pub(super) fn main(args: Vec<OsString>, name: &'static str) -> ExitCode {
 }
 
 impl Command {
-    /// Whether a process of ours is to become a program of a container, which could write to ours (CVE-2019-5736).
+    /// Whether a process of ours is to become a program of a container, which could write to ours (CVE-2019-5736). That
+    /// of `run` leaves ours behind, or says that it cannot.
     fn runs_programs(&self) -> bool {
-        matches!(self, Command::Create(_) | Command::Run(_) | Command::Exec(_))
+        matches!(self, Command::Create(_) | Command::Exec(_))
     }
 
     /// How many descriptors from 3 on are for the container.

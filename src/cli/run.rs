@@ -87,7 +87,8 @@ pub(super) struct Asked {
 }
 
 pub(super) fn main(args: Args) -> ExitCode {
-    guarded(!args.watching.dry_run, || run(args))
+    // a box of its own leaves this program behind, and a monitor looks after itself
+    guarded(false, || run(args))
 }
 
 /// Does what starts a container, with nothing open that it could find, and this program out of its reach.
@@ -118,6 +119,10 @@ pub(super) fn guarded_with(
     match act() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            if let Some(RunError::InReach) = error.downcast_ref() {
+                // all is undone, and begins again
+                let _ = super::program::keep_out_of_reach();
+            }
             complain!("stepbox: {}", super::whole(&error));
             ExitCode::from(code(&error))
         }
@@ -321,6 +326,9 @@ fn written<T>(options: &[(String, T)]) -> Vec<String> {
 /// Runs it with whoever watches. `None` when the reader stopped it or only wanted the plan.
 fn watched(args: &Args, front: &Front<'_>, ahead: Ahead) -> anyhow::Result<Option<i32>> {
     let args = &args.watching;
+    if !args.dry_run {
+        front.is_out_of_reach()?;
+    }
     if !args.anybody() && !args.dry_run {
         return Ok(Some(front.run(ahead, &mut ())?.code()));
     }

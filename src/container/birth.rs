@@ -96,6 +96,11 @@ pub(super) fn by_anybody(users: &Users) -> bool {
     matches!(users, Users::One(..) | Users::Helped(..))
 }
 
+/// Whether it is born in namespaces that others are in already.
+pub(super) fn joins(spec: &Spec) -> bool {
+    !existing(spec).is_empty()
+}
+
 /// The namespaces that exist already.
 fn existing(spec: &Spec) -> Vec<Join> {
     let Namespaces { user, pid, ipc, uts, cgroup, time } = &spec.namespaces;

@@ -120,6 +120,7 @@ pub fn describe(
             rlimits: request.rlimits.clone(),
             oom_score_adj: request.oom_score_adj,
             init: request.init,
+            engine_in_reach: machine.engine_in_reach,
             ..Process::default()
         },
         hooks: Hooks::default(),

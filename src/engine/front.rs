@@ -29,11 +29,13 @@ use super::monitor::here::{Here, Part};
 use super::monitor::serve::{Heard, linger, serve};
 use super::monitor::socket::listen;
 use super::request::LogKept;
-use super::run::{self, RunError, explain};
+use super::run::{self, RunError, explain_start};
 use super::state::State;
 use super::volumes::Volumes;
 use super::volumes::open::Held;
 use crate::attend::{Raw, copy_window_size, pass_on};
+use crate::container::leaves_the_engine;
+use crate::kernel::binary;
 use crate::kernel::process::{Exit, signal};
 use crate::kernel::signals::Signals;
 use crate::kernel::{Errno, Op, hint};
@@ -66,6 +68,17 @@ pub struct Ahead {
 }
 
 impl Front<'_> {
+    /// To be asked before it is run.
+    ///
+    /// # Errors
+    /// [`RunError::InReach`]: this process has to execute itself first, see [`binary::keep_out_of_reach`].
+    pub fn is_out_of_reach(&self) -> Result<(), RunError> {
+        match leaves_the_engine(self.plan) || binary::in_reach() == Ok(false) {
+            true => Ok(()),
+            false => Err(RunError::InReach),
+        }
+    }
+
     /// Runs it: takes the plan, attends to it, undoes it. Signals are blocked from before the first step, so that none
     /// can end us half-way.
     ///
@@ -84,7 +97,7 @@ impl Front<'_> {
         let signals = Signals::block_all()?;
         let begun = ["create", "attach"].map(|action| of::container(record, action));
         let launched =
-            launch(plan, observer, Some(journal)).map_err(|error| explain(error, &spec.process.cwd));
+            launch(plan, observer, Some(journal)).map_err(|error| explain_start(error, &spec.process));
         self.told(&begun, launched.is_ok());
         let mut running = launched?;
         drop(ahead);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::cgroups::detect;
-use crate::kernel::flags;
+use crate::kernel::{departure, flags};
 use crate::rootfs::CgroupTree;
 
 /// What this process may do on this machine.
@@ -20,6 +20,8 @@ pub struct Machine {
     pub setgroups: bool,
     /// what a container of ours may hold at most, as bits
     pub capabilities: u64,
+    /// a container could write to this program, unless its box leaves that behind
+    pub engine_in_reach: bool,
 }
 
 impl Machine {
@@ -37,6 +39,7 @@ impl Machine {
                 gid: rustix::process::getegid().as_raw(),
                 initial: crate::kernel::users::initial(),
                 setgroups: setgroups.trim_ascii() != b"deny",
+                engine_in_reach: departure::wanted(),
             }
         })
     }

@@ -239,7 +239,7 @@ impl<'a> Monitor<'a> {
             let journal = run::journal(self.state, &spec.id, &title, &plan, |_| false)?;
             let running = launch(&plan, &mut (), Some(journal));
             drop(volumes.held);
-            let mut running = running.map_err(|error| run::explain(error, &spec.process.cwd))?;
+            let mut running = running.map_err(|error| run::explain_start(error, &spec.process))?;
             let mut carrier = Carrier::new(Ends::of(&mut running)?, self.log()?, stdin_once)?;
             let life = &mut self.record.life;
             let last = life.health.take();

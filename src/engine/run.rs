@@ -24,7 +24,7 @@ use crate::journal::Journal;
 use crate::kernel::{Errno, Op, hint};
 use crate::launch::{LaunchError, Unmet};
 use crate::rootfs::Mount;
-use crate::spec::{Existing, Net, Spec};
+use crate::spec::{Existing, Net, Process, Spec};
 use crate::step::Plan;
 
 /// Why a container did not run. Everything done has been undone.
@@ -137,6 +137,9 @@ pub enum RunError {
         /// the exit code for that
         code: u8,
     },
+    /// what would be started could write to our own program
+    #[error("its own program cannot be kept from the container")]
+    InReach,
     /// files of the engine
     #[error("cannot keep the container's state: {0}")]
     State(#[from] std::io::Error),
@@ -291,6 +294,21 @@ pub(super) fn journal(
 ) -> std::io::Result<Journal> {
     std::fs::create_dir_all(state.journals())?;
     Journal::create_but(&state.journal(id), title, plan, stays)
+}
+
+/// The same of a box that was to leave our program behind: there is another way than this one. But setresuid(2) leaves it
+/// to the next exec, whichever that is, to say that its user has too many processes.
+pub(super) fn explain_start(error: LaunchError, process: &Process) -> RunError {
+    match &error {
+        LaunchError::Step(step) if step.op == Op::Depart => match step.what {
+            Unmet::Errno(errno @ Errno::AGAIN) => {
+                let name = process.exec.argv.first().map(|name| name.as_path().display().to_string());
+                RunError::Exec { program: name.unwrap_or_default(), errno }
+            }
+            _ => RunError::InReach,
+        },
+        _ => explain(error, &process.cwd),
+    }
 }
 
 /// The steps at which the user, not the engine, may be wrong; `cwd` is where the program was to start.

@@ -15,10 +15,12 @@
 //! program and no copy. That exec lets go of the mount, so nobody can make it writable again: mount_setattr(2) wants a
 //! mount of the caller's namespace.
 //!
+//! A box that is alone in its PID namespace needs less, which is cheaper: [`super::departure`].
+//!
 //! Where the file cannot be written by us, no container of ours can: then there is nothing to do.
 
 use std::ffi::{CStr, c_char};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, CWD, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -58,7 +60,9 @@ pub fn keep_out_of_reach(argv: &[CText], env: &[CText]) -> Result<()> {
         Err(Errno::PERM | Errno::NOSYS | Errno::INVAL) => sealed()?,
         Err(errno) => return Err(errno),
     };
-    Err(execute(&file, argv, env))
+    let (argv, env): (Vec<*const c_char>, Vec<*const c_char>) = (pointers(argv.iter()), pointers(env.iter()));
+    // SAFETY: every pointer of both lists ends in NUL and outlives the call; the lists end in NULL.
+    Err(unsafe { execute(file.as_fd(), argv.as_ptr(), env.as_ptr()) })
 }
 
 /// The file on a mount of its own that nobody sees.
@@ -71,24 +75,40 @@ fn read_only_mount() -> Result<OwnedFd> {
 
 /// A copy that can be changed by nobody.
 fn sealed() -> Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let copy = match fs::memfd_create(c"stepbox", flags | MemfdFlags::EXEC) {
-        // before Linux 6.3
-        Err(Errno::INVAL) => fs::memfd_create(c"stepbox", flags)?,
-        other => other?,
-    };
+    let copy = in_memory()?;
     let exe = fs::open(EXE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     while fs::sendfile(&copy, &exe, None, 1 << 30)? > 0 {}
-    fs::fcntl_add_seals(&copy, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    seal(&copy)?;
     Ok(copy)
 }
 
-fn execute(file: &OwnedFd, argv: &[CText], env: &[CText]) -> Errno {
-    let (argv, env): (Vec<*const c_char>, Vec<*const c_char>) = (pointers(argv.iter()), pointers(env.iter()));
+/// A file of memory that can be executed: EACCES where the machine lets nobody do that (vm.memfd_noexec).
+pub(super) fn in_memory() -> Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match fs::memfd_create(c"stepbox", flags | MemfdFlags::EXEC) {
+        // before Linux 6.3
+        Err(Errno::INVAL) => fs::memfd_create(c"stepbox", flags),
+        other => other,
+    }
+}
+
+/// From now on nobody changes it, root neither.
+pub(super) fn seal(file: &OwnedFd) -> Result<()> {
+    fs::fcntl_add_seals(file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)
+}
+
+/// execveat(2) of an open file. Allocates nothing; returns only where it fails.
+///
+/// # Safety
+/// Both lists end in NULL, and all that they point to in NUL.
+pub(super) unsafe fn execute(
+    file: BorrowedFd<'_>,
+    argv: *const *const c_char,
+    env: *const *const c_char,
+) -> Errno {
     let (fd, path) = (file.as_raw_fd(), c"".as_ptr());
-    // SAFETY: the path and every pointer of both lists end in NUL and outlive the call; the lists end in NULL.
-    let answer = check(unsafe {
-        libc::syscall(libc::SYS_execveat, fd, path, argv.as_ptr(), env.as_ptr(), libc::AT_EMPTY_PATH)
-    });
+    // SAFETY: by the contract above.
+    let answer =
+        check(unsafe { libc::syscall(libc::SYS_execveat, fd, path, argv, env, libc::AT_EMPTY_PATH) });
     answer.err().unwrap_or(Errno::INVAL)
 }

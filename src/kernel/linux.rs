@@ -22,6 +22,8 @@ type Result<T> = rustix::io::Result<T>;
 pub enum Prepared {
     /// the operation says everything
     AsItIs,
+    /// the program by way of which the box's next step is taken
+    GoBetween(OwnedFd),
     /// where this process keeps its arguments and environment
     Words(std::ops::Range<usize>),
     /// the bytes of a netlink message
@@ -242,6 +244,7 @@ fn call_process(op: &Op, prepared: &Prepared, context: &mut Context) -> Result<i
         Op::Setdomainname { name } => rustix::system::setdomainname(name.as_c_str().to_bytes()).map(zero),
         Op::Sethostname { name } => rustix::system::sethostname(name.as_c_str().to_bytes()).map(zero),
         Op::Exec(exec) => Err(execute(exec, prepared)),
+        Op::Depart => Err(super::departure::depart(prepared, context)),
         // SAFETY: leaves without running destructors or exit handlers, which belong to the other process.
         Op::Exit { code } => unsafe { libc::_exit(*code) },
         Op::Fork { code } => super::process::fork_and_exit(*code).map(i64::from),

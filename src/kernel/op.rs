@@ -246,6 +246,7 @@ pub enum Op {
 
     // processes
     Exec(Exec),
+    Depart,
     Exit {
         code: i32,
     },

@@ -1,14 +1,15 @@
 //! Loan: the box's side. It waits to be lent a range of steps, takes them, and reports the last. From its first
 //! line to its last it allocates nothing, formats nothing and takes no lock (signal-safety(7)).
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::{Answer, judge, perform};
 use crate::kernel::ctext::digits;
+use crate::kernel::departure::{self, Words};
 use crate::kernel::linux::{Context, Prepared};
 use crate::kernel::process::{self, Exit};
 use crate::kernel::{Errno, Op, hint, start};
-use crate::step::Expect;
+use crate::step::{Expect, Step};
 
 /// One step of the box, with everything it needs.
 pub(super) struct Loaned<'p> {
@@ -49,6 +50,29 @@ fn pack((index, answer): (usize, Answer)) -> [u8; 16] {
     bytes[4..8].copy_from_slice(&errno.to_ne_bytes());
     bytes[8..].copy_from_slice(&value.to_ne_bytes());
     bytes
+}
+
+/// What the program says that takes the box's last step, the one after this: see [`crate::kernel::departure`].
+fn last_words(departure: usize, watched: bool) -> Words {
+    let arrived = pack((departure, Answer::Value(0)));
+    // as an error is packed, without it
+    let failed = pack((departure + 1, Answer::Value(-1)));
+    Words { arrived: watched.then_some(arrived), failed }
+}
+
+/// What the box needs for the first of these steps.
+pub(super) fn prepare(
+    steps: &[Step],
+    (index, watched): (usize, bool),
+    loan: BorrowedFd<'_>,
+) -> Result<Prepared, Errno> {
+    match steps {
+        [Step { op: Op::Depart, .. }, Step { op: Op::Exec(exec), .. }, ..] => {
+            departure::prepare(exec, loan, &last_words(index, watched))
+        }
+        [step, ..] => Prepared::new(&step.op, None),
+        [] => Err(Errno::INVAL),
+    }
 }
 
 /// A report, as the host reads it.

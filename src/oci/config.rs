@@ -99,6 +99,8 @@ pub struct Machine {
     pub newuidmap: Option<PathBuf>,
     /// newgidmap(1), where it is installed
     pub newgidmap: Option<PathBuf>,
+    /// a container could write to this program, unless its box leaves that behind
+    pub engine_in_reach: bool,
     /// which cgroup tree a container can be shown
     pub cgroups: CgroupTree,
 }
@@ -121,6 +123,7 @@ impl Machine {
             selinux: Path::new("/sys/fs/selinux/enforce").exists(),
             newuidmap: find("newuidmap"),
             newgidmap: find("newgidmap"),
+            engine_in_reach: false,
             cgroups,
         }
     }

@@ -21,8 +21,9 @@ use super::log::Log;
 use super::state::{Container, Record, Root, Who, fifo, journal};
 use super::{OCI_VERSION, OciError};
 use crate::cgroups::{Cgroup, CgroupError, Controller};
+use crate::container;
 use crate::journal::Journal;
-use crate::kernel::{Errno, Op};
+use crate::kernel::{Errno, Op, binary, departure};
 use crate::launch::{LaunchError, Observer, Running, Unmet, launch};
 use crate::rootfs::CgroupTree;
 use crate::spec::{Life, Process, Spec, Start};
@@ -51,6 +52,8 @@ pub struct Request {
     pub no_pivot: bool,
     /// when its program runs
     pub when: When,
+    /// nothing is started that could write to our own program: CVE-2019-5736
+    pub careful: bool,
     /// where cgroups cannot be made, go on without
     pub lenient: bool,
     /// where programs of this machine lie, as in PATH
@@ -86,10 +89,14 @@ pub fn draft(root: &Root, request: Request, log: &mut Log) -> Result<(Draft, Pla
         .map_err(OciError::file("cannot use the bundle", &request.bundle))?;
     let document = config::read(&bundle)?;
     let config: Config = config::of(document.clone())?;
-    let notes = config.process.iter().flat_map(config::notes);
-    notes.for_each(|(level, text)| log.line(level, &text));
     let directory = root.take(&request.id)?;
-    let draft = plan(&directory, &bundle, &request, &config).and_then(|(spec, plan)| {
+    let planned = plan(&directory, &bundle, &request, &config);
+    // then all of this is done once more
+    if !matches!(planned, Err(OciError::InReach)) {
+        let notes = config.process.iter().flat_map(config::notes);
+        notes.for_each(|(level, text)| log.line(level, &text));
+    }
+    let draft = planned.and_then(|(spec, plan)| {
         fit(&spec.cgroup, log)?;
         let record = Record {
             oci_version: OCI_VERSION.into(),
@@ -149,10 +156,14 @@ fn plan(
         life,
         start,
     };
-    let place = place(&request.id, bundle, directory, &request.path, flags)?;
+    let mut place = place(&request.id, bundle, directory, &request.path, flags)?;
+    place.machine.engine_in_reach = request.careful && departure::wanted();
     let spec = config::spec(config, &place)?;
     spec.cgroup.vacant()?;
-    let plan = crate::container::plan(&spec)?;
+    let plan = container::plan(&spec)?;
+    if request.careful && !container::leaves_the_engine(&plan) && binary::in_reach() != Ok(false) {
+        return Err(OciError::InReach);
+    }
     Ok((spec, plan))
 }
 
@@ -257,7 +268,8 @@ pub(super) fn explain_program(error: LaunchError, process: &Process) -> OciError
         (Op::ConnectListener { .. }, _) => OciError::State(format!(
             "unable to start container process: failed to connect with seccomp agent: {error}"
         )),
-        (Op::Exec(_) | Op::LookUp { .. }, Unmet::Errno(errno)) => {
+        (Op::Depart, Unmet::Errno(errno)) if errno != Errno::AGAIN => OciError::InReach,
+        (Op::Exec(_) | Op::Depart | Op::LookUp { .. }, Unmet::Errno(errno)) => {
             let name = process.exec.argv.first().map(|name| name.as_path().display().to_string());
             OciError::Exec { program: name.unwrap_or_default(), errno }
         }

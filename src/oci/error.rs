@@ -84,6 +84,9 @@ pub enum OciError {
         /// what became of it
         what: String,
     },
+    /// what would be started could write to our own program
+    #[error("cannot keep the runtime's own program from the container")]
+    InReach,
     /// the configuration is wrong
     #[error(transparent)]
     Config(#[from] ConfigError),

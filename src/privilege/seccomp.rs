@@ -19,6 +19,7 @@ mod compile;
 mod disassemble;
 mod docker;
 pub mod listener;
+mod passage;
 pub mod profile;
 
 pub use arch::Arch;
@@ -27,6 +28,7 @@ pub use compile::compile;
 pub use disassemble::disassemble;
 pub use docker::default_profile;
 pub use listener::Listener;
+pub use passage::lets_pass;
 
 /// What may be called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

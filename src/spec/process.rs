@@ -42,6 +42,8 @@ pub struct Process {
     pub pidfd_socket: Option<PathBuf>,
     /// the name of its session keyring; `None` for the one of whoever calls us: keyrings(7)
     pub keyring: Option<String>,
+    /// it could reach the engine's program if that were what it executes itself by: CVE-2019-5736
+    pub engine_in_reach: bool,
 }
 
 /// Nothing to execute yet; otherwise what a program gets that asks for nothing.
@@ -65,6 +67,7 @@ impl Default for Process {
             affinity: Affinity::default(),
             pidfd_socket: None,
             keyring: None,
+            engine_in_reach: false,
         }
     }
 }

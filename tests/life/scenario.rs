@@ -33,6 +33,7 @@ pub fn main(words: &[String]) -> ExitCode {
             return leave(dir, &made(dir).then(rest.steps));
         }
         ["spy"] => crate::joining::spy(dir),
+        ["become", how, case] => crate::departing::become_program(dir, how, case),
         ["engine", how] => crate::own_binary::engine(dir, how),
         // executed in the place of a script; whoever looks at it ends its input
         [] => drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink())),

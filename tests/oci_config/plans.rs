@@ -189,3 +189,52 @@ fn features() {
     features["annotations"]["org.stepbox.version"] = "[VERSION]".into();
     snapshot!(serde_json::to_string_pretty(&features).expect("JSON"));
 }
+
+/// What follows from it is in `container::departure`, and played on the real kernel by the tests of `life`.
+#[test]
+fn a_box_leaves_the_engine_behind_only_where_that_comes_to_the_same() {
+    let reached = || Machine { engine_in_reach: true, apparmor: true, selinux: true, ..root() };
+    let departs = |patch: Value, flags: Flags| {
+        plan(patch, reached(), flags).contains("box  leave the engine's program behind: execveat(memfd")
+    };
+    let ends = plan(json!({}), reached(), Flags::default());
+    let last: Vec<&str> =
+        ends.lines().rev().take(2).map(|line| line.split(':').next().unwrap_or_default()).collect();
+    assert_eq!(last, ["box  run the program", "box  leave the engine's program behind"]);
+    assert!(!plan(json!({}), root(), Flags::default()).contains("leave the engine"), "it is not in reach");
+    let hook = json!([{ "path": "/hooks/one" }]);
+    let capabilities = |bounding: &[&str], held: &[&str], ambient: &[&str]| json!({ "bounding": bounding, "permitted": held, "effective": held, "inheritable": ambient, "ambient": ambient });
+    let as_user = |uid: u32, capabilities: Value| json!({ "process": { "user": { "uid": uid, "gid": uid }, "capabilities": capabilities } });
+    let filter = |default: &str, action: &str, call: &str| json!({ "linux": { "seccomp": { "defaultAction": default, "syscalls": [{ "names": [call], "action": action }] } } });
+    let (allow, refuse) = ("SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO");
+    let (one, two) = (["CAP_KILL"], ["CAP_KILL", "CAP_CHOWN"]);
+    for (wanted, what, patch) in [
+        (true, "root", as_user(0, capabilities(&two, &two, &[]))),
+        (true, "a user", as_user(7, capabilities(&two, &[], &[]))),
+        (true, "ambient", as_user(7, capabilities(&two, &one, &one))),
+        (true, "a filter of others", filter(allow, refuse, "mount")),
+        (false, "root that would gain some", as_user(0, capabilities(&two, &one, &[]))),
+        (false, "a user who would lose some", as_user(7, capabilities(&two, &one, &[]))),
+        (false, "execve", filter(allow, refuse, "execve")),
+        (false, "execveat", filter(allow, "SCMP_ACT_KILL", "execveat")),
+        (false, "fcntl", filter(allow, "SCMP_ACT_LOG", "fcntl")),
+        (false, "all but one", filter(refuse, allow, "execve")),
+        (false, "AppArmor", json!({ "process": { "apparmorProfile": "mine" } })),
+        (false, "SELinux", json!({ "process": { "selinuxLabel": "a:b:c:s0" } })),
+        (false, "another machine", json!({ "linux": { "personality": { "domain": "LINUX32" } } })),
+        (false, "a hook of the host", json!({ "hooks": { "createRuntime": hook } })),
+        (false, "a hook of the box", json!({ "hooks": { "startContainer": hook } })),
+        (false, "among others", json!({ "linux": { "namespaces": [{ "type": "mount" }] } })),
+        (
+            false,
+            "in what exists",
+            json!({ "linux": { "namespaces": [
+                { "type": "mount" }, { "type": "pid" }, { "type": "uts", "path": ours("uts") },
+            ] } }),
+        ),
+    ] {
+        assert_eq!(departs(patch, Flags::default()), wanted, "{what}");
+    }
+    let start = Start::AfterFifo("/run/oci/box/exec.fifo".into());
+    assert!(!departs(json!({}), Flags { start, ..Flags::default() }), "who waits to be started");
+}

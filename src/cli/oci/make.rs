@@ -99,6 +99,7 @@ impl Making {
             no_new_keyring: self.no_new_keyring,
             no_pivot: self.no_pivot,
             when,
+            careful: true,
             lenient: site.lenient,
             path: std::env::var("PATH").unwrap_or_default(),
         })

@@ -184,6 +184,7 @@ impl Op {
                 };
                 write!(f, "execve({path}, {}, {} vars)", list(&exec.argv), exec.env.len())
             }
+            Depart => f.write_str("execveat(memfd, \"\", [\"stepbox\"], 0 vars, AT_EMPTY_PATH)"),
             Exit { code } => write!(f, "exit_group({code})"),
             Spawn(hook) => {
                 write!(f, "{}", Op::Exec(hook.exec.clone()))?;

@@ -74,6 +74,7 @@ pub fn entry(
         io_priority: limits::io_priority(&at("ioPriority"), document.io_priority.as_ref())?,
         affinity: limits::affinity(&at("execCPUAffinity"), document.exec_cpu_affinity.as_ref())?,
         pidfd_socket: place.flags.pidfd_socket.clone(),
+        engine_in_reach: place.machine.engine_in_reach,
         keyring: (!place.flags.no_new_keyring).then(|| format!("_ses.{}", place.id)),
     };
     Ok(Entry { process, privilege: privilege(document, &at, place, given)? })
