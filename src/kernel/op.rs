@@ -393,7 +393,6 @@ pub enum Op {
         rows: u16,
         columns: u16,
     },
-    // network
     Netlink(Request),
     /// nftables, taken whole or not at all
     Nft(Box<Batch>),
