@@ -60,6 +60,7 @@ fn place(dir: &Path) -> Place {
             engine_in_reach: true,
         },
         net: Net::Bridge { network, port, lease: dir.join("10.15.0.2"), holder: 1 },
+        published: Vec::new(),
         containers: dir.into(),
         hierarchy: Hierarchy::default(),
         cgroups: CgroupTree::None,

@@ -22,12 +22,12 @@ mod inside;
 pub(crate) mod watch;
 
 use crate::cgroups::CgroupError;
-use crate::kernel::Op;
 use crate::kernel::op::Hook;
+use crate::kernel::{Errno, Op};
 use crate::probe::{Probe, Who};
 use crate::spec::{Hooks, Net, Spec};
 use crate::step::{Plan, Step};
-use crate::{chroot, privilege, rootfs, veth};
+use crate::{chroot, ports, privilege, rootfs, veth};
 
 pub use birth::clone_flags;
 pub use departure::leaves_the_engine;
@@ -41,6 +41,8 @@ pub fn plan(spec: &Spec) -> Result<Plan, CgroupError> {
         .then(directories(spec))
         .then(spec.cgroup.create(&spec.resources)?)
         .then(bridge(&spec.net))
+        .then(ports::take(&spec.published)) // where another has one, nothing is born
+        .then(publish(spec)) // the address is known, if nobody there answers yet
         .then(begin::gates(spec)) // opened by the host's names; the box has copies
         .then(watch::call(&spec.process))
         .then(rootfs::open_on_host(&spec.rootfs)) // the box inherits what is open
@@ -121,6 +123,14 @@ fn bridge(net: &Net) -> Vec<Step> {
     steps.extend(veth::bridge(network).map(|step| step.show(Probe::Links(Who::Host))));
     steps.extend(veth::masquerade(network));
     steps
+}
+
+fn publish(spec: &Spec) -> Option<Step> {
+    const NO_FILTER: &[Errno] = &[Errno::OPNOTSUPP, Errno::NOENT, Errno::PROTONOSUPPORT];
+    let Net::Bridge { network, .. } = &spec.net else { return None };
+    let table = format!("stepbox-{}", spec.id.get(..12).unwrap_or(&spec.id));
+    // without a packet filter, whoever has the sockets carries everything
+    ports::publish(&table, &network.bridge, &spec.published).map(|step| step.or_any(NO_FILTER))
 }
 
 fn cable(net: &Net) -> Vec<Step> {

@@ -44,6 +44,7 @@ pub mod peers;
 pub mod platform;
 pub mod ports;
 pub mod propagation;
+mod proxy;
 pub mod reference;
 pub mod registry;
 pub mod request;

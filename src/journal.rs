@@ -333,7 +333,7 @@ fn replay(text: &str) -> Cleaned {
 }
 
 /// Kills a process if it is still the one that was started then, and waits until it is gone.
-fn end_process(pid: i32, start: u64) {
+pub fn end_process(pid: i32, start: u64) {
     use std::os::fd::AsFd;
     let Ok(pidfd) = process::pidfd_open(pid) else { return };
     if process::start_time(pid) != Some(start) {

@@ -15,10 +15,14 @@ pub mod binary;
 #[allow(unsafe_code)]
 pub mod bpf;
 mod cgroup;
+#[allow(unsafe_code)]
+pub mod companion;
 mod copy_up;
 #[allow(unsafe_code)]
 mod credentials;
 pub mod ctext;
+#[allow(unsafe_code)]
+pub mod datagram;
 #[allow(unsafe_code)]
 pub mod departure;
 #[allow(unsafe_code)]

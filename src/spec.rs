@@ -8,6 +8,7 @@ pub mod sysctl;
 use crate::cgroups::{Cgroup, Resources};
 use crate::kernel::op::{Hook, Peer};
 use crate::namespaces::Offsets;
+use crate::ports::Published;
 use crate::privilege::Privilege;
 use crate::rootfs::Rootfs;
 use crate::userns::{Helpers, Range};
@@ -42,6 +43,8 @@ pub struct Spec {
     pub resources: Resources,
     /// how it reaches others
     pub net: Net,
+    /// ports of the host that lead into it
+    pub published: Vec<Published>,
     /// who the program runs as, and what it may do
     pub privilege: Privilege,
     /// the program

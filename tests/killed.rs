@@ -32,7 +32,7 @@ fn engine(at: usize, victim: &str) {
     let request =
         Request { title: "killed".into(), remove: true, command: vec!["true".into()], ..Request::default() };
     let mut spec =
-        prepare(&state, &Ground::of(&image, store.driver()), names::new_id(), &request, Vec::new())
+        prepare(&state, &Ground::of(&image, store.driver()), (names::new_id(), "red"), &request, Vec::new())
             .expect("a spec");
     (spec.process.piped, spec.process.own_stdio) = (true, true);
     let plan = container::plan(&spec).expect("a plan");

@@ -33,7 +33,7 @@ use crate::engine::machine::Machine;
 use crate::engine::monitor::here::Part;
 use crate::engine::names;
 use crate::engine::request::Request;
-use crate::engine::run::{Ground, RunError, prepare};
+use crate::engine::run::{Ground, RunError, give_back, prepare};
 use crate::engine::state::State;
 use crate::engine::store::{Driver, Image, Store};
 use crate::engine::volumes::open::How;
@@ -206,7 +206,7 @@ fn in_front(
     ahead: Ahead,
 ) -> anyhow::Result<u8> {
     let asked = &args.asked;
-    let mut spec = prepare(state, &Ground::of(image, driver), id, request, volumes)?;
+    let mut spec = prepare(state, &Ground::of(image, driver), (id, &name), request, volumes)?;
     (spec.process.piped, spec.process.own_stdio) = (!request.terminal, !request.terminal);
     let record = Record {
         engine: Some(Owner::me()),
@@ -223,7 +223,7 @@ fn in_front(
             watched(args, &front, ahead)
         });
     // where the step that owns the address was never taken, nobody else gives it back
-    crate::engine::network::give_back(&spec.net)?;
+    give_back(state, &spec)?;
     Ok(exit?.unwrap_or(0) as u8)
 }
 
@@ -258,7 +258,9 @@ impl Asked {
         self.network.check(named != [false; 2])?;
         self.isolation.check(named[0], named[1])?;
         self.files.check()?;
-        self.keeping.check(self.container.rm)
+        self.keeping.check(self.container.rm)?;
+        self.network.warn();
+        Ok(())
     }
 
     fn request(&self, image: &Image, detached: bool, dry_run: bool) -> anyhow::Result<Request> {
@@ -298,6 +300,8 @@ impl Asked {
             cgroup_parent: self.limits.cgroup_parent.clone(),
             peers: self.isolation.peers(self.network.mode())?,
             expose: self.network.expose(),
+            publish: self.network.publish(),
+            publish_all: self.network.publish_all,
             mac: self.network.mac(),
             lookup: self.network.lookup(),
             sysctls: self.isolation.sysctl.clone(),

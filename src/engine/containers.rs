@@ -35,6 +35,7 @@ use super::abreast;
 use super::commit;
 use super::config::ImageConfig;
 use super::events::of;
+use super::ports::given;
 use super::request::Request;
 use super::run::Ground;
 use super::state::State;
@@ -258,6 +259,10 @@ fn clean_up(state: &State, directory: &Path) -> Option<Record> {
         Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Some(Err(error)) => format!("cannot clean up: {error}"),
     };
+    if alone {
+        // what cannot be freed now is freed by whoever wants it
+        let _ = given::bury(state, &record.id);
+    }
     // one that was killed before it could write down that its program runs has left a journal, and no more
     if !record.life.orphaned() {
         return Some(record);

@@ -13,6 +13,7 @@ use super::{address_files, propagation, users};
 use crate::cgroups::{Cgroup, Controller, Hierarchy, Resources, devices};
 use crate::kernel::op::Exec;
 use crate::overlay::Overlay;
+use crate::ports::Published;
 use crate::privilege::{self, Capabilities, Privilege};
 use crate::rootfs::{self, CgroupTree, Devices, Mount, Root, Rootfs, Source};
 use crate::spec::{
@@ -29,6 +30,8 @@ pub struct Place {
     pub machine: Machine,
     /// its network, its address taken
     pub net: Net,
+    /// the host's ports that it has
+    pub published: Vec<Published>,
     /// where containers have their directories
     pub containers: PathBuf,
     /// where cgroups can be made
@@ -136,6 +139,7 @@ pub fn describe(
         cgroup,
         resources,
         net,
+        published: place.published.clone(),
     })
 }
 

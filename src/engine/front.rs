@@ -28,6 +28,8 @@ use super::monitor::ends::Ends;
 use super::monitor::here::{Here, Part};
 use super::monitor::serve::{Heard, linger, serve};
 use super::monitor::socket::listen;
+use super::ports::given;
+use super::proxy;
 use super::request::LogKept;
 use super::run::{self, RunError, explain_start};
 use super::state::State;
@@ -97,14 +99,18 @@ impl Front<'_> {
         let signals = Signals::block_all()?;
         let begun = ["create", "attach"].map(|action| of::container(record, action));
         let launched =
-            launch(plan, observer, Some(journal)).map_err(|error| explain_start(error, &spec.process));
+            launch(plan, observer, Some(journal)).map_err(|error| explain_start(error, spec, &record.name));
         self.told(&begun, launched.is_ok());
         let mut running = launched?;
         drop(ahead);
+        let proxy = proxy::begin(state, &mut running, spec)?;
         if !request.remove {
             running.keep(of_the_user);
         }
         let (exit, mut carrier) = self.attend(&mut running, &signals)?;
+        // nobody can know that it has ended before others can have its ports
+        drop(proxy);
+        given::give_back(state, &spec.id)?;
         let record = &self.now();
         let oom = spec.cgroup.out_of_memory();
         let stays = !request.remove || life::stays(&spec.directory).exists();

@@ -53,6 +53,7 @@ use super::events::{Event, of};
 use super::front::mount_again;
 use super::health::{Check, Health};
 use super::log::{self, Log};
+use super::proxy;
 use super::request::LogKept;
 use super::run::{self, Ground, RunError, prepare};
 use super::state::State;
@@ -228,7 +229,7 @@ impl<'a> Monitor<'a> {
         let request = &self.record.request;
         let volumes = open(self.state, request, &self.record.id, How::Keep).map_err(RunError::from)?;
         let id = self.record.id.clone();
-        let mut spec = prepare(self.state, &self.ground, id, request, volumes.mounts)?;
+        let mut spec = prepare(self.state, &self.ground, (id, &self.record.name), request, volumes.mounts)?;
         let (title, stdin_once) = (request.title.clone(), request.stdin_once);
         spec.makes_directory = false;
         (spec.process.piped, spec.process.own_stdio) = (true, true);
@@ -239,7 +240,8 @@ impl<'a> Monitor<'a> {
             let journal = run::journal(self.state, &spec.id, &title, &plan, |_| false)?;
             let running = launch(&plan, &mut (), Some(journal));
             drop(volumes.held);
-            let mut running = running.map_err(|error| run::explain_start(error, &spec.process))?;
+            let mut running = running.map_err(|error| run::explain_start(error, &spec, &self.record.name))?;
+            let proxy = proxy::begin(self.state, &mut running, &spec)?;
             let mut carrier = Carrier::new(Ends::of(&mut running)?, self.log()?, stdin_once)?;
             let life = &mut self.record.life;
             let last = life.health.take();
@@ -265,6 +267,7 @@ impl<'a> Monitor<'a> {
                 starter.told(&FirstWord::Pid(running.box_pid().unwrap_or_default()));
             }
             let exit = self.serve(&mut running, &mut carrier)?;
+            drop(proxy);
             self.record.life.oom_killed = spec.cgroup.out_of_memory();
             carrier.drain(&life::now());
             if carrier.lost() > 0 {
@@ -277,7 +280,7 @@ impl<'a> Monitor<'a> {
             Ok((carrier, exit.code()))
         });
         // where the step that owns the address was never taken, nobody else gives it back
-        super::network::give_back(&spec.net)?;
+        run::give_back(self.state, &spec)?;
         Ok(result?)
     }
 

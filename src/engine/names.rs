@@ -34,7 +34,8 @@ const RIGHT: [&str; 24] = [
     "turing",
 ];
 
-fn random<const N: usize>() -> [u8; N] {
+/// So many random bytes.
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0u8; N];
     // the kernel's pool is ready long before a container engine runs, and short reads cannot be interrupted
     let _ = getrandom(&mut bytes, GetRandomFlags::empty());

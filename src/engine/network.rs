@@ -7,6 +7,7 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use super::ports::given;
 use super::state::State;
 use crate::kernel::Op;
 use crate::kernel::netlink::{Mac, Request};
@@ -67,7 +68,7 @@ pub fn take_port(state: &State, id: &str, mac: Option<Mac>) -> Result<Net, Netwo
 }
 
 /// The lock of all leases, held until the file is closed.
-fn lock(state: &State) -> std::io::Result<File> {
+pub(super) fn lock(state: &State) -> std::io::Result<File> {
     let lock =
         File::options().create(true).truncate(false).write(true).open(state.run.join("leases.lock"))?;
     lock.lock()?;
@@ -148,8 +149,9 @@ fn used_networks() -> Vec<(u32, u32)> {
     text.lines().skip(1).filter_map(row).collect()
 }
 
-/// Frees the addresses of engines that died.
+/// Frees the addresses and the ports of engines that died; how many addresses it were.
 pub fn free_dead_leases(state: &State) -> std::io::Result<usize> {
+    given::dead(state)?.iter().try_for_each(|note| given::free(note))?;
     let dead = dead_leases(state).into_iter();
     dead.map(std::fs::remove_file).try_fold(0, |count, removed| removed.map(|()| count + 1))
 }

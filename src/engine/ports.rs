@@ -1,17 +1,26 @@
-//! Ports: what a container offers, by its image's `EXPOSE` and `--expose`, and how lists show it.
+//! Ports: what a container offers, by its image's `EXPOSE` and `--expose`, what of it is published, and how lists show it.
 //!
 //! ```text
 //!   80/tcp 8000/tcp 8001/tcp 53/udp   ->   80/tcp, 53/udp, 8000-8001/tcp
+//!   --publish 8080:80                 ->   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp
 //! ```
 //!
-//! None is published in this version: whoever shares the bridge reaches all of them, the world beyond none. See the
-//! Docker Engine API (ContainerList).
+//! Whoever shares the bridge reaches all that it offers; the world beyond reaches what is published: [`asked`] says what is
+//! wanted, [`given`] which ports of the host that comes to, the recipe takes them, and `super::proxy` carries what the
+//! packet filter does not see. Ports of sctp can be offered, but not published. See the Docker Engine API (ContainerList).
+
+pub mod asked;
+pub mod given;
+pub mod sought;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use super::config::Json;
 use super::containers::Record;
 use super::containers::life::Status;
+use super::state::State;
+pub use crate::ports::Protocol;
 
 /// A range that cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,15 +82,55 @@ pub fn exposed(record: &Record) -> Option<BTreeMap<String, Json>> {
     Some(of_image.chain(asked).collect()).filter(|ports: &BTreeMap<_, _>| !ports.is_empty())
 }
 
-/// What can be reached on its bridge now: nothing while it does not run, or has no address of its own.
-pub fn reachable(record: &Record) -> Vec<(u16, String)> {
-    let bridged = record.request.peers.network_name() == Some("bridge");
-    if !bridged || !matches!(record.life.status, Status::Running | Status::Paused) {
+/// A port of a container that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// its number
+    pub port: u16,
+    /// `tcp`, `udp` or `sctp`
+    pub protocol: String,
+    /// where it is on the host, if it is published
+    pub host: Option<SocketAddr>,
+}
+
+impl Mapping {
+    /// As image configurations name it: `80/tcp`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.port, self.protocol)
+    }
+
+    /// In Docker's order: by the port, then by the host's address as a text, then by its port.
+    fn place(&self) -> (u16, String, u16, &str) {
+        let host = self.host.map(|host| (host.ip().to_string(), host.port()));
+        let (address, port) = host.unwrap_or_default();
+        (self.port, address, port, &self.protocol)
+    }
+}
+
+/// What of a container can be reached now: on its bridge what it offers, on the host what is published. Nothing while it
+/// does not run. In the order in which it was given, what is not published at the end.
+pub fn reachable(state: &State, record: &Record) -> Vec<Mapping> {
+    if !matches!(record.life.status, Status::Running | Status::Paused) {
         return Vec::new();
     }
-    let names = exposed(record).unwrap_or_default().into_keys();
-    let mut ports: Vec<(u16, String)> = names.filter_map(|name| one(&name)).collect();
-    ports.sort();
+    let publishes = record.request.publish_all || !record.request.publish.is_empty();
+    let given = if publishes { given::of(state, &record.id) } else { Vec::new() };
+    let mut ports: Vec<Mapping> = given
+        .into_iter()
+        .map(|given| Mapping {
+            port: given.inside.port(),
+            protocol: given.protocol.to_string(),
+            host: Some(given.host),
+        })
+        .collect();
+    if record.request.peers.network_name() == Some("bridge") {
+        let offered = exposed(record).unwrap_or_default().into_keys().filter_map(|name| one(&name));
+        for (port, protocol) in offered {
+            if !ports.iter().any(|other| (other.port, &other.protocol) == (port, &protocol)) {
+                ports.push(Mapping { port, protocol, host: None });
+            }
+        }
+    }
     ports
 }
 
@@ -91,26 +140,43 @@ fn one(name: &str) -> Option<(u16, String)> {
     Some((number.parse().ok()?, protocol.to_ascii_lowercase()))
 }
 
-/// As Docker lists them: those that follow one another as a range, and the last range of each protocol at the end.
-pub fn listed(ports: &[(u16, String)]) -> String {
-    let mut done: Vec<String> = Vec::new();
-    let mut open: Vec<(&str, u16, u16)> = Vec::new();
-    for (port, protocol) in ports {
-        match open.iter_mut().find(|(other, ..)| other == protocol) {
-            None => open.push((protocol, *port, *port)),
+/// As Docker lists them: those that follow one another as a range, where they are published under their own numbers or
+/// not at all, and the last range of each kind behind the others; then those that have another number on the host.
+pub fn listed(ports: &[Mapping]) -> String {
+    let mut ports: Vec<&Mapping> = ports.iter().collect();
+    ports.sort_by_key(|port| port.place());
+    let (mut done, mut renumbered) = (Vec::new(), Vec::new());
+    let mut open: Vec<(Kind<'_>, u16, u16)> = Vec::new();
+    for Mapping { port, protocol, host } in ports {
+        if let Some(host) = host.filter(|host| host.port() != *port) {
+            renumbered.push(format!("{host}->{port}/{protocol}"));
+            continue;
+        }
+        let kind = (host.map(|host| host.ip()), protocol.as_str());
+        match open.iter_mut().find(|(other, ..)| *other == kind) {
+            None => open.push((kind, *port, *port)),
             Some((_, _, last)) if last.checked_add(1) == Some(*port) => *last = *port,
             Some(range) => {
                 done.push(shown(*range));
-                *range = (protocol, *port, *port);
+                *range = (kind, *port, *port);
             }
         }
     }
     done.extend(open.into_iter().map(shown));
+    done.extend(renumbered);
     done.join(", ")
 }
 
-fn shown((protocol, first, last): (&str, u16, u16)) -> String {
-    if first == last { format!("{first}/{protocol}") } else { format!("{first}-{last}/{protocol}") }
+/// What makes one range of ports: on which address of the host they are, if on any, and their protocol.
+type Kind<'p> = (Option<IpAddr>, &'p str);
+
+fn shown(((address, protocol), first, last): (Kind<'_>, u16, u16)) -> String {
+    let range = if first == last { first.to_string() } else { format!("{first}-{last}") };
+    match address {
+        None => format!("{range}/{protocol}"),
+        Some(IpAddr::V4(address)) => format!("{address}:{range}->{range}/{protocol}"),
+        Some(IpAddr::V6(address)) => format!("[{address}]:{range}->{range}/{protocol}"),
+    }
 }
 
 #[cfg(test)]
@@ -131,15 +197,31 @@ mod tests {
 
     #[test]
     fn ranges_are_shown_as_docker_shows_them() {
-        let ports = |text: &str| {
-            let mut ports: Vec<_> = text.split(' ').filter_map(one).collect();
-            ports.sort();
-            listed(&ports)
+        // each as PORT, or as HOST=PORT
+        let mapping = |text: &str| {
+            let (host, name) = text.split_once('=').map_or((None, text), |(host, name)| (Some(host), name));
+            let (port, protocol) = one(name).expect("a port");
+            Mapping { port, protocol, host: host.map(|host| host.parse().expect("an address")) }
         };
+        let ports = |text: &str| listed(&text.split(' ').map(mapping).collect::<Vec<_>>());
         assert_eq!(ports("80/tcp"), "80/tcp");
         assert_eq!(ports("8000/tcp 8001/tcp 8002/tcp"), "8000-8002/tcp");
         assert_eq!(ports("53/udp 80/tcp 443/tcp"), "80/tcp, 53/udp, 443/tcp");
         assert_eq!(ports("65535/tcp 65534"), "65534-65535/tcp");
         assert_eq!(listed(&[]), "");
+        // as a Docker was seen to
+        assert_eq!(
+            ports("0.0.0.0:8080=80 [::]:8080=80 7000"),
+            "7000/tcp, 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"
+        );
+        assert_eq!(
+            ports("0.0.0.0:9100=80 [::]:9100=80 0.0.0.0:9000=80 [::]:9000=80 127.0.0.1:9011=91"),
+            "0.0.0.0:9000->80/tcp, 0.0.0.0:9100->80/tcp, [::]:9000->80/tcp, [::]:9100->80/tcp, \
+             127.0.0.1:9011->91/tcp"
+        );
+        assert_eq!(
+            ports("0.0.0.0:81=81 0.0.0.0:80=80 [::]:80=80 [::]:81=81 0.0.0.0:90=90/udp 0.0.0.0:83=83"),
+            "0.0.0.0:80-81->80-81/tcp, 0.0.0.0:83->83/tcp, [::]:80-81->80-81/tcp, 0.0.0.0:90->90/udp"
+        );
     }
 }

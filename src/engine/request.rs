@@ -10,6 +10,7 @@ use super::instruction::Health;
 use super::log::Rotation;
 use super::monitor::here::Part;
 use super::peers::Peers;
+use super::ports::asked::Asked;
 use super::volumes::asked::VolumeUse;
 use crate::cgroups::Resources;
 use crate::cgroups::devices::Rule;
@@ -73,6 +74,10 @@ pub struct Request {
     pub cgroup_parent: Option<String>,
     /// `--expose`: ports with their protocols, besides the image's
     pub expose: Vec<String>,
+    /// `--publish`: ports of the host that lead into it
+    pub publish: Vec<Asked>,
+    /// `--publish-all`: every port that it offers gets one
+    pub publish_all: bool,
     /// `--mac-address`, instead of the one that follows from its address
     pub mac: Option<Mac>,
     /// `--add-host`, `--dns`, `--dns-search`, `--dns-option`
@@ -150,6 +155,8 @@ impl Default for Request {
             security_opt: Vec::new(),
             cgroup_parent: None,
             expose: Vec::new(),
+            publish: Vec::new(),
+            publish_all: false,
             mac: None,
             lookup: Lookup::default(),
             capabilities: crate::privilege::default_set(),

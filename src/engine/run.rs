@@ -4,6 +4,7 @@
 //!   Request + Image + machine ──> Spec ── container::plan ──> Front, or a monitor
 //! ```
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::config::ImageConfig;
@@ -13,6 +14,7 @@ use super::describe::{Place, describe};
 use super::devices;
 use super::machine::Machine;
 use super::network::{self, NetworkError};
+use super::ports::given::{self, PortsTaken};
 use super::propagation;
 use super::request::{NetworkMode, Request, Share};
 use super::state::State;
@@ -24,7 +26,7 @@ use crate::journal::Journal;
 use crate::kernel::{Errno, Op, hint};
 use crate::launch::{LaunchError, Unmet};
 use crate::rootfs::Mount;
-use crate::spec::{Existing, Net, Process, Spec};
+use crate::spec::{Existing, Net, Spec};
 use crate::step::Plan;
 
 /// Why a container did not run. Everything done has been undone.
@@ -60,6 +62,17 @@ pub enum RunError {
     /// no network can be had
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// no port of the host can be had
+    #[error(
+        "driver failed programming external connectivity on endpoint {name}: {error}{}",
+        error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default()
+    )]
+    Ports {
+        /// the container's name
+        name: String,
+        /// why not
+        error: Box<PortsTaken>,
+    },
     /// no command
     #[error("no command specified: name one after the image, because the image has none")]
     NoCommand,
@@ -207,15 +220,15 @@ impl Ground {
     }
 }
 
-/// What the container of this id will be, on this machine, with these volumes, and as the others are now. Takes an
-/// address where one is needed.
+/// What the container of this id and name will be, on this machine, with these volumes, and as the others are now. Takes
+/// an address where one is needed, and ports of the host where they are wanted: [`give_back`].
 ///
 /// # Errors
 /// What cannot be had; then nothing is taken.
 pub fn prepare(
     state: &State,
     ground: &Ground,
-    id: String,
+    (id, name): (String, &str),
     request: &Request,
     volumes: Vec<Mount>,
 ) -> Result<Spec, RunError> {
@@ -240,9 +253,41 @@ pub fn prepare(
         return Err(NetworkError::NoCable.into());
     }
     place = Place { lent, share, network, net, volumes, ..place };
-    describe(&place, &ground.config, &ground.layers, request).inspect_err(|_| {
-        let _ = network::give_back(&place.net);
+    let described = publish(state, &mut place, name, request, &ground.config)
+        .and_then(|()| describe(&place, &ground.config, &ground.layers, request));
+    described.inspect_err(|_| {
+        let _ = network::give_back(&place.net).and_then(|()| given::give_back(state, &place.id));
     })
+}
+
+/// Takes the ports that are wanted, where it has a network of its own that leads anywhere.
+fn publish(
+    state: &State,
+    place: &mut Place,
+    name: &str,
+    request: &Request,
+    image: &ImageConfig,
+) -> Result<(), RunError> {
+    let inside = match &place.net {
+        Net::Bridge { port, .. } => port.address,
+        // somebody of ours will be in there
+        Net::None if place.network == NetworkMode::Default => Ipv4Addr::LOCALHOST,
+        _ => return Ok(()),
+    };
+    let given =
+        given::wanted(request, image).and_then(|wanted| given::give(state, &place.id, &wanted, inside));
+    let refused = |error| RunError::Ports { name: name.into(), error: Box::new(error) };
+    place.published = given.map_err(refused)?;
+    Ok(())
+}
+
+/// Gives back what was taken for a container whose plan was not launched, or not as far as the steps whose undos do it.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn give_back(state: &State, spec: &Spec) -> std::io::Result<()> {
+    network::give_back(&spec.net)?;
+    given::give_back(state, &spec.id)
 }
 
 /// The same before it starts: its files and its program. Who else there is, and whom its users are, shows at the start.
@@ -275,6 +320,7 @@ fn place(state: &State, driver: Driver, id: String) -> Result<Place, RunError> {
         driver,
         machine,
         net: Net::None,
+        published: Vec::new(),
         containers: state.containers(),
         hierarchy,
         cgroups: machine.cgroup_tree(&mounts),
@@ -298,7 +344,8 @@ pub(super) fn journal(
 
 /// The same of a box that was to leave our program behind: there is another way than this one. But setresuid(2) leaves it
 /// to the next exec, whichever that is, to say that its user has too many processes.
-pub(super) fn explain_start(error: LaunchError, process: &Process) -> RunError {
+pub(super) fn explain_start(error: LaunchError, spec: &Spec, name: &str) -> RunError {
+    let process = &spec.process;
     match &error {
         LaunchError::Step(step) if step.op == Op::Depart => match step.what {
             Unmet::Errno(errno @ Errno::AGAIN) => {
@@ -306,6 +353,13 @@ pub(super) fn explain_start(error: LaunchError, process: &Process) -> RunError {
                 RunError::Exec { program: name.unwrap_or_default(), errno }
             }
             _ => RunError::InReach,
+        },
+        LaunchError::Step(step) => match (&step.op, &step.what) {
+            (Op::Listen(listen), Unmet::Errno(errno)) if listen.slot < spec.published.len() => {
+                let error = Box::new(PortsTaken::Refused(spec.published[listen.slot], *errno));
+                RunError::Ports { name: name.into(), error }
+            }
+            _ => explain(error, &process.cwd),
         },
         _ => explain(error, &process.cwd),
     }

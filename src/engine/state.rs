@@ -88,6 +88,11 @@ impl State {
         self.run.join("leases")
     }
 
+    /// Where it is noted which ports of the host containers have.
+    pub fn ports(&self) -> PathBuf {
+        self.run.join("ports")
+    }
+
     /// Where names are reserved for containers that are being made.
     pub fn names(&self) -> PathBuf {
         self.run.join("names")

@@ -55,7 +55,10 @@ pub(super) fn call(op: &Listen, context: &mut Context) -> Result<i64> {
 }
 
 /// A socket that has this port, closed by execve(2) and never waited for.
-fn open(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd> {
+///
+/// # Errors
+/// EADDRINUSE where another has it, and what else the kernel answers.
+pub fn open(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,

@@ -13,21 +13,22 @@
 //! Init is a copy of the engine that has closed everything but 0, 1 and 2 and can be looked into by nobody. What it was
 //! called with is not the container's to read in /proc/1/cmdline, so it is wiped. See prctl(2), wait(2), credentials(7).
 
+use std::ffi::CStr;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
 use super::linux::{Prepared, check, prctl};
 use super::op::Orphans;
-use super::process::{Exit, leave};
+use super::process::{self, Exit, leave};
 use super::signals;
 
 type Result<T> = rustix::io::Result<T>;
 
 /// What init is called, as ps(1) shows it.
-const NAME: &[u8; 5] = b"init\0";
+const NAME: &CStr = c"init";
 
 pub(super) fn call(op: Orphans, prepared: &Prepared) -> Result<i64> {
     match (op, prepared) {
@@ -44,7 +45,7 @@ fn end() -> Result<i64> {
     const ROUNDS: u32 = 2500;
     let mut ended = 0;
     for _ in 0..ROUNDS {
-        for child in children() {
+        for child in children(process::own_pid()) {
             let _ = kill_process(child, Signal::KILL);
         }
         loop {
@@ -61,9 +62,9 @@ fn end() -> Result<i64> {
     Err(Errno::TIMEDOUT)
 }
 
-/// Our children: proc_pid_stat(5), field 4. A number stays theirs until we have waited for it.
-fn children() -> Vec<Pid> {
-    let me = rustix::process::getpid().as_raw_nonzero().get().to_string();
+/// A process's children: proc_pid_stat(5), field 4. The number of one of ours stays its own until we have waited for it.
+fn children(parent: i32) -> Vec<Pid> {
+    let me = parent.to_string();
     let child = |name: String| {
         let stat = std::fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
         let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
@@ -71,6 +72,21 @@ fn children() -> Vec<Pid> {
     };
     let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     names.filter_map(|entry| child(entry.file_name().into_string().ok()?)).collect()
+}
+
+/// The program that this init stands before: init lets nobody look in, the program does.
+///
+/// # Errors
+/// ESRCH where it has ended.
+pub fn program_of(init: i32) -> Result<OwnedFd> {
+    let born = |child: &Pid| process::start_time(child.as_raw_nonzero().get());
+    let first = children(init).into_iter().min_by_key(born).ok_or(Errno::SRCH)?;
+    let pidfd = process::pidfd_open(first.as_raw_nonzero().get())?;
+    // the number may have become another's before the descriptor was open
+    match children(init).contains(&first) {
+        true => Ok(pidfd),
+        false => Err(Errno::SRCH),
+    }
 }
 
 /// Reaps what has come to us and has ended, but for this one, which somebody waits for.
@@ -111,7 +127,7 @@ fn stand_before(words: &Range<usize>) -> Result<i64> {
     // a child that has ended before its parent listens would not be heard
     signals::block_all()?;
     // before there is a child, for its program may look at once; the child's own words come with that program
-    take_name(words);
+    rename(words, NAME);
     // SAFETY: no CLONE_VM and no stack: the child goes on in a copy of this stack, as after fork(2).
     match check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) })? {
         0 => {
@@ -146,20 +162,20 @@ fn init(child: i32) -> ! {
     }
 }
 
-/// What the engine was called with is nobody's business in the container.
-fn take_name(words: &Range<usize>) {
-    if words.len() > NAME.len() {
+/// Another name for this process. What the engine was called with is nobody's business any more.
+pub(super) fn rename(words: &Range<usize>, name: &CStr) {
+    let bytes = name.to_bytes_with_nul();
+    if words.len() > bytes.len() {
         let start = words.start as *mut u8;
         // SAFETY: the kernel has put the arguments and the environment there, in memory of this process that can be
         // written; nobody in this process reads either of them any more.
         unsafe {
             std::ptr::write_bytes(start, 0, words.len());
-            std::ptr::copy_nonoverlapping(NAME.as_ptr(), start, NAME.len());
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
         }
     }
-    let name = NAME.as_ptr();
     // SAFETY: a text that ends in NUL and outlives the call.
-    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_NAME, name, 0, 0, 0) };
+    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
 }
 
 /// Waits for everybody who has ended; with the program's own end comes ours.

@@ -97,7 +97,8 @@ pub fn say_failed(context: &Context) {
     }
 }
 
-fn close(first: u32, last: u32) -> Result<()> {
+/// Closes the numbers from one to another, in a process that leaves without running destructors.
+pub(super) fn close(first: u32, last: u32) -> Result<()> {
     if first > last {
         return Ok(());
     }

@@ -224,6 +224,7 @@ pub fn spec(config: &Config, place: &Place) -> Result<Spec, ConfigError> {
         cgroup: resources::cgroup(config, place)?,
         resources: resources::resources(config, place),
         net,
+        published: Vec::new(),
         privilege,
         process,
         hooks,

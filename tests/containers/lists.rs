@@ -69,7 +69,14 @@ fn filters_as_dockers() {
     }
     for (filter, words) in [
         ("exited=x", "strconv.Atoi: parsing \"x\": invalid syntax"),
-        ("publish=80", "Invalid filter 'publish'"),
+        (
+            "publish=x",
+            "error while looking up for publish x: strconv.ParseUint: parsing \"x\": invalid syntax",
+        ),
+        (
+            "expose=80-79",
+            "error while looking up for expose 80-79: Invalid range specified for the Port: 80-79",
+        ),
         ("since=nosuch", "No such container: nosuch"),
     ] {
         site.refused(&format!("$S ps --filter {filter}"), 1, &[words]);

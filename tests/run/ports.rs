@@ -21,7 +21,7 @@ fn offered_ports_are_listed_while_it_runs() {
     assert_eq!(
         out,
         "made \nnone \nblue 80-81/tcp, 443/tcp, 53/udp, 8000-8002/tcp\nred 80/tcp, 53/udp, 443/tcp\n\
-         {\"443/tcp\":{},\"53/udp\":{},\"80/tcp\":{}} {\"53/udp\":null,\"80/tcp\":null,\"443/tcp\":null}\n\
+         {\"443/tcp\":{},\"53/udp\":{},\"80/tcp\":{}} {\"443/tcp\":null,\"53/udp\":null,\"80/tcp\":null}\n\
          {\"443/tcp\":{},\"53/udp\":{},\"80/tcp\":{},\"99/tcp\":{}} {}\n.\n7\n"
     );
     site.assert_clean();

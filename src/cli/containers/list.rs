@@ -34,7 +34,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     no_trunc: bool,
     /// Only those that are so: id=, name=, label=, status=, exited=, ancestor=, before=, since=, health=, volume=,
-    /// network=
+    /// network=, publish=, expose=
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
     /// How to print them: table [TEMPLATE], json, or a Go template
@@ -72,7 +72,7 @@ impl Args {
                 None => human::size(written, 3),
             }
         };
-        let rows = shown.iter().map(|record| row::of(record, self.no_trunc, size(record))).collect();
+        let rows = shown.iter().map(|record| row::of(&state, record, self.no_trunc, size(record))).collect();
         let usual = match self.size {
             true => format!("{USUAL}\t{{{{.Size}}}}"),
             false => USUAL.into(),

@@ -10,6 +10,7 @@ use crate::cli::human;
 use crate::engine::containers::Record;
 use crate::engine::containers::life::Status;
 use crate::engine::ports;
+use crate::engine::state::State;
 use crate::rootfs::Source;
 
 /// The heading of each field.
@@ -34,7 +35,7 @@ pub(in crate::cli) const HEADINGS: &[(&str, &str)] = &[
 pub(in crate::cli) const KIND: &str = "*formatter.containerContext";
 
 /// A container's row; `size` says how much it takes.
-pub(in crate::cli) fn of(record: &Record, whole: bool, size: String) -> Value {
+pub(in crate::cli) fn of(state: &State, record: &Record, whole: bool, size: String) -> Value {
     row([
         ("Command", command(&record.command, whole)),
         ("CreatedAt", human::moment(second(Some(&record.created)))),
@@ -45,7 +46,7 @@ pub(in crate::cli) fn of(record: &Record, whole: bool, size: String) -> Value {
         ("Mounts", mounts(record, whole)),
         ("Names", record.name.clone()),
         ("Networks", record.request.peers.network_name().unwrap_or_default().into()),
-        ("Ports", ports::listed(&ports::reachable(record))),
+        ("Ports", ports::listed(&ports::reachable(state, record))),
         ("RunningFor", human::ago(second(Some(&record.created)))),
         ("Size", size),
         ("State", record.life.status.word().into()),

@@ -4,13 +4,18 @@ use std::net::IpAddr;
 
 use super::isolation;
 use crate::engine::peers::Mode;
-use crate::engine::ports;
+use crate::engine::ports::asked::{Asked, AskedError};
+use crate::engine::ports::{self, asked};
 use crate::engine::request::{HostAddress, Lookup};
 use crate::kernel::netlink::Mac;
 
 /// The ports of one `--expose`.
 #[derive(Debug, Clone)]
 struct Ports(Vec<String>);
+
+/// The ports of one `--publish`.
+#[derive(Debug, Clone)]
+struct Published(Vec<Asked>);
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Network")]
@@ -22,6 +27,12 @@ pub(super) struct Args {
     /// A port that it offers, besides its image's, as 80 or 8000-8010/udp
     #[arg(long, value_name = "PORT", value_parser = exposed)]
     expose: Vec<Ports>,
+    /// A port of the host that leads to one of its own, as 8080:80
+    #[arg(short, long, value_name = "[[IP:]PORT:]PORT[/PROTO]", allow_hyphen_values = true, value_parser = published)]
+    publish: Vec<Published>,
+    /// A free port of the host for each one that it offers
+    #[arg(short = 'P', long)]
+    pub(super) publish_all: bool,
     /// Its address on the wire, as 92:d0:c6:0a:29:33
     #[arg(long, value_name = "MAC", value_parser = mac)]
     mac_address: Option<Mac>,
@@ -52,6 +63,9 @@ impl Args {
             (!(self.dns.is_empty() && self.dns_search.is_empty() && self.dns_option.is_empty()), "dns"),
             (self.mac_address.is_some(), "mac-address"),
         ];
+        if !self.publish.is_empty() || self.publish_all {
+            anyhow::bail!("conflicting options: port publishing and the container type network mode");
+        }
         if !self.expose.is_empty() {
             anyhow::bail!("conflicting options: port exposing and the container type network mode");
         }
@@ -69,8 +83,22 @@ impl Args {
         self.network.clone()
     }
 
+    /// As Docker: what is published is offered, too.
     pub(super) fn expose(&self) -> Vec<String> {
-        self.expose.iter().flat_map(|Ports(ports)| ports.clone()).collect()
+        let mut ports: Vec<String> = self.expose.iter().flat_map(|Ports(ports)| ports.clone()).collect();
+        ports.extend(self.publish().iter().map(Asked::name));
+        ports
+    }
+
+    pub(super) fn publish(&self) -> Vec<Asked> {
+        self.publish.iter().flat_map(|Published(ports)| ports.clone()).collect()
+    }
+
+    /// What comes of it that nobody expects.
+    pub(super) fn warn(&self) {
+        if self.network == Some(Mode::Host) && !self.publish.is_empty() {
+            complain!("WARNING: Published ports are discarded when using host network mode");
+        }
     }
 
     pub(super) fn mac(&self) -> Option<Mac> {
@@ -93,6 +121,10 @@ fn network(text: &str) -> Result<Mode, String> {
 
 fn exposed(text: &str) -> Result<Ports, ports::PortError> {
     ports::parse(text).map(Ports)
+}
+
+fn published(text: &str) -> Result<Published, AskedError> {
+    asked::parse(text).map(Published)
 }
 
 fn mac(text: &str) -> Result<Mac, String> {

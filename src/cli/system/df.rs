@@ -10,6 +10,7 @@ use crate::cli::images::list::HEADINGS;
 use crate::cli::volumes::list::fields;
 use crate::cli::{human, state, store};
 use crate::engine::images::catalog::Catalog;
+use crate::engine::state::State;
 use crate::engine::usage::{OfContainer, OfImage, OfVolume, Usage, usage};
 
 // The options of `system df`.
@@ -32,14 +33,14 @@ impl Args {
         match (self.verbose, format) {
             (false, _) => print!("{}", summary(&usage).text(format)?),
             (true, None) => {
-                let (images, containers) = (images(&usage, true), containers(&usage, true));
+                let (images, containers) = (images(&usage, true), containers(&state, &usage, true));
                 print!("Images space usage:\n\n{}", images.text(None)?);
                 print!("\nContainers space usage:\n\n{}", containers.text(None)?);
                 print!("\nLocal Volumes space usage:\n\n{}", volumes(&usage).text(None)?);
             }
             (true, Some(format)) => {
                 let whole = serde_json::json!({
-                    "Images": images(&usage, false).rows, "Containers": containers(&usage, false).rows,
+                    "Images": images(&usage, false).rows, "Containers": containers(&state, &usage, false).rows,
                     "Volumes": volumes(&usage).rows,
                 });
                 let types = crate::cli::template::Types {
@@ -128,9 +129,9 @@ fn images(usage: &Usage<'_>, short: bool) -> Listing<'static> {
     }
 }
 
-fn containers(usage: &Usage<'_>, short: bool) -> Listing<'static> {
+fn containers(state: &State, usage: &Usage<'_>, short: bool) -> Listing<'static> {
     let one = |OfContainer { record, written }: &OfContainer| {
-        container::of(record, !short, human::size(*written, 3))
+        container::of(state, record, !short, human::size(*written, 3))
     };
     Listing {
         usual: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t\

@@ -8,6 +8,7 @@ use crate::engine::containers::life::Lock;
 use crate::engine::containers::remove::is_half_removed;
 use crate::engine::containers::reserve;
 use crate::engine::network;
+use crate::engine::ports::given;
 use crate::engine::state::State;
 use crate::engine::store::Store;
 use crate::engine::volumes::Volumes;
@@ -23,6 +24,9 @@ pub(super) fn look(state: &State, store: &Store, findings: &mut Vec<Finding>, lo
     }
     for path in network::dead_leases(state) {
         found(&path, "whoever took this address has died", Remedy::Free(path.clone()));
+    }
+    for path in given::dead(state).unwrap_or_default() {
+        found(&path, "whoever took these ports has died", Remedy::Free(path.clone()));
     }
     for path in reserve::dead(state).unwrap_or_default() {
         found(&path, "whoever reserved this name has died", Remedy::Remove(path.clone()));

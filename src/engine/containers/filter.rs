@@ -8,6 +8,7 @@
 //!   ancestor=              an image, or one that it was made of
 //!   volume=, network=      by name; volumes also by where they are
 //!   before=, since=        made before, after this one
+//!   publish=, expose=      PORT[-PORT][/PROTOCOL] on the host, inside; one of both is enough
 //! ```
 //!
 //! Several values of one filter are alternatives, labels and several filters all hold. Those that do not run are shown
@@ -24,13 +25,17 @@ use crate::engine::expression::Expression;
 use crate::engine::health;
 use crate::engine::images::catalog::Catalog;
 use crate::engine::images::filter::Filter;
+use crate::engine::ports::reachable;
+use crate::engine::ports::sought::{Sought, SoughtError};
 use crate::engine::state::State;
 use crate::engine::store::StoreError;
 use crate::layers::Digest;
 
 /// What can be asked for.
-const FILTERS: [&str; 11] =
-    ["id", "name", "label", "status", "exited", "ancestor", "before", "since", "health", "volume", "network"];
+const FILTERS: [&str; 13] = [
+    "id", "name", "label", "status", "exited", "ancestor", "before", "since", "health", "volume", "network",
+    "publish", "expose",
+];
 
 /// Why nothing can be listed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,16 @@ pub enum FilterError {
     /// no word for how well a container is
     #[error("Unrecognised filter value for health: {0}")]
     Health(String),
+    /// no port, in the words of Docker's daemon
+    #[error("error while looking up for {name} {value}: {error}")]
+    Port {
+        /// `publish` or `expose`
+        name: &'static str,
+        /// what it was to be
+        value: String,
+        /// what is wrong with it
+        error: SoughtError,
+    },
     /// the container of `before` and `since`
     #[error(transparent)]
     Container(#[from] ContainerError),
@@ -62,6 +77,8 @@ pub struct Filters<'a> {
     ids: BTreeSet<&'a str>,
     /// the images that `ancestor` stands for
     images: BTreeSet<Digest>,
+    published: Vec<Sought>,
+    exposed: Vec<Sought>,
     before: Option<&'a Record>,
     since: Option<&'a Record>,
 }
@@ -91,6 +108,8 @@ impl<'a> Filters<'a> {
             names: values("name").map(Expression::of).collect(),
             ids: values("id").filter_map(|value| only(all, value)).collect(),
             images,
+            published: sought(asked, "publish")?,
+            exposed: sought(asked, "expose")?,
             before: other("before")?,
             since: other("since")?,
         })
@@ -133,10 +152,18 @@ impl<'a> Filters<'a> {
             "ancestor" => record.image_id.is_some_and(|id| self.images.contains(&id)),
             "volume" => self.has_volume(record, values),
             "network" => record.request.peers.network_name().is_some_and(|name| values.contains(&name)),
+            "publish" | "expose" => self.has_port(record),
             "before" => self.before.is_some_and(|other| made(record) < made(other)),
             "since" => self.since.is_some_and(|other| made(record) > made(other)),
             _ => false,
         }
+    }
+
+    fn has_port(&self, record: &Record) -> bool {
+        reachable(self.state, record).iter().any(|port| {
+            self.published.iter().any(|sought| sought.publishes(port))
+                || self.exposed.iter().any(|sought| sought.exposes(port))
+        })
     }
 
     /// By its name, where what has none comes from, or where it is in the container.
@@ -158,6 +185,11 @@ fn made(record: &Record) -> (&str, std::cmp::Reverse<&str>) {
 
 fn values<'a>(asked: &'a [Filter], name: &str) -> impl Iterator<Item = &'a str> {
     asked.iter().filter(move |filter| filter.name == name).map(|filter| filter.value.as_str())
+}
+
+fn sought(asked: &[Filter], name: &'static str) -> Result<Vec<Sought>, FilterError> {
+    let wrong = |value: &str, error| FilterError::Port { name, value: value.into(), error };
+    values(asked, name).map(|value| Sought::parse(value).map_err(|error| wrong(value, error))).collect()
 }
 
 fn check(Filter { name, value }: &Filter) -> Result<(), FilterError> {

@@ -68,7 +68,11 @@ pub struct Owner {
 impl Owner {
     /// This process.
     pub fn me() -> Owner {
-        let pid = process::own_pid();
+        Owner::of(process::own_pid())
+    }
+
+    /// The process of this number, which lives.
+    pub fn of(pid: i32) -> Owner {
         Owner { pid, start: process::start_time(pid).unwrap_or_default(), boot: journal::boot_id() }
     }
 
@@ -213,7 +217,7 @@ pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Puts a file in the place of another one: a reader sees the old one or the new one, whole.
-pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(in crate::engine) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     replace_when(path, text, || ())
 }
 

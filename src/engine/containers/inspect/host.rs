@@ -1,7 +1,7 @@
 //! `HostConfig`: what was asked of the host for a container, as Docker calls it, in Docker's order.
 //!
-//! What only other machines have (Windows' `CpuCount`), and what this engine does not do (`PortBindings`), is there with
-//! the value that means nothing. See the Docker Engine API (ContainerInspect).
+//! What only other machines have (Windows' `CpuCount`), and what this engine does not do (`Links`), is there with the value
+//! that means nothing. See the Docker Engine API (ContainerInspect).
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::cgroups::devices::Rule;
 use crate::cgroups::{ThrottleDevice, WeightDevice};
 use crate::engine::containers::Record;
 use crate::engine::peers::Mode;
+use crate::engine::ports::asked::Asked;
 use crate::engine::request::{HostAddress, LogKept, Request, Restart};
 use crate::kernel::flags;
 use crate::rootfs::{self, Source};
@@ -62,7 +63,7 @@ fn kept(record: &Record) -> Vec<(&'static str, Value)> {
         ("ContainerIDFile", json!(request.id_file.clone().unwrap_or_default())),
         ("LogConfig", log(&request.log)),
         ("NetworkMode", mode(&request.peers.network, "default").into()),
-        ("PortBindings", json!({})),
+        ("PortBindings", bindings(&request.publish)),
         ("RestartPolicy", json!({"Name": policy, "MaximumRetryCount": most})),
         ("AutoRemove", request.remove.into()),
         ("VolumeDriver", "".into()),
@@ -70,6 +71,17 @@ fn kept(record: &Record) -> Vec<(&'static str, Value)> {
         ("CapAdd", list(&request.cap_add)),
         ("CapDrop", list(&request.cap_drop)),
     ]
+}
+
+/// What is to be published where, as it was asked for.
+fn bindings(asked: &[Asked]) -> Value {
+    let mut bindings: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for asked in asked {
+        let address = asked.address.map(|address| address.to_string()).unwrap_or_default();
+        let host = json!({"HostIp": address, "HostPort": asked.host_text()});
+        bindings.entry(asked.name()).or_default().push(host);
+    }
+    json!(bindings)
 }
 
 fn log(log: &LogKept) -> Value {
@@ -130,7 +142,7 @@ fn shared(request: &Request) -> Vec<(&'static str, Value)> {
         ("OomScoreAdj", request.oom_score_adj.unwrap_or(0).into()),
         ("PidMode", mode(&peers.pid, "").into()),
         ("Privileged", request.privileged.into()),
-        ("PublishAllPorts", false.into()),
+        ("PublishAllPorts", request.publish_all.into()),
         ("ReadonlyRootfs", request.read_only.into()),
         ("SecurityOpt", list(&security)),
     ];

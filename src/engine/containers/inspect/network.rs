@@ -1,13 +1,12 @@
 //! `NetworkSettings`: where a container can be reached, as Docker calls it, in Docker's order.
 //!
-//! Networks have no ids of their own in this version, and no ports are published: these are empty. See the Docker Engine
-//! API (ContainerInspect).
+//! Networks have no ids of their own in this version: these are empty. See the Docker Engine API (ContainerInspect).
 
 use serde_json::{Map, Value, json};
 
 use crate::engine::containers::Record;
 use crate::engine::network::{Held, held_by};
-use crate::engine::ports;
+use crate::engine::ports::{self, Mapping};
 use crate::engine::state::State;
 use crate::kernel::netlink::Mac;
 
@@ -26,7 +25,7 @@ pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
         ("HairpinMode", false.into()),
         ("LinkLocalIPv6Address", "".into()),
         ("LinkLocalIPv6PrefixLen", 0.into()),
-        ("Ports", ports(record)),
+        ("Ports", ports(state, record)),
         ("SandboxKey", key.into()),
         ("SecondaryIPAddresses", Value::Null),
         ("SecondaryIPv6Addresses", Value::Null),
@@ -55,10 +54,23 @@ pub fn settings(state: &State, record: &Record, pid: i32) -> Value {
     Value::Object(done)
 }
 
-/// What can be reached, each with nothing that it is published as.
-fn ports(record: &Record) -> Value {
-    let names = ports::reachable(record).into_iter().map(|(port, protocol)| format!("{port}/{protocol}"));
-    Value::Object(names.map(|name| (name, Value::Null)).collect())
+/// What can be reached, each with where on the host it is published, or null.
+fn ports(state: &State, record: &Record) -> Value {
+    let mut reachable = ports::reachable(state, record);
+    // as Docker: by the name; those of one name in the order in which they were given
+    reachable.sort_by_key(Mapping::name);
+    let mut shown = Map::new();
+    for port in reachable {
+        let on = shown.entry(port.name()).or_insert(Value::Null);
+        if let Some(host) = port.host {
+            let host = json!({"HostIp": host.ip().to_string(), "HostPort": host.port().to_string()});
+            match on.as_array_mut() {
+                Some(hosts) => hosts.push(host),
+                None => *on = json!([host]),
+            }
+        }
+    }
+    Value::Object(shown)
 }
 
 /// As texts; empty where it has none.
