@@ -41,7 +41,7 @@ fn rm_force_ends_one_that_always_comes_back() {
     let site = Site::ours();
     let out = site.says(
         "for i in 1 2 3 4 5; do $S run -d --name red --restart always stepbox/base false >/dev/null; sleep 0.1$i; \
-         $S rm -f red; done; $S ps -aq",
+         $S rm -f red 2>&1; done; $S ps -aq",
     );
     assert_eq!(out, "red\n".repeat(5));
     site.assert_clean();
