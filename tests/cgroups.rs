@@ -213,7 +213,14 @@ fn every_error_has_a_hint() {
         (Op::Clone { flags: INTO_CGROUP }, Errno::NODEV),
         (Op::LoadDeviceFilter(Vec::new()), Errno::PERM),
         (Op::LoadDeviceFilter(Vec::new()), Errno::INVAL),
-        (Op::AwaitText { path: "/sys/fs/cgroup/a/freezer.state".into(), text: "FROZEN".into(), again: None }, Errno::TIMEDOUT),
+        (
+            Op::AwaitText {
+                path: "/sys/fs/cgroup/a/freezer.state".into(),
+                text: "FROZEN".into(),
+                again: None,
+            },
+            Errno::TIMEDOUT,
+        ),
         (Op::WriteFirst { choices: Vec::new() }, Errno::NOENT),
         (Op::RemoveCgroup { path: "/sys/fs/cgroup/a".into() }, Errno::BUSY),
     ];

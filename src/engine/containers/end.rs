@@ -23,7 +23,7 @@ use crate::engine::events::of;
 use crate::engine::monitor;
 use crate::engine::monitor::frames::Frame;
 use crate::engine::state::State;
-use crate::kernel::process as processes;
+use crate::kernel::{Errno, process as processes};
 
 /// How often it is looked at whether a container has ended: where its monitor is killed, nobody says so.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -97,7 +97,11 @@ fn signal(state: &State, record: &Record, number: i32) -> Result<(), ContainerEr
     }
     // before its monitor can tell of the end that comes of it
     state.events().tell(&[of::kill(record, number)]);
-    processes::signal(pidfd.as_fd(), number).map_err(|errno| ContainerError::State(errno.into()))
+    match processes::signal(pidfd.as_fd(), number) {
+        // it has ended since
+        Err(Errno::SRCH) => Err(gone()),
+        answer => answer.map_err(|errno| ContainerError::State(errno.into())),
+    }
 }
 
 /// The signal that asks a container's program to stop.
